@@ -1,0 +1,62 @@
+# Tocsin: `make demo` shows it, `make test` proves it. Everything else is fetched and built by these targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+GO ?= go
+TOOL := $(GO) tool -modfile=tools/go.mod
+FUZZTIME ?= 15s
+BENCHTIME ?= 1s
+
+.PHONY: help build demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine clean
+
+help: ## Show this help
+	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/tocsin
+	@mkdir -p bin
+	@$(GO) build -trimpath -o bin/tocsin ./cmd/tocsin
+
+demo: build ## Play the main scenario through the embedded engine and open the console on loopback
+	@bin/tocsin demo
+
+test: ## Everything: format, vet, lint, unit, race, integration, rule tests, documents
+	@./.ci/steps
+
+unit: ## Unit and integration tests
+	$(GO) test ./...
+
+race: ## The packages with goroutines, under the race detector
+	$(GO) test -race ./ingest/... ./store/... ./triage/... ./console/... ./app/...
+
+lint: ## golangci-lint, pinned in tools/go.mod
+	$(TOOL) golangci-lint run ./...
+
+fmt: ## Format every Go file
+	$(TOOL) gofumpt -w $$(git ls-files -co --exclude-standard '*.go')
+
+fmt-check: ## Say which Go files are not formatted
+	@out=$$($(TOOL) gofumpt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "not formatted (run make fmt):"; echo "$$out"; exit 1; fi
+
+vet: ## go vet
+	$(GO) vet ./...
+
+rules: build ## Lint and test the shipped rules
+	bin/tocsin rules lint
+	bin/tocsin rules test
+
+docs: ## Write the generated tables in docs/ anew
+	$(GO) test ./app -run TestDocuments -update
+
+golden: ## Write every golden file anew; read the diff before you keep it
+	$(GO) test ./ingest/format -run Golden -update
+
+fuzz: ## Each fuzz target for a short while (FUZZTIME)
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do echo "$$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) || exit 1; done; done
+
+bench: ## Events/s and allocations: decode, match, fold, encode, insert, whole path
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+engine: build ## Fetch the embedded ClickHouse engine
+	bin/tocsin engine fetch
+
+clean: ## Remove what was built
+	rm -rf bin

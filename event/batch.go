@@ -1,0 +1,64 @@
+package event
+
+// BatchID orders the batches of the log. The epoch grows by one at each start of a process, so a half-written batch of a dead process
+// can never be taken for ours.
+type BatchID struct {
+	Epoch  uint64
+	Number uint64
+}
+
+// Less reports whether a comes before b in the log.
+func (a BatchID) Less(b BatchID) bool {
+	if a.Epoch != b.Epoch {
+		return a.Epoch < b.Epoch
+	}
+	return a.Number < b.Number
+}
+
+// Mark is the frontier of one source after a batch (contracts N1).
+type Mark struct {
+	Source   string
+	Newest   int64 // H(s): newest event time seen, microseconds; 0 before the first event.
+	Received int64 // When it was last moved, our clock.
+	Idle     bool  // Read to its end and silent longer than its idle time: does not hold the frontier back.
+}
+
+// Batch is the unit of everything after fetching: the events of one fetch, in arrival order, and what must be remembered with them.
+// Sorted holds the indexes of Events by (time, id); events themselves are never moved.
+type Batch struct {
+	ID       BatchID
+	Events   []Event
+	Sorted   []int32
+	Rejects  []Reject
+	Ends     []End
+	Marks    []Mark   // All sources, by name.
+	Received int64    // Microseconds since the Unix epoch, our clock.
+	Carry    []Record // Segments waiting for the rest of their message; they come again after a restart.
+}
+
+// Frontier is F of N1 over the batch's marks: the least Newest of the sources that are not idle; ok is false while a source that is
+// not idle has not shown an event, or when there is no source. When all sources are idle it is the greatest Newest.
+func (b *Batch) Frontier() (f int64, ok bool) { return Frontier(b.Marks) }
+
+// Frontier is F of N1; see Batch.Frontier.
+func Frontier(marks []Mark) (f int64, ok bool) {
+	var greatest int64
+	active := false
+	for _, m := range marks {
+		greatest = max(greatest, m.Newest)
+		if m.Idle {
+			continue
+		}
+		if m.Newest == 0 {
+			return 0, false
+		}
+		if !active || m.Newest < f {
+			f = m.Newest
+		}
+		active = true
+	}
+	if !active {
+		return greatest, greatest != 0
+	}
+	return f, true
+}

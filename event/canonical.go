@@ -1,0 +1,118 @@
+package event
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// CanonicalKey is the one spelling in which a key of that kind is compared; it is empty for placeholders such as "unknown" or "-" and for
+// addresses that name nobody (unspecified, loopback, multicast).
+func CanonicalKey(kind EntityKind, s string) string {
+	s = strings.TrimSpace(s)
+	if Placeholder(s) {
+		return ""
+	}
+	switch kind {
+	case EntityIP:
+		ip, err := netip.ParseAddr(s)
+		if err != nil || ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast() {
+			return ""
+		}
+		return ip.Unmap().WithZone("").String()
+	case EntityMAC:
+		mac, ok := MAC(s)
+		if !ok || mac == "00:00:00:00:00:00" || mac == "ff:ff:ff:ff:ff:ff" {
+			return ""
+		}
+		return mac
+	case EntityUser, EntityDevice, EntityRobot, EntityDomain, EntityHash:
+		return lower(strings.TrimSuffix(s, "."))
+	default:
+		return s
+	}
+}
+
+// lower is strings.ToLower without an allocation where nothing changes.
+func lower(s string) string {
+	for i := range len(s) {
+		if c := s[i]; c >= 'A' && c <= 'Z' || c >= 0x80 {
+			return strings.ToLower(s)
+		}
+	}
+	return s
+}
+
+// Placeholder reports whether s is one of the words that products write where they know nothing.
+func Placeholder(s string) bool {
+	if len(s) > 24 {
+		return false
+	}
+	switch lower(strings.TrimSpace(s)) {
+	case "", "-", "none", "null", "nil", "unknown", "n/a", "na", "(null)", "undefined", "not available", "unavailable", "redacted":
+		return true
+	}
+	return strings.HasPrefix(s, "9999-12-31")
+}
+
+// MAC is the canonical form of a hardware address in any usual spelling (colons, dashes, dots, bare): lower case with colons. Text
+// after the address, such as the SSID of a RADIUS Called-Station-Id, is ignored.
+func MAC(s string) (string, bool) {
+	if len(s) == 17 && canonicalMAC(s) {
+		return s, true
+	}
+	var b [17]byte
+	n, digits := 0, 0
+	for i := 0; i < len(s) && digits < 12; i++ {
+		c := s[i]
+		switch {
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'f':
+		case c >= 'A' && c <= 'F':
+			c += 'a' - 'A'
+		case (c == ':' || c == '-' || c == '.') && digits > 0 && digits%2 == 0:
+			continue
+		default:
+			return "", false
+		}
+		if digits > 0 && digits%2 == 0 {
+			b[n] = ':'
+			n++
+		}
+		b[n] = c
+		n++
+		digits++
+	}
+	if digits != 12 {
+		return "", false
+	}
+	return string(b[:]), true
+}
+
+func canonicalMAC(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if i%3 == 2 {
+			if c != ':' {
+				return false
+			}
+			continue
+		}
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// macStrength: a burnt-in address usually names one device; a locally administered one (second-lowest bit of the first octet) is
+// often random and changes.
+func macStrength(mac string) Strength {
+	m, ok := MAC(mac)
+	if !ok {
+		return Context
+	}
+	switch m[1] {
+	case '2', '3', '6', '7', 'a', 'b', 'e', 'f':
+		return Weak
+	}
+	return Medium
+}

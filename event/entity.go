@@ -1,0 +1,295 @@
+package event
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// EntityKind is what an entity is.
+type EntityKind uint8
+
+// The kinds of entity. Users, robots, devices, sessions and addresses join rules and incidents; the others are context to search for.
+const (
+	EntityNone EntityKind = iota
+	EntityUser
+	EntityRobot
+	EntityDevice
+	EntityIP
+	EntitySession
+	EntityMAC
+	EntityHash
+	EntityDomain
+	EntityGroup
+	EntityResource
+)
+
+var entityKindNames = [...]string{"", "user", "robot", "device", "ip", "session", "mac", "hash", "domain", "group", "resource"}
+
+// String is the kind's name in rules, columns and output.
+func (k EntityKind) String() string { return entityKindNames[k] }
+
+// EntityKindOf is the kind with that name; EntityNone if there is none.
+func EntityKindOf(name string) EntityKind {
+	return EntityKind(max(0, slices.Index(entityKindNames[:], name)))
+}
+
+// Role is the part an entity plays in an event.
+type Role uint8
+
+// The roles, in the order in which a rule's `bind: {user: user}` prefers them. A reporter, such as a sensor or a relay, never joins.
+const (
+	RoleNone Role = iota
+	RoleActor
+	RoleTarget
+	RoleSubject
+	RoleSource
+	RoleDestination
+	RoleReporter
+	RoleContext
+)
+
+var roleNames = [...]string{"", "actor", "target", "subject", "source", "destination", "reporter", "context"}
+
+// String is the role's name in rules, columns and output.
+func (r Role) String() string { return roleNames[r] }
+
+// RoleOf is the role with that name; RoleNone if there is none.
+func RoleOf(name string) Role { return Role(max(0, slices.Index(roleNames[:], name))) }
+
+// Strength says how much sharing an entity means.
+type Strength uint8
+
+// The strengths: a strong key names one thing in the world, a medium one usually does, a weak one (a short host name, a bare user name, an
+// address) only with something beside it, and context never joins.
+const (
+	Context Strength = iota
+	Weak
+	Medium
+	Strong
+)
+
+var strengthNames = [...]string{"context", "weak", "medium", "strong"}
+
+// String is the strength's name in columns and output.
+func (s Strength) String() string { return strengthNames[s] }
+
+// EntityRef is one identity an event names. References with the same Object speak of the same thing by different keys, and share an ID.
+type EntityRef struct {
+	Kind     EntityKind
+	Role     Role
+	Strength Strength
+	Object   uint8  // Which object of the event it was found in.
+	Key      string // The key in canonical form.
+	ID       string // Canonical id, kind:key; enrichment replaces it by the inventory's or the identity file's.
+}
+
+// The objects of an event that carry entities; formats number further ones from ObjectExtra.
+const (
+	ObjectActor uint8 = iota + 1
+	ObjectUser
+	ObjectSource
+	ObjectDestination
+	ObjectDevice
+	ObjectRobot
+	ObjectSession
+	ObjectActorSession
+	ObjectReporter
+	ObjectSourceIP
+	ObjectDestinationIP
+	ObjectDeviceIP
+	ObjectRobotIP
+	ObjectExtra
+)
+
+// AddEntity notes one more identity, given by a key as the source spells it. Placeholders and repeats are dropped. A format uses it for
+// what the struct has no field for, such as the second address of a host.
+func (e *Event) AddEntity(kind EntityKind, role Role, strength Strength, object uint8, key string) {
+	key = CanonicalKey(kind, key)
+	if key == "" {
+		return
+	}
+	for i := range e.Entities {
+		if x := &e.Entities[i]; x.Kind == kind && x.Role == role && x.Key == key {
+			x.Strength = max(x.Strength, strength)
+			return
+		}
+	}
+	e.Entities = append(e.Entities, EntityRef{Kind: kind, Role: role, Strength: strength, Object: object, Key: key})
+}
+
+// FindEntities fills Entities from the fields of e, in fixed order, and gives each object the id of its strongest key. It is called once
+// per event, after decoding and before enrichment; calling it again adds nothing.
+func (e *Event) FindEntities() {
+	userRole := RoleTarget
+	if e.Actor.User.empty() {
+		userRole = RoleActor
+	}
+	e.addUser(&e.Actor.User, RoleActor, ObjectActor)
+	e.addUser(&e.User, userRole, ObjectUser)
+	e.addEndpoint(&e.SrcEndpoint, RoleSource, ObjectSource, ObjectSourceIP)
+	e.addEndpoint(&e.DstEndpoint, RoleDestination, ObjectDestination, ObjectDestinationIP)
+	e.addDevice(&e.Device)
+	if e.Robot != nil {
+		e.addRobot(e.Robot)
+	}
+	e.AddEntity(EntitySession, RoleSubject, Medium, ObjectSession, e.Session.UID)
+	e.AddEntity(EntitySession, RoleActor, Medium, ObjectActorSession, e.Actor.Session.UID)
+	if m := e.Metadata.More; m != nil {
+		r := &m.Reporter
+		e.AddEntity(EntityDevice, RoleReporter, Context, ObjectReporter, r.UID)
+		e.AddEntity(EntityDevice, RoleReporter, Context, ObjectReporter, r.Hostname)
+		e.AddEntity(EntityDevice, RoleReporter, Context, ObjectReporter, r.Name)
+		e.AddEntity(EntityIP, RoleReporter, Context, ObjectReporter, r.IP)
+	}
+	e.addContext()
+	e.NameObjects()
+}
+
+func (u *User) empty() bool { return u.UID == "" && u.Name == "" && u.Email == "" && u.FullName == "" }
+
+func (e *Event) addUser(u *User, role Role, object uint8) {
+	if u.empty() {
+		return
+	}
+	e.AddEntity(EntityUser, role, Strong, object, u.UID)
+	e.AddEntity(EntityUser, role, Medium, object, u.Email)
+	if u.Domain != "" && u.Name != "" && !strings.ContainsAny(u.Name, `@\`) {
+		e.AddEntity(EntityUser, role, Medium, object, u.Domain+`\`+u.Name)
+	}
+	strength := Weak
+	if strings.ContainsAny(u.Name, `@\`) {
+		strength = Medium
+	}
+	if sharedAccount(u.Name) {
+		strength = Context
+	}
+	e.AddEntity(EntityUser, role, strength, object, u.Name)
+}
+
+// sharedAccount names accounts that many people and machines use, so that sharing one says nothing.
+func sharedAccount(name string) bool {
+	switch strings.ToLower(name) {
+	case "admin", "administrator", "root", "system", "guest", "anonymous", "user", "operator", "service", "nobody", "local service", "network service":
+		return true
+	}
+	return false
+}
+
+func (e *Event) addEndpoint(p *Endpoint, role Role, object, ipObject uint8) {
+	e.AddEntity(EntityDevice, role, Medium, object, p.UID)
+	e.AddEntity(EntityMAC, role, macStrength(p.MAC), object, p.MAC)
+	e.addHost(p.Hostname, role, object)
+	e.addHost(p.Name, role, object)
+	e.AddEntity(EntityIP, role, Weak, ipObject, p.IP)
+}
+
+// addHost notes a host name: a full name is medium, a short one weak, and an address in its place is an address.
+func (e *Event) addHost(name string, role Role, object uint8) {
+	if name == "" {
+		return
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return
+	}
+	strength := Weak
+	if strings.Contains(strings.Trim(name, "."), ".") {
+		strength = Medium
+	}
+	e.AddEntity(EntityDevice, role, strength, object, name)
+}
+
+func (e *Event) addDevice(d *Device) {
+	e.AddEntity(EntityDevice, RoleSubject, Strong, ObjectDevice, d.UID)
+	e.AddEntity(EntityDevice, RoleSubject, Strong, ObjectDevice, d.Serial)
+	e.AddEntity(EntityMAC, RoleSubject, macStrength(d.MAC), ObjectDevice, d.MAC)
+	e.addHost(d.Hostname, RoleSubject, ObjectDevice)
+	e.addHost(d.Name, RoleSubject, ObjectDevice)
+	e.AddEntity(EntityIP, RoleSubject, Weak, ObjectDeviceIP, d.IP)
+	if m := d.More; m != nil {
+		e.AddEntity(EntityDevice, RoleSubject, Strong, ObjectDevice, m.AgentUID)
+		e.AddEntity(EntityDevice, RoleSubject, Strong, ObjectDevice, m.AltUID)
+		e.AddEntity(EntityDevice, RoleSubject, Strong, ObjectDevice, m.UDID)
+		e.AddEntity(EntityUser, RoleContext, Context, ObjectExtra, m.Owner)
+	}
+}
+
+func (e *Event) addRobot(r *Robot) {
+	strength := Medium
+	if strings.Contains(r.UID, "/") {
+		strength = Strong
+	}
+	e.AddEntity(EntityRobot, RoleSubject, strength, ObjectRobot, r.UID)
+	e.AddEntity(EntityRobot, RoleSubject, Strong, ObjectRobot, r.Serial)
+	e.AddEntity(EntityRobot, RoleSubject, Medium, ObjectRobot, r.Name)
+	e.AddEntity(EntityRobot, RoleSubject, Medium, ObjectRobot, r.Hostname)
+	e.AddEntity(EntityMAC, RoleSubject, macStrength(r.MAC), ObjectRobot, r.MAC)
+	e.AddEntity(EntityIP, RoleSubject, Weak, ObjectRobotIP, r.IP)
+}
+
+func (e *Event) addContext() {
+	if p := e.Process; p != nil {
+		e.AddEntity(EntityHash, RoleContext, Context, ObjectExtra, p.SHA256)
+		e.AddEntity(EntityHash, RoleContext, Context, ObjectExtra, p.MD5)
+		e.AddEntity(EntityUser, RoleContext, Context, ObjectExtra, p.User)
+	}
+	if f := e.File; f != nil {
+		e.AddEntity(EntityHash, RoleContext, Context, ObjectExtra, f.SHA256)
+		e.AddEntity(EntityHash, RoleContext, Context, ObjectExtra, f.SHA1)
+		e.AddEntity(EntityHash, RoleContext, Context, ObjectExtra, f.MD5)
+	}
+	if d := e.DNS; d != nil {
+		e.AddEntity(EntityDomain, RoleContext, Context, ObjectExtra, d.Query.Hostname)
+	}
+	if h := e.HTTPRequest; h != nil {
+		e.AddEntity(EntityDomain, RoleContext, Context, ObjectExtra, h.Host)
+	}
+	if t := e.TLS; t != nil {
+		e.AddEntity(EntityDomain, RoleContext, Context, ObjectExtra, t.SNI)
+	}
+	if g := e.Group; g != nil {
+		e.AddEntity(EntityGroup, RoleTarget, Context, ObjectExtra, g.UID)
+		e.AddEntity(EntityGroup, RoleTarget, Context, ObjectExtra, g.Name)
+	}
+	if a := e.Access; a != nil {
+		e.AddEntity(EntityResource, RoleTarget, Context, ObjectExtra, a.Resource.UID)
+		e.AddEntity(EntityResource, RoleTarget, Context, ObjectExtra, a.Resource.Name)
+	}
+}
+
+// NameObjects gives every reference without an id the id of its object's strongest key of the same kind: kind:key.
+func (e *Event) NameObjects() {
+	for i := range e.Entities {
+		x := &e.Entities[i]
+		if x.ID != "" {
+			continue
+		}
+		best := x
+		for j := range e.Entities {
+			y := &e.Entities[j]
+			if y.Object == x.Object && y.Object < ObjectExtra && y.Kind == x.Kind && y.Strength > best.Strength {
+				best = y
+			}
+		}
+		x.ID = best.Kind.String() + ":" + best.Key
+	}
+}
+
+// PrimaryEntity is the canonical id a rule's `bind: {x: kind}` takes: of the entities of that kind that may join, the one whose role comes
+// first; within a role the strongest. With a role, only that role counts. It is empty if there is none.
+func (e *Event) PrimaryEntity(kind EntityKind, role Role) string {
+	var best *EntityRef
+	for i := range e.Entities {
+		x := &e.Entities[i]
+		if x.Kind != kind || x.Role >= RoleReporter || (role != RoleNone && x.Role != role) || x.Strength == Context && kind != EntityUser {
+			continue
+		}
+		if best == nil || x.Role < best.Role || x.Role == best.Role && x.Strength > best.Strength {
+			best = x
+		}
+	}
+	if best == nil {
+		return ""
+	}
+	return best.ID
+}

@@ -1,0 +1,105 @@
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"strings"
+)
+
+// Bool is a three-valued boolean: the zero value is unknown, which is neither true nor false.
+type Bool uint8
+
+// The values of Bool.
+const (
+	Unknown Bool = iota
+	False
+	True
+)
+
+// BoolOf gives the known value of b.
+func BoolOf(b bool) Bool {
+	if b {
+		return True
+	}
+	return False
+}
+
+// Known reports whether b is known.
+func (b Bool) Known() bool { return b != Unknown }
+
+// Int is a number for which 0 is a value: bytes, sequences, exit codes. The zero Int is unknown.
+type Int struct {
+	V     int64
+	Known bool
+}
+
+// IntOf gives the known value v.
+func IntOf(v int64) Int { return Int{V: v, Known: true} }
+
+// Float is a number for which 0 is a value: battery charge, pose. The zero Float is unknown.
+type Float struct {
+	V     float64
+	Known bool
+}
+
+// FloatOf gives the known value v.
+func FloatOf(v float64) Float { return Float{V: v, Known: true} }
+
+// ID identifies an event: the first 128 bits of a SHA-256. It is computed, never random, so a record read twice gives the same ID.
+type ID [16]byte
+
+// Prefixes of the textual ids of the project (see FormatID).
+const (
+	EventPrefix    = "ev_"
+	FindingPrefix  = "fi_"
+	IncidentPrefix = "inc_"
+	DeliveryPrefix = "dlv_"
+)
+
+var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// NewID hashes parts, each with its length, so that ("ab","c") and ("a","bc") differ.
+func NewID(parts ...string) ID {
+	h := sha256.New()
+	var n [8]byte
+	for _, p := range parts {
+		binary.LittleEndian.PutUint64(n[:], uint64(len(p)))
+		h.Write(n[:])
+		h.Write([]byte(p))
+	}
+	var id ID
+	copy(id[:], h.Sum(nil))
+	return id
+}
+
+// String is the id as events show it: ev_ and 26 characters of base32.
+func (id ID) String() string { return FormatID(EventPrefix, id) }
+
+// IsZero reports whether the id has not been set.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Compare orders ids by their bytes.
+func (id ID) Compare(other ID) int { return strings.Compare(string(id[:]), string(other[:])) }
+
+// FormatID is prefix and the base32 of id.
+func FormatID(prefix string, id ID) string {
+	var b [32]byte
+	n := copy(b[:], prefix)
+	base32Lower.Encode(b[n:n+26], id[:])
+	return string(b[:n+26])
+}
+
+// ParseID reads what FormatID wrote with the same prefix.
+func ParseID(prefix, s string) (ID, error) {
+	rest, ok := strings.CutPrefix(s, prefix)
+	if !ok || len(rest) != 26 {
+		return ID{}, errors.New("id " + strings.ToValidUTF8(s, "?") + " is not " + prefix + " and 26 characters of base32")
+	}
+	b, err := base32Lower.DecodeString(rest)
+	if err != nil {
+		return ID{}, errors.New("id " + strings.ToValidUTF8(s, "?") + " has a character outside base32")
+	}
+	return ID(b), nil
+}
