@@ -87,9 +87,11 @@ type Record struct {
 	Headers  []Header
 	Context  []byte // Header lines in force for this record (Zeek and CSV column names); nil for formats without.
 	Position Position
+	Basis    ID // What the ids of its events are made from where the position says nothing lasting (HTTP, standard input); else zero.
 	Format   string
 	Site     string
 	Received int64          // Microseconds since the Unix epoch.
+	Partial  bool           // Cut at the size bound, or segments of it never came.
 	Location *time.Location // Zone of stamps without one; nil means UTC.
 }
 

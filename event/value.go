@@ -103,3 +103,16 @@ func ParseID(prefix, s string) (ID, error) {
 	}
 	return ID(b), nil
 }
+
+// PositionID is the id of the index-th event of the record at a position.
+func PositionID(p Position, index int) ID {
+	b := make([]byte, 0, 96)
+	b = append(b, "position\x00"...)
+	b = append(b, p.Source...)
+	b = append(b, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(p.Partition))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.Offset))
+	b = binary.BigEndian.AppendUint32(b, uint32(index))
+	sum := sha256.Sum256(b)
+	return ID(sum[:16])
+}

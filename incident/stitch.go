@@ -1,0 +1,184 @@
+package incident
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// Stitcher joins findings into incidents. It is a fold: the same announcements and actions in the same order give the same incidents. It
+// is not safe for concurrent use, keeps no clock and does no I/O.
+//
+// Incidents are the connected components of the findings' links, with a greatest gap and span. An incident an analyst touched keeps its
+// findings: later links add to it and never split it or merge it with another touched one.
+type Stitcher struct {
+	cfg       Config
+	dir       Directory
+	findings  map[event.ID]*member
+	incidents map[event.ID]*Incident
+	entities  map[string][]event.ID // joinable entity to findings, in order of arrival
+	hubs      hubs
+	notes     notebook
+	acted     map[event.ID]bool
+	newest    int64 // newest event time of a finding
+}
+
+// member is a finding at work.
+type member struct {
+	finding Finding
+	ties    []tie
+	links   map[event.ID]Link // by the other finding
+	home    event.ID
+}
+
+// NewStitcher makes an empty stitcher. dir may be nil.
+func NewStitcher(cfg Config, dir Directory) *Stitcher {
+	return &Stitcher{
+		cfg: cfg, dir: dir, findings: map[event.ID]*member{}, incidents: map[event.ID]*Incident{}, entities: map[string][]event.ID{},
+		notes: notebook{byEntity: map[string][]event.Note{}}, acted: map[event.ID]bool{},
+	}
+}
+
+// SetDirectory replaces the inventory; owners are worked out with it from the next change on.
+func (s *Stitcher) SetDirectory(dir Directory) { s.dir = dir }
+
+// Get is the current state of an incident; nil if there is none. The value is never changed afterwards.
+func (s *Stitcher) Get(id event.ID) *Incident { return s.incidents[id] }
+
+// Incidents lists the current incidents by (opened, id), merged ones left out.
+func (s *Stitcher) Incidents() []*Incident {
+	var out []*Incident
+	for _, in := range s.incidents {
+		if in.Status != Merged {
+			out = append(out, in)
+		}
+	}
+	slices.SortFunc(out, byOpening)
+	return out
+}
+
+func byOpening(a, b *Incident) int {
+	return cmp.Or(cmp.Compare(a.Opened, b.Opened), cmp.Compare(a.First, b.First), a.ID.Compare(b.ID))
+}
+
+// Apply takes the announcements of one batch, and gives the changes that follow, at most a few per incident, in fixed order. now is our
+// clock at the batch, in microseconds.
+func (s *Stitcher) Apply(findings []Finding, notes []event.Note, batch event.BatchID, now int64) []Change {
+	s.notes.add(notes)
+	touched := map[event.ID]bool{} // findings whose component must be looked at
+	lost := map[event.ID]bool{}    // incidents that lost a finding
+	for i := range findings {
+		f := &findings[i]
+		if f.Shadow {
+			continue
+		}
+		if f.State == Withdrawn {
+			s.remove(f.ID, touched, lost)
+			continue
+		}
+		s.put(f)
+		touched[f.ID] = true
+	}
+	if len(touched) == 0 && len(lost) == 0 {
+		return nil
+	}
+	changes := s.regroup(touched, lost, now)
+	s.forget()
+	for i := range changes {
+		changes[i].Batch, changes[i].Index = batch, i
+	}
+	return changes
+}
+
+// put adds or replaces a finding and links it to the others.
+func (s *Stitcher) put(f *Finding) {
+	m := s.findings[f.ID]
+	if m == nil {
+		m = &member{links: map[event.ID]Link{}}
+		s.findings[f.ID] = m
+		m.ties = ties(f)
+		s.hubs.add(f, m.ties)
+		for _, t := range m.ties {
+			s.entities[t.id] = append(s.entities[t.id], f.ID)
+		}
+	}
+	s.unlink(m)
+	m.finding = *f
+	s.newest = max(s.newest, f.Time)
+	for _, t := range m.ties {
+		for _, other := range s.entities[t.id] {
+			if o := s.findings[other]; o != nil && o != m {
+				s.link(m, o)
+			}
+		}
+	}
+}
+
+func (s *Stitcher) link(a, b *member) {
+	if _, done := a.links[b.finding.ID]; done {
+		return
+	}
+	at := max(a.finding.Time, b.finding.Time)
+	l, ok := linkOf(&a.finding, &b.finding, a.ties, b.ties, s.cfg, func(id string) bool { return s.hubs.is(id, at, s.cfg) })
+	if ok {
+		a.links[b.finding.ID], b.links[a.finding.ID] = l, l
+	}
+}
+
+func (s *Stitcher) unlink(m *member) {
+	for other := range m.links {
+		if o := s.findings[other]; o != nil {
+			delete(o.links, m.finding.ID)
+		}
+	}
+	clear(m.links)
+}
+
+func (s *Stitcher) remove(id event.ID, touched, lost map[event.ID]bool) {
+	m := s.findings[id]
+	if m == nil {
+		return
+	}
+	for other := range m.links {
+		touched[other] = true
+	}
+	s.unlink(m)
+	delete(s.findings, id)
+	delete(touched, id)
+	for _, t := range m.ties {
+		s.entities[t.id] = slices.DeleteFunc(s.entities[t.id], func(x event.ID) bool { return x == id })
+	}
+	if in := s.incidents[m.home]; in != nil {
+		lost[m.home] = true
+		for _, f := range in.Findings {
+			if f.ID != id && s.findings[f.ID] != nil {
+				touched[f.ID] = true
+			}
+		}
+	}
+}
+
+// forget drops findings too old to be joined by a new one, and closed incidents with them. What is dropped stays in the store.
+func (s *Stitcher) forget() {
+	horizon := s.newest - s.cfg.MaxSpan - s.cfg.MaxGap
+	for id, m := range s.findings {
+		in := s.incidents[m.home]
+		if in != nil && in.Last >= horizon {
+			continue
+		}
+		s.unlink(m)
+		delete(s.findings, id)
+		for _, t := range m.ties {
+			if s.entities[t.id] = slices.DeleteFunc(s.entities[t.id], func(x event.ID) bool { return x == id }); len(s.entities[t.id]) == 0 {
+				delete(s.entities, t.id)
+			}
+		}
+	}
+	for id, in := range s.incidents {
+		if in.Last < horizon && (in.Status == Closed || in.Status == Merged) {
+			delete(s.incidents, id)
+		}
+	}
+	s.notes.forget(horizon - s.cfg.Lookback)
+}

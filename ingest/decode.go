@@ -1,0 +1,145 @@
+package ingest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/ingest/format"
+	"github.com/tocsin-siem/tocsin/ingest/format/jsonscan"
+)
+
+// smallBatch is the number of records below which starting more goroutines costs more than it saves.
+const smallBatch = 512
+
+// decoder turns records into events. Formats run on as many goroutines as there are cores; results keep the order of the records.
+type decoder struct {
+	formats map[string]*format.Format
+	workers []decodeWorker
+}
+
+type decodeWorker struct {
+	scratch format.Scratch
+	events  []event.Event
+	rejects []event.Reject
+}
+
+func newDecoder() *decoder {
+	d := &decoder{formats: map[string]*format.Format{}, workers: make([]decodeWorker, runtime.GOMAXPROCS(0))}
+	for _, f := range format.All() {
+		d.formats[f.Name] = &f
+	}
+	return d
+}
+
+// decode appends the events and rejects of records to b.
+func (d *decoder) decode(b *event.Batch, records []event.Record) {
+	n := min(len(d.workers), 1+len(records)/smallBatch)
+	if n == 1 {
+		w := &d.workers[0]
+		w.events, w.rejects = b.Events, b.Rejects
+		d.run(w, records)
+		b.Events, b.Rejects = w.events, w.rejects
+		w.events, w.rejects = nil, nil
+		return
+	}
+	var wg sync.WaitGroup
+	for i := range n {
+		w := &d.workers[i]
+		part := records[i*len(records)/n : (i+1)*len(records)/n]
+		wg.Go(func() {
+			w.events, w.rejects = w.events[:0], w.rejects[:0]
+			d.run(w, part)
+		})
+	}
+	wg.Wait()
+	for i := range n {
+		b.Events = append(b.Events, d.workers[i].events...)
+		b.Rejects = append(b.Rejects, d.workers[i].rejects...)
+		clear(d.workers[i].events)
+	}
+}
+
+func (d *decoder) run(w *decodeWorker, records []event.Record) {
+	for i := range records {
+		r := &records[i]
+		start := len(w.events)
+		events, err := d.one(w, r)
+		if err != nil {
+			w.events = w.events[:start]
+			w.rejects = append(w.rejects, rejectOf(r, err))
+			continue
+		}
+		w.events = events
+		for j := start; j < len(w.events); j++ {
+			finish(&w.events[j], r, j-start)
+		}
+	}
+}
+
+// one decodes one record. A panic of a format is a bug of ours, but no reason to lose the record or stop the others.
+func (d *decoder) one(w *decodeWorker, r *event.Record) (events []event.Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = format.Rejectf("format_panic", "format %s failed on this record: %v", r.Format, p)
+		}
+	}()
+	f := d.formats[r.Format]
+	if f == nil {
+		return nil, format.Rejectf("format_unknown", "there is no format %q", r.Format)
+	}
+	if len(r.Value) == 0 {
+		return nil, format.Rejectf("empty", "the record has no bytes")
+	}
+	return f.Append(&w.scratch, w.events, r)
+}
+
+// finish sets what the pipeline knows of an event and the format does not.
+func finish(e *event.Event, r *event.Record, index int) {
+	env := &e.Envelope
+	env.Position, env.Index, env.Format, env.Site, env.Received = r.Position, uint16(index), r.Format, r.Site, r.Received
+	env.Raw = r.Value
+	if r.Partial {
+		env.Quality |= event.Truncated
+	}
+	switch {
+	case env.ID.IsZero() && !r.Basis.IsZero():
+		env.ID = r.Basis
+		if index > 0 {
+			env.ID = event.NewID("part", string(r.Basis[:]), strconv.Itoa(index))
+		}
+	case env.ID.IsZero():
+		env.ID = event.PositionID(r.Position, index)
+	}
+	e.FindEntities()
+}
+
+func rejectOf(r *event.Record, err error) event.Reject {
+	out := event.Reject{Position: r.Position, Format: r.Format, Received: r.Received, Code: "undecodable", Reason: err.Error(), Raw: r.Value}
+	if x, ok := errors.AsType[*format.Reject](err); ok {
+		out.Code, out.Reason = x.Code, x.Reason
+	} else if x, ok := errors.AsType[*jsonscan.Error](err); ok {
+		out.Code = string(x.Code)
+	}
+	if r.Partial {
+		out.Reason = fmt.Sprintf("%s (the record was cut: it is longer than %d bytes or parts of it never came)", out.Reason, MaxRecord)
+	}
+	return out
+}
+
+// byTime fills Sorted: the indexes of the events by (time, id).
+func byTime(b *event.Batch) {
+	b.Sorted = b.Sorted[:0]
+	for i := range b.Events {
+		b.Sorted = append(b.Sorted, int32(i))
+	}
+	slices.SortFunc(b.Sorted, func(x, y int32) int {
+		p, q := &b.Events[x], &b.Events[y]
+		return cmp.Or(cmp.Compare(p.Time, q.Time), p.Envelope.ID.Compare(q.Envelope.ID))
+	})
+}

@@ -1,0 +1,51 @@
+package ingest
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// Metrics counts per batch, never per record. A nil *Metrics counts nothing.
+type Metrics struct {
+	count metric.Int64Counter
+	delay metric.Float64Gauge
+}
+
+// NewMetrics registers the instruments.
+func NewMetrics(m metric.Meter) (*Metrics, error) {
+	count, err := m.Int64Counter("tocsin.ingest.records", metric.WithUnit("{record}"), metric.WithDescription("Records by source, format and what became of them: record, event or reject."))
+	if err != nil {
+		return nil, err
+	}
+	delay, err := m.Float64Gauge("tocsin.ingest.watermark.delay", metric.WithUnit("s"), metric.WithDescription("How far a source's newest event time is behind our clock."))
+	return &Metrics{count: count, delay: delay}, err
+}
+
+func (m *Metrics) records(in *input, records, events, rejects int) {
+	if m == nil || records == 0 {
+		return
+	}
+	add := func(n int, outcome string) {
+		if n > 0 {
+			m.count.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String("source", in.Name), attribute.String("format", in.Format), attribute.String("outcome", outcome)))
+		}
+	}
+	add(records, "record")
+	add(events, "event")
+	add(rejects, "reject")
+}
+
+func (m *Metrics) frontiers(marks []event.Mark, now int64) {
+	if m == nil {
+		return
+	}
+	for _, x := range marks {
+		if x.Newest != 0 {
+			m.delay.Record(context.Background(), float64(now-x.Newest)/1e6, metric.WithAttributes(attribute.String("source", x.Source)))
+		}
+	}
+}

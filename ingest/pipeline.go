@@ -1,0 +1,336 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/ingest/format"
+)
+
+// Config bounds the batches.
+type Config struct {
+	Batch  int           // Most records of a batch.
+	Bytes  int           // Most bytes of a batch's records, roughly.
+	Linger time.Duration // How long a batch waits for more records once it has some.
+	Idle   time.Duration // Silence after which a source that has been read to its end stops holding event time back.
+}
+
+// DefaultConfig suits a small machine: two batches in flight stay under a quarter of a gigabyte.
+func DefaultConfig() Config {
+	return Config{Batch: 20_000, Bytes: 32 << 20, Linger: 100 * time.Millisecond, Idle: 30 * time.Second}
+}
+
+// Settings is what the program gives a pipeline.
+type Settings struct {
+	Config   Config
+	Inputs   []Input
+	Enricher Enricher // nil: none
+	Handler  Handler
+	Clock    func() int64 // microseconds
+	Log      *slog.Logger
+	Metrics  *Metrics
+	Carry    []event.Record    // Segments that were waiting when the last run stopped.
+	Marks    []event.Mark      // Frontiers of the last run.
+	Received int64             // Replay: time of records that state none and follow none; 0: they are rejected.
+	Progress func(records int) // Called after each batch with the records so far; nil: not.
+}
+
+// Pipeline reads inputs and hands batches to the handler, one after the other.
+type Pipeline struct {
+	set     Settings
+	inputs  []*input
+	decoder *decoder
+	spare   [2]*event.Batch
+	turn    int
+	records int
+}
+
+// input is an Input at work.
+type input struct {
+	Input
+	join     *joiner // nil where the format never splits messages
+	frontier frontier
+	ends     []event.End
+	last     int64 // our clock at the last record
+	lastTime int64 // event time of the last event, for records without one in replay
+	atEnd    bool  // the last fetch found nothing
+	done     bool  // the source ended for good
+}
+
+// New checks the settings and makes a pipeline. It starts nothing.
+func New(set Settings) (*Pipeline, error) {
+	p := &Pipeline{set: set, decoder: newDecoder(), spare: [2]*event.Batch{{}, {}}}
+	for _, in := range set.Inputs {
+		f, ok := format.ByName(in.Format)
+		if !ok {
+			return nil, fmt.Errorf("source %s: there is no format %q; see tocsin formats list", in.Name, in.Format)
+		}
+		x := &input{Input: in, frontier: frontier{isFile: in.IsFile, mark: event.Mark{Source: in.Name}}, last: set.Clock()}
+		for _, m := range set.Marks {
+			if m.Source == in.Name {
+				x.frontier.mark.Newest = m.Newest
+			}
+		}
+		if f.Join != nil {
+			x.join = &joiner{segment: f.Join}
+			for _, r := range set.Carry {
+				if r.Position.Source == in.Name {
+					x.join.join([]event.Record{r}, 0)
+				}
+			}
+		}
+		p.inputs = append(p.inputs, x)
+	}
+	slices.SortFunc(p.inputs, func(a, b *input) int { return cmp.Compare(a.Name, b.Name) })
+	return p, nil
+}
+
+// chunk is what one fetch of one input gave.
+type chunk struct {
+	in      *input
+	records []event.Record
+	ends    []event.End
+	err     error
+}
+
+// Run reads all inputs until ctx ends (nil), every input has ended (nil), or the handler or a source fails.
+func (p *Pipeline) Run(ctx context.Context) error {
+	fetchCtx, cancel := context.WithCancel(ctx)
+	chunks := make(chan chunk)
+	var wg sync.WaitGroup
+	for _, in := range p.inputs {
+		wg.Go(func() { p.feed(fetchCtx, in, chunks) })
+	}
+	err := p.consume(ctx, chunks)
+	cancel()
+	wg.Wait()
+	for _, in := range p.inputs {
+		err = errors.Join(err, in.Source.Close())
+	}
+	return err
+}
+
+// feed fetches from one input until it ends. It hands over a chunk at a time, so a busy handler holds it back.
+func (p *Pipeline) feed(ctx context.Context, in *input, chunks chan<- chunk) {
+	for {
+		records, err := in.Source.Fetch(ctx, nil, p.set.Config.Batch, time.Second)
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case chunks <- chunk{in, records, in.Source.Ends(), err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// consume collects chunks into batches and handles them.
+func (p *Pipeline) consume(ctx context.Context, chunks <-chan chunk) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for p.open() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := p.handle(ctx, nil); err != nil {
+				return stopped(ctx, err)
+			}
+		case c := <-chunks:
+			parts, err := p.gather(ctx, c, chunks)
+			if err == nil {
+				err = p.handle(ctx, parts)
+			}
+			if err != nil {
+				return stopped(ctx, err)
+			}
+		}
+	}
+	return nil
+}
+
+// stopped makes the end of the context the quiet end of a run.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (p *Pipeline) open() bool {
+	return slices.ContainsFunc(p.inputs, func(in *input) bool { return !in.done })
+}
+
+// gather adds to the first chunk what else is ready, until the batch is full or the linger has passed.
+func (p *Pipeline) gather(ctx context.Context, c chunk, chunks <-chan chunk) ([]chunk, error) {
+	var parts []chunk
+	records, size := 0, 0
+	linger := time.NewTimer(p.set.Config.Linger)
+	defer linger.Stop()
+	for {
+		if c.err != nil && !errors.Is(c.err, io.EOF) {
+			return nil, c.err
+		}
+		parts = append(parts, c)
+		records += len(c.records)
+		for i := range c.records {
+			size += len(c.records[i].Value)
+		}
+		if records >= p.set.Config.Batch/2 || size >= p.set.Config.Bytes || c.err != nil {
+			return parts, nil
+		}
+		select {
+		case c = <-chunks:
+		case <-linger.C:
+			return parts, nil
+		case <-ctx.Done():
+			return parts, nil
+		}
+	}
+}
+
+// handle makes one batch of the chunks, which may be none, hands it over and commits it. A batch that says nothing new is not handed over.
+func (p *Pipeline) handle(ctx context.Context, parts []chunk) error {
+	now := p.set.Clock()
+	b := p.fresh(now)
+	before := len(b.Events)
+	for _, c := range parts {
+		p.take(b, c, now)
+	}
+	idle := p.settle(b, now)
+	if len(b.Events) == before && len(b.Rejects) == 0 && !idle && !moved(parts) {
+		return nil
+	}
+	if err := p.deliver(ctx, b); err != nil {
+		return err
+	}
+	return p.commit(ctx, parts)
+}
+
+func moved(parts []chunk) bool {
+	return slices.ContainsFunc(parts, func(c chunk) bool { return len(c.records) > 0 })
+}
+
+// fresh gives one of two batches in turn; a handler may not keep a batch after it has returned.
+func (p *Pipeline) fresh(now int64) *event.Batch {
+	b := p.spare[p.turn]
+	p.turn = 1 - p.turn
+	clear(b.Events)
+	*b = event.Batch{Events: b.Events[:0], Sorted: b.Sorted[:0], Received: now}
+	return b
+}
+
+// take decodes the records of a chunk into the batch.
+func (p *Pipeline) take(b *event.Batch, c chunk, now int64) {
+	in := c.in
+	in.ends, in.atEnd = c.ends, len(c.records) == 0
+	if errors.Is(c.err, io.EOF) {
+		in.done, in.atEnd = true, true
+	}
+	if len(c.records) > 0 {
+		in.last = now
+		p.records += len(c.records)
+	}
+	records := c.records
+	if in.join != nil {
+		records = in.join.join(records, 0)
+		records = in.join.expire(records, now, in.done)
+	}
+	start, rejected := len(b.Events), len(b.Rejects)
+	p.decoder.decode(b, records)
+	p.time(b, in, start)
+	p.set.Metrics.records(in, len(c.records), len(b.Events)-start, len(b.Rejects)-rejected)
+}
+
+// time gives events without a time one, and moves the input's frontier.
+func (p *Pipeline) time(b *event.Batch, in *input, start int) {
+	kept := start
+	for i := start; i < len(b.Events); i++ {
+		e := &b.Events[i]
+		if e.Time == 0 && !p.stamp(e, in) {
+			b.Rejects = append(b.Rejects, event.Reject{
+				Position: e.Envelope.Position, Format: e.Envelope.Format, Received: e.Envelope.Received, Code: "no_time", Raw: e.Envelope.Raw,
+				Reason: "the record states no time, follows none in its source, and no receive time was given (--received)",
+			})
+			continue
+		}
+		in.frontier.observe(e)
+		in.lastTime = e.Time
+		if kept != i {
+			b.Events[kept] = *e
+		}
+		kept++
+	}
+	b.Events = b.Events[:kept]
+}
+
+// stamp gives an event without a time its receive time, or in a file that of the event before.
+func (p *Pipeline) stamp(e *event.Event, in *input) bool {
+	e.Envelope.TimeSource = event.TimeReceived
+	switch {
+	case !in.IsFile:
+		e.Time = e.Envelope.Received
+	case in.lastTime != 0:
+		e.Time = in.lastTime
+	default:
+		e.Time = p.set.Received
+	}
+	return e.Time != 0
+}
+
+// settle writes marks, ends and waiting segments into the batch, and reports whether a source became or stopped being idle.
+func (p *Pipeline) settle(b *event.Batch, now int64) bool {
+	changed := false
+	for _, in := range p.inputs {
+		idle := in.done || in.atEnd && now-in.last >= in.Idle.Microseconds()
+		changed = changed || idle != in.frontier.mark.Idle
+		in.frontier.mark.Idle = idle
+		in.frontier.mark.Received = in.last
+		for _, e := range in.ends {
+			if e.Partition != Unpositioned {
+				b.Ends = append(b.Ends, e)
+			}
+		}
+		if in.join != nil {
+			b.Carry = in.join.carry(b.Carry)
+		}
+	}
+	b.Marks = marks(p.inputs)
+	return changed
+}
+
+func (p *Pipeline) deliver(ctx context.Context, b *event.Batch) error {
+	byTime(b)
+	if p.set.Enricher != nil {
+		p.set.Enricher.Enrich(b)
+	}
+	if err := p.set.Handler.Handle(ctx, b); err != nil {
+		return err
+	}
+	p.set.Metrics.frontiers(b.Marks, b.Received)
+	if p.set.Progress != nil {
+		p.set.Progress(p.records)
+	}
+	return nil
+}
+
+func (p *Pipeline) commit(ctx context.Context, parts []chunk) error {
+	for _, c := range parts {
+		if err := c.in.Source.Commit(ctx, c.ends); err != nil {
+			return fmt.Errorf("source %s: commit: %w", c.in.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+// Package ingest brings records in and turns them into batches of events: source → frame → join → decode → enrich → handler → commit. A
+// batch is the unit of everything. The handler returning nil means that the batch is durable; only then are its positions committed, so a
+// slow store slows the sources down and nothing is held in between.
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// Source is where records come from. One goroutine uses it at a time.
+type Source interface {
+	// Fetch appends at most limit records to dst, waiting for the first of them no longer than wait. No record and no error means that
+	// the source has been read to its end for now; io.EOF that it has ended for good. Record bytes are the caller's to keep.
+	Fetch(ctx context.Context, dst []event.Record, limit int, wait time.Duration) ([]event.Record, error)
+	// Ends is the place after everything fetched so far, one end a partition.
+	Ends() []event.End
+	// Commit says that everything before ends is durable. It may be called from another goroutine than Fetch.
+	Commit(ctx context.Context, ends []event.End) error
+	// Close gives up what Fetch holds.
+	Close() error
+}
+
+// Handler takes a batch. Nil means it is durable. It retries its own I/O for as long as ctx lives, so an error ends the run.
+type Handler interface {
+	Handle(ctx context.Context, b *event.Batch) error
+}
+
+// Enricher resolves and enriches the events of a batch in place, in the order of Sorted. It never fails: what it could not do it counts.
+type Enricher interface {
+	Enrich(b *event.Batch)
+}
+
+// Input is one configured source with the context of its records.
+type Input struct {
+	Name     string
+	Format   string
+	Site     string
+	Location *time.Location
+	Source   Source
+	Idle     time.Duration // Silence after which the source, read to its end, no longer holds event time back.
+	IsFile   bool          // Old data: events are compared with the source's own frontier, not with the clock (N1).
+}
