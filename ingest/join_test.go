@@ -1,0 +1,72 @@
+package ingest
+
+import (
+	"bytes"
+	"strconv"
+	"testing"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// part reads key/index/total/body.
+func part(r *event.Record) (key string, index, total int, body []byte, ok bool) {
+	f := bytes.SplitN(r.Value, []byte("/"), 4)
+	if len(f) != 4 {
+		return "", 0, 0, nil, false
+	}
+	index, _ = strconv.Atoi(string(f[1]))
+	total, _ = strconv.Atoi(string(f[2]))
+	return string(f[0]), index, total, f[3], true
+}
+
+func records(values ...string) []event.Record {
+	var out []event.Record
+	for i, v := range values {
+		out = append(out, event.Record{Value: []byte(v), Position: event.Position{Offset: int64(i)}, Received: int64(i)})
+	}
+	return out
+}
+
+func values(rs []event.Record) string {
+	s := ""
+	for _, r := range rs {
+		s += string(r.Value)
+		if r.Partial {
+			s += "(partial)"
+		}
+		s += " "
+	}
+	return s
+}
+
+func TestSegmentsJoinInOrderWhereverTheyArrive(t *testing.T) {
+	j := &joiner{segment: part}
+	got := j.join(records("plain", "m/1/2/B", "n/0/2/x", "m/0/2/A", "n/0/2/x", "n/1/2/y"), 0)
+	if want := "plain m/0/2/AB n/0/2/xy "; values(got) != want {
+		t.Errorf("got %q, want %q", values(got), want)
+	}
+	if len(j.carry(nil)) != 0 {
+		t.Error("something still waits")
+	}
+}
+
+func TestSegmentsThatNeverComeAreGivenUpMarkedPartial(t *testing.T) {
+	j := &joiner{segment: part}
+	j.join(records("m/0/3/A", "m/2/3/C"), 0)
+	if got := j.expire(nil, segmentPatience, false); len(got) != 0 {
+		t.Errorf("given up early: %q", values(got))
+	}
+	if got := values(j.expire(nil, segmentPatience+1, false)); got != "m/0/3/AC(partial) " {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestWaitingSegmentsSurviveARestart(t *testing.T) {
+	before := &joiner{segment: part}
+	before.join(records("m/0/2/A"), 0)
+	after := &joiner{segment: part}
+	after.join(before.carry(nil), 0)
+	if got := values(after.join(records("m/1/2/B"), 0)); got != "m/0/2/AB " {
+		t.Errorf("got %q", got)
+	}
+}
