@@ -25,6 +25,7 @@ type Config struct {
 	Rules     RulesConfig     `yaml:"rules"`     // Which rules run.
 	Correlate CorrelateConfig `yaml:"correlate"` // Bounds of the engine.
 	Stitch    StitchConfig    `yaml:"stitch"`    // When findings become one incident.
+	Engine    EngineSettings  `yaml:"engine"`    // The embedded ClickHouse engine, used where no server is configured.
 	Console   ConsoleConfig   `yaml:"console"`   // The web console.
 	Telemetry TelemetryConfig `yaml:"telemetry"` // Logs, metrics, traces.
 }
@@ -113,6 +114,7 @@ func DefaultConfig() Config {
 		Rules:     RulesConfig{Paths: []string{Builtin}},
 		Correlate: CorrelateConfig{Checkpoint: 2 * time.Minute, MaxKeys: 200_000, MaxHits: 100_000},
 		Stitch:    StitchConfig{MaxGap: 2 * time.Hour, MaxSpan: 24 * time.Hour, Lookback: time.Hour, HubShare: 0.25, HubMin: 8, Reopen: true},
+		Engine:    EngineSettings{Dir: defaultEngineDir()},
 		Console:   ConsoleConfig{Listen: "127.0.0.1:8080"},
 		Telemetry: TelemetryConfig{Log: LogConfig{Level: "info", Format: "text"}, Metrics: MetricsConfig{Prometheus: true}},
 	}
@@ -156,6 +158,8 @@ func (c *Config) relativeTo(dir string) {
 			fix(&c.Rules.Paths[i])
 		}
 	}
+	fix(&c.Engine.Dir)
+	fix(&c.Engine.Library)
 	e := &c.Enrich
 	for _, p := range []*string{&e.Assets, &e.Identities, &e.Zones, &e.Schedules, &e.Geo.City, &e.Geo.ASN} {
 		fix(p)

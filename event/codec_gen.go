@@ -2877,6 +2877,12 @@ func appendUser(b []byte, x *User) []byte {
 	if x.Country != "" {
 		b = appendText(b, 12, x.Country)
 	}
+	if x.Privileged != 0 {
+		b = appendNumber(b, 14, int64(x.Privileged))
+	}
+	if x.Departed != 0 {
+		b = appendNumber(b, 15, int64(x.Departed))
+	}
 	if x.OnShift != 0 {
 		b = appendNumber(b, 13, int64(x.OnShift))
 	}
@@ -2913,6 +2919,10 @@ func readUser(r *reader, x *User) {
 			x.Kind = r.text(wire)
 		case 12:
 			x.Country = r.text(wire)
+		case 14:
+			x.Privileged = Bool(r.number(wire))
+		case 15:
+			x.Departed = Bool(r.number(wire))
 		case 13:
 			x.OnShift = Bool(r.number(wire))
 		default:

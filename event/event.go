@@ -116,19 +116,21 @@ type Policy struct {
 
 // User is OCSF user, with what the identity file adds.
 type User struct {
-	UID      string   `ocsf:"uid,1"`                  // Identifier at the source, such as an object id or SID.
-	Name     string   `ocsf:"name,2,taint"`           // Login name.
-	Email    string   `ocsf:"email_addr,3,taint"`     // E-mail address or UPN, lower case.
-	Domain   string   `ocsf:"domain,4"`               // Windows or Kerberos domain.
-	FullName string   `ocsf:"full_name,5,taint"`      // Display name.
-	Type     string   `ocsf:"type,6"`                 // Account type in the source's words.
-	TypeID   uint8    `ocsf:"type_id,7,enum"`         // 1 user, 2 admin, 3 system, 4 service …
-	HasMFA   Bool     `ocsf:"has_mfa,8"`              // A second factor is enrolled.
-	CredUID  string   `ocsf:"credential_uid,9"`       // Credential used, such as a certificate serial.
-	Roles    []string `ocsf:"roles,10,enrich"`        // Roles from the identity file.
-	Kind     string   `ocsf:"kind,11,enrich"`         // employee, contractor, service, vendor.
-	Country  string   `ocsf:"home_country,12,enrich"` // ISO 3166 alpha-2 of the home country.
-	OnShift  Bool     `ocsf:"on_shift,13,enrich"`     // The event fell into the person's working hours.
+	UID        string   `ocsf:"uid,1"`                  // Identifier at the source, such as an object id or SID.
+	Name       string   `ocsf:"name,2,taint"`           // Login name.
+	Email      string   `ocsf:"email_addr,3,taint"`     // E-mail address or UPN, lower case.
+	Domain     string   `ocsf:"domain,4"`               // Windows or Kerberos domain.
+	FullName   string   `ocsf:"full_name,5,taint"`      // Display name.
+	Type       string   `ocsf:"type,6"`                 // Account type in the source's words.
+	TypeID     uint8    `ocsf:"type_id,7,enum"`         // 1 user, 2 admin, 3 system, 4 service …
+	HasMFA     Bool     `ocsf:"has_mfa,8"`              // A second factor is enrolled.
+	CredUID    string   `ocsf:"credential_uid,9"`       // Credential used, such as a certificate serial.
+	Roles      []string `ocsf:"roles,10,enrich"`        // Roles from the identity file.
+	Kind       string   `ocsf:"kind,11,enrich"`         // employee, contractor, service, vendor.
+	Country    string   `ocsf:"home_country,12,enrich"` // ISO 3166 alpha-2 of the home country.
+	Privileged Bool     `ocsf:"privileged,14,enrich"`   // The account has far-reaching rights.
+	Departed   Bool     `ocsf:"departed,15,enrich"`     // The person has left.
+	OnShift    Bool     `ocsf:"on_shift,13,enrich"`     // The event fell into the person's working hours.
 }
 
 // Actor is OCSF actor.

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tocsin-siem/tocsin/app"
+	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+func rulesCommand(t *terminal) *cobra.Command {
+	return group("rules", "Lint, test, list and explain rules", rulesLint(t), rulesTest(t), rulesList(t))
+}
+
+// rulePaths are the paths given, or those of the configuration.
+func rulePaths(c *cobra.Command, args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	cfg, err := config(c)
+	if err != nil {
+		return nil, err
+	}
+	return cfg.Rules.Paths, nil
+}
+
+func rulesLint(t *terminal) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "lint [PATH…]", Short: "Check rule files", Args: cobra.ArbitraryArgs,
+		Long: `Checks rule files or folders; without arguments those of the configuration. Each problem has a file, line, column, code,
+message and, where there is a good guess, a hint. Exit code 3 if there is any problem.`,
+		Example: "  tocsin rules lint\n  tocsin rules lint my-rules/ --json",
+		RunE: func(c *cobra.Command, args []string) error {
+			paths, err := rulePaths(c, args)
+			if err != nil {
+				return err
+			}
+			set, problems := app.LoadRules(paths)
+			if set != nil {
+				problems = append(problems, set.CheckClasses(app.EmittedClasses())...)
+			}
+			if asJSON {
+				if err := writeJSONLines(t.out, problems); err != nil {
+					return err
+				}
+			} else {
+				for _, p := range problems {
+					fmt.Fprintln(t.out, p)
+				}
+				if set != nil {
+					fmt.Fprintf(t.err, "%d rules, %d problems\n", len(set.Rules), len(problems))
+				}
+			}
+			if len(problems) > 0 {
+				return errFound
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one problem a line as JSON")
+	return c
+}
+
+func writeJSONLines[T any](w io.Writer, list []T) error {
+	enc := json.NewEncoder(w)
+	for _, x := range list {
+		if err := enc.Encode(x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rulesTest(t *terminal) *cobra.Command {
+	var asJSON bool
+	var only string
+	c := &cobra.Command{
+		Use: "test [PATH…]", Short: "Run the tests inside rule files", Args: cobra.ArbitraryArgs,
+		Long:    "Runs the tests that stand inside rule files; without arguments those of the configuration. Exit code 3 if any fails.",
+		Example: "  tocsin rules test\n  tocsin rules test my-rules/ --run rb-0003",
+		RunE: func(c *cobra.Command, args []string) error {
+			paths, err := rulePaths(c, args)
+			if err != nil {
+				return err
+			}
+			set, problems := app.LoadRules(paths)
+			if set == nil {
+				for _, p := range problems {
+					fmt.Fprintln(t.err, p)
+				}
+				return fmt.Errorf("the rules do not load")
+			}
+			return testRules(t, set, only, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one test a line as JSON")
+	c.Flags().StringVar(&only, "run", "", "only rules whose id contains this")
+	return c
+}
+
+type testRow struct {
+	Rule       string `json:"rule"`
+	Test       string `json:"test"`
+	File       string `json:"file"`
+	Line       int    `json:"line"`
+	Passed     bool   `json:"passed"`
+	Difference string `json:"difference,omitempty"`
+}
+
+func testRules(t *terminal, set *rules.Set, only string, asJSON bool) error {
+	passed, failed := 0, 0
+	for _, r := range set.Rules {
+		if !strings.Contains(r.ID, only) {
+			continue
+		}
+		for i := range r.Tests {
+			result := correlate.RunTest(r, &r.Tests[i])
+			row := testRow{Rule: r.ID, Test: r.Tests[i].Name, File: r.File, Line: r.Tests[i].Line, Passed: result.Passed, Difference: result.Difference}
+			if row.Passed {
+				passed++
+			} else {
+				failed++
+			}
+			if err := printTest(t.out, row, asJSON); err != nil {
+				return err
+			}
+		}
+	}
+	if !asJSON {
+		fmt.Fprintf(t.out, "%d passed, %d failed\n", passed, failed)
+	}
+	if failed > 0 {
+		return errFound
+	}
+	return nil
+}
+
+func printTest(w io.Writer, row testRow, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(row)
+	}
+	if row.Passed {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "FAIL %s:%d: %s: %s\n%s", row.File, row.Line, row.Rule, row.Test, row.Difference)
+	return err
+}
+
+func rulesList(t *terminal) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "list [PATH…]", Short: "List the rules", Args: cobra.ArbitraryArgs, Example: "  tocsin rules list\n  tocsin rules list --json",
+		RunE: func(c *cobra.Command, args []string) error {
+			paths, err := rulePaths(c, args)
+			if err != nil {
+				return err
+			}
+			set, problems := app.LoadRules(paths)
+			if set == nil {
+				for _, p := range problems {
+					fmt.Fprintln(t.err, p)
+				}
+				return fmt.Errorf("the rules do not load")
+			}
+			if asJSON {
+				var rows []rules.Description
+				for _, r := range set.Rules {
+					rows = append(rows, r.Describe())
+				}
+				return writeJSONLines(t.out, rows)
+			}
+			w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ID\tVERSION\tSTATUS\tSEVERITY\tTITLE")
+			for _, r := range set.Rules {
+				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", r.ID, r.Version, r.Status, r.Severity, r.Title)
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one rule a line as JSON, with its plan")
+	return c
+}

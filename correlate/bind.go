@@ -1,0 +1,212 @@
+package correlate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// keySeparator joins the values of a partition key.
+const keySeparator = "\x1f"
+
+// hit appends the hits of one step: one for every combination of the values its variables take. The event's ref is made with its first hit.
+func (s *Scratch) hit(t *target, e *event.Event, ref *event.Ref, out []event.Hit) ([]event.Hit, *event.Ref) {
+	combos, ok := s.bind(t, e)
+	if !ok {
+		return out, ref
+	}
+	if ref == nil {
+		ref = event.RefOf(e)
+	}
+	fields := s.fields(t.Step, e)
+	for _, vars := range combos {
+		out = append(out, event.Hit{
+			Rule: t.rule.ID, Version: t.rule.Version, Branch: t.branch, Step: t.step,
+			Key: s.key(t.rule.Plan.Key, vars), Vars: vars, Fields: fields, Ref: ref,
+		})
+	}
+	return out, ref
+}
+
+// bind gives the combinations of variable values of an event at a step. A required variable without a value means no hit: null never joins.
+func (s *Scratch) bind(t *target, e *event.Event) ([][]string, bool) {
+	n := len(t.rule.Plan.Vars)
+	s.combos = append(s.combos[:0], make([]string, n))
+	for i := range t.Bind {
+		if !s.spread(t, e, &t.Bind[i]) {
+			s.null(t, t.Bind[i].Var)
+			return nil, false
+		}
+	}
+	bound := len(t.BindAny) == 0
+	for _, group := range t.BindAny {
+		if !slices.ContainsFunc(group, func(b rules.Binding) bool { return len(s.take(e, &b)) == 0 }) {
+			bound = true
+			for i := range group {
+				s.spread(t, e, &group[i])
+			}
+		}
+	}
+	if !bound {
+		s.null(t, t.BindAny[0][0].Var)
+		return nil, false
+	}
+	for i := range t.Emit {
+		s.spread(t, e, &t.Emit[i])
+	}
+	if len(s.combos) > MaxValues {
+		s.counts[t.index].wide++
+		return nil, false
+	}
+	return s.combos, true
+}
+
+func (s *Scratch) null(t *target, v int) {
+	c := &s.counts[t.index]
+	c.nulls++
+	c.nullOf = t.rule.Plan.Vars[v].Name
+}
+
+// spread sets a variable in every combination, multiplying them where it has several values; false if it has none.
+func (s *Scratch) spread(t *target, e *event.Event, b *rules.Binding) bool {
+	values := s.take(e, b)
+	if len(values) == 0 {
+		return false
+	}
+	n := len(s.combos)
+	if n*len(values) > 8*MaxValues { // More than can pass; do not build them all.
+		values = values[:1+8*MaxValues/n]
+	}
+	for _, v := range values[1:] {
+		v = s.intern(v)
+		for _, c := range s.combos[:n] {
+			c = slices.Clone(c)
+			c[b.Var] = v
+			s.combos = append(s.combos, c)
+		}
+	}
+	v := s.intern(values[0])
+	for _, c := range s.combos[:n] {
+		c[b.Var] = v
+	}
+	return true
+}
+
+// take reads the values of a binding; the slice is valid until the next call.
+func (s *Scratch) take(e *event.Event, b *rules.Binding) []string {
+	s.values = s.values[:0]
+	if b.Field == nil {
+		if v := e.PrimaryEntity(b.Kind, b.Role); v != "" {
+			s.values = append(s.values, v)
+		}
+		return s.values
+	}
+	if b.Field.Kind == event.KindStrings {
+		for _, v := range b.Field.Lst(e) {
+			if v != "" && !slices.Contains(s.values, v) {
+				s.values = append(s.values, v)
+			}
+		}
+		return s.values
+	}
+	if v, ok := text(read(b.Field, e)); ok && v != "" {
+		s.values = append(s.values, v)
+	}
+	return s.values
+}
+
+func (s *Scratch) key(vars []int, values []string) string {
+	switch len(vars) {
+	case 0:
+		return ""
+	case 1:
+		return values[vars[0]]
+	}
+	n := len(vars) - 1
+	for _, v := range vars {
+		n += len(values[v])
+	}
+	var b strings.Builder
+	b.Grow(n)
+	for i, v := range vars {
+		if i > 0 {
+			b.WriteString(keySeparator)
+		}
+		b.WriteString(values[v])
+	}
+	return b.String()
+}
+
+// fields copies what the hit carries.
+func (s *Scratch) fields(x *rules.Step, e *event.Event) []event.FieldValue {
+	if len(x.Fields)+len(x.Values) == 0 {
+		return nil
+	}
+	out := make([]event.FieldValue, 0, len(x.Fields)+len(x.Values))
+	for _, f := range x.Fields {
+		out = append(out, s.own(read(f, e)))
+	}
+	for _, v := range x.Values {
+		got, err := v.Value(s.machine, e)
+		if err != nil {
+			got = event.FieldValue{Kind: v.Kind()}
+		}
+		out = append(out, s.own(got))
+	}
+	return out
+}
+
+// read boxes a field's value.
+func read(f *event.Field, e *event.Event) event.FieldValue {
+	v := event.FieldValue{Kind: f.Kind}
+	switch f.Kind {
+	case event.KindString:
+		v.Str = f.Str(e)
+		v.Known = v.Str != ""
+	case event.KindInt, event.KindTime:
+		v.Num, v.Known = f.Num(e)
+	case event.KindFloat:
+		v.Flt, v.Known = f.Flt(e)
+	case event.KindBool:
+		b := f.Tri(e)
+		v.Known = b.Known()
+		if b == event.True {
+			v.Num = 1
+		}
+	default:
+		v.Lst = f.Lst(e)
+		v.Known = len(v.Lst) > 0
+	}
+	return v
+}
+
+// own makes a value independent of the event's memory.
+func (s *Scratch) own(v event.FieldValue) event.FieldValue {
+	v.Str = s.intern(v.Str)
+	if len(v.Lst) > 0 {
+		list := make([]string, len(v.Lst))
+		for i, x := range v.Lst {
+			list[i] = s.intern(x)
+		}
+		v.Lst = list
+	}
+	return v
+}
+
+// intern gives a copy of v that is shared with earlier ones; the table is emptied when it has grown large.
+func (s *Scratch) intern(v string) string {
+	if v == "" {
+		return ""
+	}
+	if have, ok := s.names[v]; ok {
+		return have
+	}
+	if len(s.names) >= 1<<14 {
+		clear(s.names)
+	}
+	v = strings.Clone(v)
+	s.names[v] = v
+	return v
+}

@@ -1,0 +1,218 @@
+// Package correlate is the engine: it matches events against rules (Matcher), folds the hits into findings (Engine) and, in worker.go, gives the
+// guarantee that every accepted record is in the log once and every published change follows from the log.
+//
+// Matching looks at one event at a time and is pure. Folding is a function of hits and marks alone: per rule and key the hits lie in a buffer
+// sorted by (time, tie key) and are scanned once from left to right, so findings do not depend on the order of arrival (law N5 of the
+// contracts). There is no clock in here, nothing is read from outside, and no goroutine outlives a call; worker.go alone does I/O, through
+// three interfaces.
+package correlate
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/expression"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// Settings are the bounds of an engine and what is injected into it. Zero values take the defaults.
+type Settings struct {
+	Lookups     expression.Lookups // Tables that expressions read at match time; nil: all empty.
+	Workers     int                // Goroutines of the match phase; default 1.
+	MaxKeys     int                // Keys per rule; default 1,000,000.
+	MaxHits     int                // Hits in one buffer or window; default 65,536.
+	MaxBytes    int64              // Estimated memory of all folds; default 512 MiB.
+	MaxEvidence int                // Events kept as evidence of one finding; default 100.
+	MaxWatched  int                // Entities and attributes in the register of changes; default 200,000.
+
+	observe func(trace) // Told of every step of the fold; nil but for Explain.
+}
+
+func (s Settings) withDefaults() Settings {
+	s.Workers = cmp.Or(s.Workers, 1)
+	s.MaxKeys = cmp.Or(s.MaxKeys, 1_000_000)
+	s.MaxHits = cmp.Or(s.MaxHits, 1<<16)
+	s.MaxBytes = cmp.Or(s.MaxBytes, 512<<20)
+	s.MaxEvidence = cmp.Or(s.MaxEvidence, 100)
+	s.MaxWatched = cmp.Or(s.MaxWatched, 200_000)
+	return s
+}
+
+// Engine matches and folds for one set of rules. It is not safe for concurrent use.
+type Engine struct {
+	settings Settings
+	set      *rules.Set
+	matcher  *Matcher
+	scratch  []*Scratch
+	watch    *watchlist
+	fold     *fold
+	hits     []event.Hit
+}
+
+// New makes an engine without state. Rules that are off are left out.
+func New(set *rules.Set, s Settings) *Engine {
+	s = s.withDefaults()
+	e := &Engine{settings: s, watch: newWatchlist(s.MaxWatched), fold: newFold(s)}
+	e.load(set)
+	return e
+}
+
+func (e *Engine) load(set *rules.Set) {
+	e.set = set
+	e.matcher = NewMatcher(set)
+	e.scratch = nil
+	e.scratchpads(e.settings.Workers)
+	old := e.fold.byID
+	e.fold.byID, e.fold.rules = map[string]*ruleState{}, nil
+	for _, r := range set.Rules {
+		if r.Status == rules.Off {
+			continue
+		}
+		s := old[r.ID]
+		if s == nil || s.rule.Hash != r.Hash || s.rule.Version != r.Version {
+			s = newRuleState(r)
+		} else {
+			s.adopt(r)
+		}
+		e.fold.byID[r.ID] = s
+		e.fold.rules = append(e.fold.rules, s)
+	}
+	slices.SortFunc(e.fold.rules, func(a, b *ruleState) int { return cmp.Compare(a.rule.ID, b.rule.ID) })
+	clear(e.fold.work)
+}
+
+// adopt takes over what a new text of the same rule changes beside the matching: title, severity, status and the like.
+func (r *ruleState) adopt(rule *rules.Rule) { r.program = compile(rule) }
+
+func (e *Engine) scratchpads(n int) {
+	for len(e.scratch) < n {
+		e.scratch = append(e.scratch, e.matcher.NewScratch(e.settings.Lookups))
+	}
+}
+
+// Match gives the hits of a batch, ordered by event (as in b.Sorted), rule, branch and step, and what changed in watched entities, in the
+// order of the events. Hits do not depend on the number of workers. Both results are valid until the next call; hits and notes share nothing with b.
+func (e *Engine) Match(b *event.Batch) ([]event.Hit, []event.Note) {
+	e.hits = e.hits[:0]
+	if n := min(e.settings.Workers, 1+len(b.Sorted)/256); n > 1 {
+		e.parallel(b, n)
+	} else {
+		e.hits = e.matcher.Match(e.scratch[0], b, 0, len(b.Sorted), e.hits)
+	}
+	for _, s := range e.scratch {
+		e.fold.count(s, e.set.Rules)
+	}
+	return e.hits, e.watch.notes(b)
+}
+
+func (e *Engine) parallel(b *event.Batch, n int) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			s := e.scratch[i]
+			s.hits = e.matcher.Match(s, b, i*len(b.Sorted)/n, (i+1)*len(b.Sorted)/n, s.hits[:0])
+		})
+	}
+	wg.Wait()
+	for _, s := range e.scratch[:n] {
+		e.hits = append(e.hits, s.hits...)
+		clear(s.hits)
+	}
+}
+
+// Fold takes in the hits of one batch, then moves W to where the marks after the batch allow, and returns revisions of findings in order of
+// their time. Hits may come in any order; they are copied. The result is valid until the next call.
+func (e *Engine) Fold(hits []event.Hit, marks []event.Mark) []incident.Finding {
+	frontier, ok := event.Frontier(marks)
+	return e.fold.add(hits, frontier, ok)
+}
+
+// Learn brings the register of changes up to date with logged notes, as Match did when they were made.
+func (e *Engine) Learn(notes []event.Note) { e.watch.learn(notes) }
+
+// Drain runs event time past every deadline, as at the end of a test: absences are decided and every finding becomes final. The result is
+// valid until the next call. Hits folded afterwards are late.
+func (e *Engine) Drain() []incident.Finding { return e.fold.add(nil, forever, true) }
+
+// Report says what a swap of rules did, by rule id.
+type Report struct {
+	Kept    []string // Same matching part: state goes on.
+	Warming []string // New or changed: starts without state, silent about findings completing before the swap.
+	Stopped []string // Gone, off or replaced; what they had found so far stands.
+}
+
+// Swap goes on with other rules, between two batches. Rules whose matching part is unchanged keep their state.
+func (e *Engine) Swap(set *rules.Set) Report {
+	var out Report
+	before := e.fold.byID
+	e.load(set)
+	for _, r := range e.fold.rules {
+		if before[r.rule.ID] != nil && before[r.rule.ID] == r {
+			out.Kept = append(out.Kept, r.rule.ID)
+			continue
+		}
+		r.swap = e.fold.frontier
+		out.Warming = append(out.Warming, r.rule.ID)
+	}
+	for id := range before {
+		if e.fold.byID[id] != before[id] {
+			out.Stopped = append(out.Stopped, id)
+		}
+	}
+	slices.Sort(out.Stopped)
+	for _, id := range out.Stopped {
+		e.fold.stop(before[id])
+	}
+	return out
+}
+
+// Warm folds earlier hits into the rules that started with the last swap, so that their windows are filled. Other rules are not touched, and
+// nothing is announced. Batches must come in the order of the log, and before the first Fold after the swap.
+func (e *Engine) Warm(hits []event.Hit, marks []event.Mark) {
+	frontier, ok := event.Frontier(marks)
+	e.fold.warm(hits, frontier, ok)
+}
+
+// RuleStats counts what one rule has done since the engine started.
+type RuleStats struct {
+	Rule      string
+	Version   int32
+	Hits      int64 // Hits folded.
+	Errors    int64 // Expressions without a result.
+	Nulls     int64 // Events that satisfied a step but had no value for one of its variables.
+	Wide      int64 // Events with more than eight values for a variable.
+	Late      int64 // Hits older than W.
+	Repeated  int64 // Hits seen before.
+	Evicted   int64 // Hits for which there was no room.
+	Shed      int64 // Keys given up.
+	Misfits   int64 // Hits that do not fit the rule.
+	Findings  int64
+	Withdrawn int64
+	Keys      int
+	Bytes     int64 // Estimate.
+	Waiting   bool  // Silent since the last swap until W has passed it.
+	Degraded  bool
+	NullOf    string // The variable that was last unknown.
+	LastError string
+}
+
+// Stats is a copy of the engine's counters, by rule id.
+type Stats struct {
+	Frontier int64 // Microseconds; 0 before the first.
+	Watched  int   // Entries of the register of changes.
+	Rules    []RuleStats
+}
+
+// Stats copies the counters.
+func (e *Engine) Stats() Stats {
+	out := Stats{Frontier: max(0, e.fold.frontier), Watched: len(e.watch.seen)}
+	for _, r := range e.fold.rules {
+		s := r.stats
+		s.Keys, s.Bytes, s.Degraded, s.Waiting = len(r.parts), r.bytes, r.degraded, r.waiting()
+		out.Rules = append(out.Rules, s)
+	}
+	return out
+}

@@ -1,0 +1,337 @@
+package correlate
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/expression"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// fold turns hits into findings. It never sees events and reads no tables: the same hits and marks in the same batches give the same bytes.
+type fold struct {
+	settings Settings
+	rules    []*ruleState // By rule id.
+	byID     map[string]*ruleState
+	frontier int64
+	born     uint64
+
+	eval    *evaluator
+	scan    *scan
+	work    map[*program]*state // Scratch of rescans.
+	cells   []*cell
+	sights  []*sight
+	touched []*partition
+	out     []incident.Finding
+
+	leftover []incident.Finding // Of rules that were stopped, for the next batch.
+	warming  bool
+	observe  func(trace)
+}
+
+// ruleState is what the fold keeps for one rule.
+type ruleState struct {
+	*program
+	w        int64 // W of the rule; it never goes back.
+	since    int64 // Time of the earliest hit: how far back its memory reaches; forever before.
+	swap     int64 // Findings completing at or before this are not announced; the rule was warmed up.
+	parts    map[string]*partition
+	gates    []*gate
+	swept    int // Registers at the last sweep.
+	queue    queue
+	bytes    int64 // Estimate of what its partitions hold.
+	degraded bool
+	stats    RuleStats
+}
+
+func newFold(s Settings) *fold {
+	f := &fold{settings: s, byID: map[string]*ruleState{}, frontier: math.MinInt64, work: map[*program]*state{}, observe: s.observe}
+	f.eval = &evaluator{machine: expression.NewMachine(nil)}
+	f.scan = &scan{eval: f.eval, observe: s.observe, limit: s.MaxHits}
+	return f
+}
+
+func newRuleState(r *rules.Rule) *ruleState {
+	s := &ruleState{program: compile(r), w: math.MinInt64, since: forever, swap: math.MinInt64, parts: map[string]*partition{}}
+	s.stats = RuleStats{Rule: r.ID, Version: r.Version}
+	for i := range s.branches {
+		for j := range s.branches[i].Steps {
+			if x := &s.branches[i].Steps[j]; x.New != nil || x.Changed != nil {
+				s.gates = append(s.gates, newGate(i, j, x))
+			}
+		}
+	}
+	return s
+}
+
+func (r *ruleState) silent(t int64) bool { return t <= r.swap }
+
+func (r *ruleState) shadow() bool { return r.rule.Status == rules.Shadow }
+
+func (r *ruleState) gate(c *cell) *gate {
+	for _, g := range r.gates {
+		if g.branch == int(c.Branch) && g.step == int(c.Step) {
+			return g
+		}
+	}
+	return nil
+}
+
+// with points the scan at a rule and partition.
+func (s *scan) with(r *ruleState, k *partition) *scan {
+	s.program, s.guards = r.program, k.guards
+	s.eval.errors = func(error) { r.stats.Errors++ }
+	s.full = func() {
+		r.stats.Evicted++
+		k.degraded = true
+	}
+	return s
+}
+
+func (f *fold) trace(t trace) {
+	if f.observe != nil {
+		f.observe(t)
+	}
+}
+
+// add folds hits in, in any order, and then moves W to where the frontier allows. The result is valid until the next call.
+func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding {
+	f.out = append(f.out[:0], f.leftover...)
+	f.leftover = nil
+	f.sort(hits)
+	for _, c := range f.cells {
+		if r := f.byID[c.Rule]; r != nil && r.rule.Version == c.Version && f.fits(r, c) {
+			f.take(r, c)
+		}
+	}
+	f.run(frontier, ok)
+	slices.SortStableFunc(f.out, func(a, b incident.Finding) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), a.ID.Compare(b.ID), cmp.Compare(a.Revision, b.Revision))
+	})
+	return f.out
+}
+
+// warm folds earlier hits into the rules that wait for it. W of the others does not move, and nothing is announced.
+func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
+	all := f.rules
+	f.rules = slices.DeleteFunc(slices.Clone(all), func(r *ruleState) bool { return !r.waiting() })
+	f.warming = true
+	now := f.frontier
+	f.frontier = math.MinInt64
+	f.sort(hits)
+	for _, c := range f.cells {
+		if r := f.byID[c.Rule]; r != nil && r.waiting() && r.rule.Version == c.Version && f.fits(r, c) {
+			f.take(r, c)
+		}
+	}
+	f.run(min(frontier, now), ok)
+	f.out, f.rules, f.frontier, f.warming = f.out[:0], all, now, false
+}
+
+// waiting reports whether the rule has been started by a swap and has not come to it yet.
+func (r *ruleState) waiting() bool { return r.swap != math.MinInt64 && r.w <= r.swap }
+
+// run scans what was touched and moves W.
+func (f *fold) run(frontier int64, ok bool) {
+	clear(f.cells)
+	for _, k := range f.touched {
+		r := k.rule
+		k.rescan(f.scan.with(r, k), f.scratch(r))
+	}
+	if ok {
+		f.frontier = max(f.frontier, frontier)
+	}
+	for _, r := range f.rules {
+		r.w = f.limit(r)
+	}
+	for _, k := range f.touched {
+		f.settle(k)
+	}
+	for _, r := range f.rules {
+		for len(r.queue) > 0 && r.queue[0].due <= r.w {
+			f.settle(r.queue[0])
+		}
+	}
+	f.shed()
+	clear(f.touched)
+	f.touched = f.touched[:0]
+}
+
+// count collects what matching counted.
+func (f *fold) count(s *Scratch, set []*rules.Rule) {
+	for i := range s.counts {
+		c := &s.counts[i]
+		if *c == (counts{}) {
+			continue
+		}
+		if r := f.byID[set[i].ID]; r != nil {
+			r.stats.Errors += c.errors
+			r.stats.Nulls += c.nulls
+			r.stats.Wide += c.wide
+			r.stats.NullOf = cmp.Or(c.nullOf, r.stats.NullOf)
+			if c.err != nil {
+				r.stats.LastError = c.err.Error()
+			}
+		}
+		*c = counts{}
+	}
+}
+
+// stop ends a rule. What it has announced stands: provisional findings become final with the next batch.
+func (f *fold) stop(r *ruleState) {
+	f.out = f.out[:0]
+	keys := slices.SortedFunc(maps.Values(r.parts), func(a, b *partition) int { return cmp.Compare(a.key, b.key) })
+	for _, k := range keys {
+		for _, o := range k.known {
+			if o.state == incident.Provisional {
+				f.tell(r, k, o, true)
+			}
+		}
+	}
+	f.leftover = append(f.leftover, f.out...)
+}
+
+// fits reports whether a hit has the shape the rule's plan expects: a logged hit of an older build might not.
+func (f *fold) fits(r *ruleState, c *cell) bool {
+	if int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) {
+		r.stats.Misfits++
+		return false
+	}
+	x := r.branches[c.Branch].parts[c.Step].Step
+	if len(c.Vars) != len(r.plan.Vars) || len(c.Fields) != len(x.Fields)+len(x.Values) {
+		r.stats.Misfits++
+		return false
+	}
+	return true
+}
+
+// sort copies hits into cells in the order of a scan.
+func (f *fold) sort(hits []event.Hit) {
+	f.cells = f.cells[:0]
+	sorted := true
+	for i := range hits {
+		if hits[i].Ref == nil {
+			continue
+		}
+		c := &cell{Hit: hits[i]} // One by one: a cell outlives its batch by hours.
+		sorted = sorted && (len(f.cells) == 0 || compare(f.cells[len(f.cells)-1], c) <= 0)
+		f.cells = append(f.cells, c)
+	}
+	if !sorted {
+		slices.SortStableFunc(f.cells, compare)
+	}
+}
+
+// take puts one hit where it belongs.
+func (f *fold) take(r *ruleState, c *cell) {
+	r.stats.Hits++
+	if c.time() <= r.w {
+		r.stats.Late++
+		f.trace(trace{Kind: traceLate, Rule: r.rule, Cell: c, At: r.w})
+		return
+	}
+	r.since = min(r.since, c.time())
+	g := r.gate(c)
+	if g == nil {
+		f.place(r, c)
+		return
+	}
+	sights, ok := g.offer(c, r.w, f.sights[:0])
+	f.sights = sights
+	if !ok {
+		r.stats.Nulls++
+		return
+	}
+	if f.observe != nil && !slices.ContainsFunc(sights, func(x *sight) bool { return x.cell == c }) {
+		f.trace(trace{Kind: traceGated, Rule: r.rule, Cell: c, Branch: int(c.Branch)})
+	}
+	for _, x := range sights {
+		if x.passes() {
+			f.place(r, x.cell)
+			continue
+		}
+		if k := r.parts[x.Key]; k != nil {
+			k.remove(x.cell)
+			f.touch(k)
+		}
+	}
+	clear(sights)
+	if n := g.size(); n > 1024 && n > 2*r.swept {
+		g.sweep(r.w)
+		r.swept = g.size()
+	}
+}
+
+// place adds a hit to its partition.
+func (f *fold) place(r *ruleState, c *cell) {
+	k := r.parts[c.Key]
+	if k == nil {
+		if len(r.parts) >= f.settings.MaxKeys {
+			f.refuse(r, c)
+			return
+		}
+		f.born++
+		k = newPartition(r, c.Key, f.born)
+		r.parts[c.Key] = k
+	}
+	if len(k.buf) >= f.settings.MaxHits {
+		k.degraded = true
+		f.refuse(r, c)
+		return
+	}
+	c.Key, c.Rule = k.key, r.rule.ID
+	if !k.add(f.scan.with(r, k), c) {
+		r.stats.Repeated++
+		return
+	}
+	f.touch(k)
+}
+
+func (f *fold) touch(k *partition) {
+	if !k.touched {
+		k.touched = true
+		f.touched = append(f.touched, k)
+	}
+}
+
+// limit is W of a rule at the frontier.
+func (f *fold) limit(r *ruleState) int64 {
+	if f.frontier == math.MinInt64 {
+		return r.w
+	}
+	return max(r.w, f.frontier-r.plan.Lateness)
+}
+
+// settle does what is due in a partition at W and says when it has to be looked at again.
+func (f *fold) settle(k *partition) {
+	r := k.rule
+	k.touched = false
+	f.decide(r, k)
+	k.commit(r.program, r.w)
+	due := k.next(r.program)
+	if len(k.buf) == 0 && len(k.matches) == 0 && len(k.known) == 0 && due <= r.w {
+		f.release(r, k)
+		return
+	}
+	k.measure()
+	r.queue.set(k, max(due, r.w+1))
+}
+
+// release forgets a partition.
+func (f *fold) release(r *ruleState, k *partition) {
+	r.queue.remove(k)
+	delete(r.parts, k.key)
+	r.bytes -= k.bytes
+}
+
+func (f *fold) scratch(r *ruleState) *state {
+	if f.work[r.program] == nil {
+		s := newState(r.program)
+		f.work[r.program] = &s
+	}
+	return f.work[r.program]
+}

@@ -1,0 +1,151 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// TestResult is the outcome of one test of a rule.
+type TestResult struct {
+	Rule, Test string
+	File       string
+	Line       int
+	Passed     bool
+	Difference string             // What was wanted and what came, line by line; "" if passed.
+	Findings   []incident.Finding // What came, final.
+	Errors     int64              // Expressions without a result.
+}
+
+// RunTest runs one test of a rule through the engine, whatever the rule's status: the events as one batch, then event time past every deadline.
+// Findings are compared in order of time; of each expected one only what it states.
+func RunTest(r *rules.Rule, t *rules.Test) TestResult {
+	live := *r
+	live.Status = rules.Live
+	e := New(&rules.Set{Rules: []*rules.Rule{&live}}, Settings{Lookups: &t.Given})
+	e.seed(t)
+	var b event.Batch
+	for i := range t.Events {
+		b.Events = append(b.Events, *t.Events[i].Event)
+	}
+	Sort(&b)
+	hits, _ := e.Match(&b)
+	e.Fold(hits, nil)
+	found := Finals(e.Drain())
+	stats := e.Stats().Rules[0]
+	out := TestResult{Rule: r.ID, Test: t.Name, File: r.File, Line: t.Line, Findings: found, Errors: stats.Errors}
+	out.Difference = difference(t, found)
+	if out.Difference != "" && stats.Errors > 0 {
+		out.Difference += fmt.Sprintf("  %d times an expression had no result: %s\n", stats.Errors, stats.LastError)
+	}
+	if out.Difference != "" && stats.Nulls > 0 {
+		out.Difference += fmt.Sprintf("  %d times an event satisfied a step but had no value for %s\n", stats.Nulls, stats.NullOf)
+	}
+	out.Passed = out.Difference == ""
+	return out
+}
+
+// seed gives the histories that a test takes as given.
+func (e *Engine) seed(t *rules.Test) {
+	for _, r := range e.fold.rules {
+		for _, g := range r.gates {
+			step := &r.plan.Branches[g.branch].Steps[g.step]
+			for _, s := range t.Given.Seen {
+				if s.Step == step.ID && g.fresh != nil {
+					per := strings.Join(s.Per, keySeparator) + keySeparator
+					if len(s.Per) == 1 {
+						per = s.Per[0]
+					}
+					g.seed(per, s.Values, t.Start-1)
+				}
+			}
+		}
+	}
+}
+
+// Finals are the last revisions of findings that stand, in order of time and id.
+func Finals(all []incident.Finding) []incident.Finding {
+	last := map[event.ID]int{}
+	var out []incident.Finding
+	for _, f := range all {
+		i, seen := last[f.ID]
+		switch {
+		case !seen:
+			last[f.ID] = len(out)
+			out = append(out, f)
+		case f.Revision > out[i].Revision:
+			out[i] = f
+		}
+	}
+	out = slices.DeleteFunc(out, func(f incident.Finding) bool { return f.State == incident.Withdrawn })
+	slices.SortFunc(out, func(a, b incident.Finding) int {
+		if a.Time != b.Time {
+			return int(min(max(a.Time-b.Time, -1), 1))
+		}
+		return a.ID.Compare(b.ID)
+	})
+	return out
+}
+
+// difference says what is wrong, one line for each finding; "" if nothing is.
+func difference(t *rules.Test, got []incident.Finding) string {
+	var b strings.Builder
+	for i := range max(len(t.Fires), len(got)) {
+		switch {
+		case i >= len(got):
+			fmt.Fprintf(&b, "  missing:    finding at %s (line %d)\n", span(t.Fires[i].At), t.Fires[i].Line)
+		case i >= len(t.Fires):
+			fmt.Fprintf(&b, "  unexpected: %s\n", describe(t, &got[i]))
+		default:
+			if wrong := unlike(t, &t.Fires[i], &got[i]); wrong != "" {
+				fmt.Fprintf(&b, "  different:  wanted %s; got %s\n", wrong, describe(t, &got[i]))
+			}
+		}
+	}
+	return b.String()
+}
+
+// unlike says what a finding should have been; "" if it is.
+func unlike(t *rules.Test, want *rules.Fire, got *incident.Finding) string {
+	var wrong []string
+	if got.Time != t.Start+want.At {
+		wrong = append(wrong, "time "+offset(want.At))
+	}
+	for _, w := range want.Vars {
+		if !slices.ContainsFunc(got.Vars, w.Matches) {
+			wrong = append(wrong, w.Name+" = "+w.Value)
+		}
+	}
+	if want.Severity != 0 && want.Severity != got.Severity {
+		wrong = append(wrong, "severity "+want.Severity.String())
+	}
+	if want.Score >= 0 && want.Score != got.Score {
+		wrong = append(wrong, fmt.Sprintf("score %d", want.Score))
+	}
+	return strings.Join(wrong, ", ")
+}
+
+func describe(t *rules.Test, f *incident.Finding) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "finding at %s, severity %s, score %d", offset(f.Time-t.Start), f.Severity, f.Score)
+	for _, v := range f.Vars {
+		fmt.Fprintf(&b, ", %s = %s", v.Name, v.Value)
+	}
+	b.WriteString("; evidence")
+	for _, e := range f.Evidence {
+		fmt.Fprintf(&b, " %s at %s", e.Step, offset(e.Event.Time-t.Start))
+	}
+	return b.String()
+}
+
+// offset writes a time relative to a test's start.
+func offset(micros int64) string {
+	if micros < 0 {
+		return "-" + span(-micros)
+	}
+	return span(micros)
+}

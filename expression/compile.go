@@ -1,0 +1,278 @@
+package expression
+
+import (
+	"slices"
+
+	"github.com/expr-lang/expr/ast"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// compiler turns a checked tree into closures.
+type compiler struct {
+	source  string
+	codes   map[string]code // What identifiers read.
+	depth   int             // Predicates over lists around the node.
+	refused string          // Why the expression cannot be, where the checker did not see it.
+	at      ast.Node        // The node refused.
+}
+
+func (c *compiler) refuse(why string) {
+	if c.refused == "" {
+		c.refused = why
+	}
+}
+
+// fault makes the error that the closure of a node reports.
+func (c *compiler) fault(n ast.Node, reason string) *RunError {
+	return &RunError{Source: c.source, Column: n.Location().From + 1, Reason: reason}
+}
+
+// node compiles a node; ok is false for what the closures do not know, which then runs in expr's machine.
+func (c *compiler) node(n ast.Node) (out code, ok bool) {
+	switch n := n.(type) {
+	case *ast.IntegerNode:
+		return constantCode(event.FieldValue{Kind: event.KindInt, Num: int64(n.Value)}), true
+	case *ast.FloatNode:
+		return constantCode(event.FieldValue{Kind: event.KindFloat, Flt: n.Value}), true
+	case *ast.StringNode:
+		return constantCode(event.FieldValue{Kind: event.KindString, Str: n.Value}), true
+	case *ast.BoolNode:
+		return constantCode(event.FieldValue{Kind: event.KindBool, Num: number(n.Value)}), true
+	case *ast.IdentifierNode:
+		out, ok = c.codes[n.Value]
+		return out, ok
+	case *ast.PointerNode:
+		return stringCode(func(f *frame) string { return f.elem }), n.Name == "" && c.depth > 0
+	case *ast.ArrayNode:
+		out, ok = c.array(n)
+	case *ast.UnaryNode:
+		out, ok = c.unary(n)
+	case *ast.BinaryNode:
+		out, ok = c.binary(n)
+	case *ast.ConditionalNode:
+		out, ok = c.conditional(n)
+	case *ast.BuiltinNode:
+		out, ok = c.builtin(n)
+	case *ast.CallNode:
+		out, ok = c.call(n)
+	}
+	if !ok {
+		return code{}, false
+	}
+	return out, true
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// fold evaluates a code whose inputs are constants; one that fails is left to fail when it runs.
+func fold(out code, inputs ...code) code {
+	for _, in := range inputs {
+		if !in.constant {
+			return out
+		}
+	}
+	f := frame{look: noLookups{}}
+	v := out.value(&f)
+	if f.err != nil {
+		return out
+	}
+	return constantCode(v)
+}
+
+// array is a list of constant strings; other lists stand only right of in.
+func (c *compiler) array(n *ast.ArrayNode) (code, bool) {
+	list := make([]string, 0, len(n.Nodes))
+	for _, e := range n.Nodes {
+		s, ok := e.(*ast.StringNode)
+		if !ok {
+			return code{}, false
+		}
+		list = append(list, s.Value)
+	}
+	if len(list) == 0 {
+		return code{}, false
+	}
+	return constantCode(event.FieldValue{Kind: event.KindStrings, Lst: list}), true
+}
+
+func (c *compiler) unary(n *ast.UnaryNode) (code, bool) {
+	x, ok := c.node(n.Node)
+	if !ok {
+		return code{}, false
+	}
+	switch {
+	case (n.Operator == "not" || n.Operator == "!") && x.isBool():
+		b := x.b
+		return fold(boolCode(func(f *frame) bool { return !b(f) }), x), true
+	case n.Operator == "-" && x.isInt():
+		i := x.i
+		return fold(intCode(func(f *frame) int64 { return -i(f) }), x), true
+	case n.Operator == "-" && x.isNumber():
+		v := x.f
+		return fold(floatCode(func(f *frame) float64 { return -v(f) }), x), true
+	case n.Operator == "+" && x.isNumber():
+		x.field = nil
+		return x, true
+	}
+	return code{}, false
+}
+
+func (c *compiler) conditional(n *ast.ConditionalNode) (code, bool) {
+	cond, ok1 := c.node(n.Cond)
+	a, ok2 := c.node(n.Exp1)
+	b, ok3 := c.node(n.Exp2)
+	if !ok1 || !ok2 || !ok3 || !cond.isBool() {
+		return code{}, false
+	}
+	if a.isInt() && b.isInt() {
+		a.kind, b.kind = event.KindInt, event.KindInt
+	}
+	if a.kind != b.kind {
+		return code{}, false
+	}
+	if cond.constant {
+		if cond.val.Num != 0 {
+			return a, true
+		}
+		return b, true
+	}
+	test := cond.b
+	switch a.kind {
+	case event.KindBool:
+		return boolCode(choose(test, a.b, b.b)), true
+	case event.KindInt:
+		return intCode(choose(test, a.i, b.i)), true
+	case event.KindFloat:
+		return floatCode(choose(test, a.f, b.f)), true
+	case event.KindString:
+		return stringCode(choose(test, a.s, b.s)), true
+	default:
+		return stringsCode(choose(test, a.l, b.l)), true
+	}
+}
+
+func choose[T any](test func(*frame) bool, a, b func(*frame) T) func(*frame) T {
+	return func(f *frame) T {
+		if test(f) {
+			return a(f)
+		}
+		return b(f)
+	}
+}
+
+// call compiles a call of one of our own functions.
+func (c *compiler) call(n *ast.CallNode) (code, bool) {
+	id, ok := n.Callee.(*ast.IdentifierNode)
+	if !ok {
+		return code{}, false
+	}
+	args := make([]code, len(n.Arguments))
+	for i, a := range n.Arguments {
+		if args[i], ok = c.node(a); !ok {
+			return code{}, false
+		}
+	}
+	for _, f := range assetFields {
+		if id.Value == "asset."+f.name {
+			return assetCode(args[0], f.name, f.kind), true
+		}
+	}
+	fn := functionNamed(id.Value)
+	if fn == nil {
+		return code{}, false
+	}
+	if fn.doc.Name == "clamp" {
+		c.at = n
+	}
+	out := fn.compile(c, args)
+	if fn.lookup {
+		return out, true
+	}
+	return fold(out, args...), true
+}
+
+// conjunction compiles the operands of a chain of ands, left to right.
+func (c *compiler) conjunction(n *ast.BinaryNode) (code, bool) {
+	var list []func(*frame) bool
+	for _, x := range operands(n, "and", "&&") {
+		x, ok := c.node(x)
+		if !ok || !x.isBool() {
+			return code{}, false
+		}
+		if x.constant && x.val.Num != 0 {
+			continue
+		}
+		list = append(list, x.b)
+		if x.constant {
+			break // false: what follows is never reached
+		}
+	}
+	switch len(list) {
+	case 0:
+		return constantCode(event.FieldValue{Kind: event.KindBool, Num: 1}), true
+	case 1:
+		return boolCode(list[0]), true
+	case 2:
+		a, b := list[0], list[1]
+		return boolCode(func(f *frame) bool { return a(f) && b(f) }), true
+	case 3:
+		a, b, d := list[0], list[1], list[2]
+		return boolCode(func(f *frame) bool { return a(f) && b(f) && d(f) }), true
+	}
+	return boolCode(func(f *frame) bool {
+		for _, x := range list {
+			if !x(f) {
+				return false
+			}
+		}
+		return true
+	}), true
+}
+
+func (c *compiler) disjunction(n *ast.BinaryNode) (code, bool) {
+	var list []func(*frame) bool
+	for _, x := range operands(n, "or", "||") {
+		x, ok := c.node(x)
+		if !ok || !x.isBool() {
+			return code{}, false
+		}
+		if x.constant && x.val.Num == 0 {
+			continue
+		}
+		list = append(list, x.b)
+		if x.constant {
+			break // true: what follows is never reached
+		}
+	}
+	switch len(list) {
+	case 0:
+		return constantCode(event.FieldValue{Kind: event.KindBool}), true
+	case 1:
+		return boolCode(list[0]), true
+	case 2:
+		a, b := list[0], list[1]
+		return boolCode(func(f *frame) bool { return a(f) || b(f) }), true
+	}
+	return boolCode(func(f *frame) bool {
+		for _, x := range list {
+			if x(f) {
+				return true
+			}
+		}
+		return false
+	}), true
+}
+
+// operands lists the operands of a chain of the same operator in the order they are written.
+func operands(n ast.Node, names ...string) []ast.Node {
+	if b, ok := n.(*ast.BinaryNode); ok && slices.Contains(names, b.Operator) {
+		return append(operands(b.Left, names...), operands(b.Right, names...)...)
+	}
+	return []ast.Node{n}
+}

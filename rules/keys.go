@@ -1,0 +1,142 @@
+package rules
+
+// Place is where in a rule's document a key may stand.
+type Place string
+
+// The places of keys.
+const (
+	InRule        Place = "rule"
+	InMatch       Place = "match"       // Also an entry of any.
+	InAny         Place = "match (any)" // Beside any, in match only.
+	InStep        Place = "step"        // event, count, consecutive, and the entries of sequence and all.
+	InCount       Place = "count"
+	InConsecutive Place = "consecutive"
+	InUnless      Place = "unless"
+	InUntil       Place = "until"
+	InNew         Place = "new"
+	InChanged     Place = "changed"
+	InThrottle    Place = "throttle"
+	InSeverityIf  Place = "severity_if"
+	InTest        Place = "tests"
+	InGiven       Place = "given"
+	InSchedule    Place = "given.schedules"
+	InBinding     Place = "given.bindings"
+	InEvent       Place = "events"
+	InFire        Place = "fires"
+)
+
+// Key documents one key of the rule language.
+type Key struct {
+	Name    string
+	Places  []Place
+	Type    string
+	Default string // "" where there is none; "required" where the key must stand.
+	Doc     string
+}
+
+// Keys lists every key of the rule language in the order of the reference.
+func Keys() []Key { return keys }
+
+const (
+	typeExpression = "expression"
+	typeDuration   = "duration"
+	required       = "required"
+)
+
+var keys = []Key{
+	{"id", []Place{InRule}, "string", required, "Identifier, unique in the set: lower-case letters, digits and dashes, as in rb-0003."},
+	{"version", []Place{InRule}, "integer", required, "Version of the rule, from 1. A change of what matches wants a new version: finding ids contain it."},
+	{"title", []Place{InRule}, "string", required, "What happened, in one line, as analysts read it."},
+	{"description", []Place{InRule}, "string", "", "Why it matters and how it works."},
+	{"severity", []Place{InRule, InSeverityIf, InFire}, "informational, low, medium, high, critical, fatal", "medium", "Severity of the finding (required under severity_if; in fires it is checked only if given)."},
+	{"status", []Place{InRule}, "off, shadow, live", "live", "off: not run. shadow: run and kept, nobody is told. live needs a firing and a silent test."},
+	{"tags", []Place{InRule}, "list of strings", "", "ATT&CK techniques as attack.t1078, attack.t1556.006 or ics.t0858; other tags are free."},
+	{"references", []Place{InRule}, "list of strings", "", "Links for the reader."},
+	{"owner", []Place{InRule}, "string", "", "Team the incident is suggested to."},
+	{"response", []Place{InRule}, "string", "", "What to do first."},
+	{"false_positives", []Place{InRule}, "list of strings", "", "Harmless causes."},
+	{"match", []Place{InRule}, "match", required, "What must happen: exactly one of event, sequence, all, any, count, consecutive, with its guards."},
+	{"lateness", []Place{InRule}, typeDuration, "5m", "How long the rule waits for events that arrive late, in event time. Later ones are counted and shown, never matched."},
+	{"throttle", []Place{InRule}, "throttle", "", "Folds repeated matches into one finding."},
+	{"score", []Place{InRule}, typeExpression, "from severity", "Score of the finding, 0 to 100, over the match."},
+	{"severity_if", []Place{InRule}, "list", "", "Conditions over the match, each with a severity; the first that is true replaces the rule's."},
+	{"tests", []Place{InRule}, "list of tests", "", "Tests of the rule; a live rule needs one that fires and one that stays silent."},
+
+	{"event", []Place{InMatch}, "step", "", "Match of a single event."},
+	{"sequence", []Place{InMatch}, "list of steps", "", "Steps that follow each other in event time; the latest start wins unless select says otherwise."},
+	{"all", []Place{InMatch}, "list of steps", "", "Steps in any order; at_least makes some of them enough."},
+	{"any", []Place{InAny}, "list of matches", "", "Several matches, of which one is enough, or at_least of them within a time."},
+	{"count", []Place{InMatch}, "count", "", "At least so many events within a time, or so many distinct values."},
+	{"consecutive", []Place{InMatch}, "consecutive", "", "Pairs of neighbouring events, of which when must be true."},
+	{"unless", []Place{InMatch}, "list of guards", "", "Events that must be absent before, after or between the steps."},
+	{"until", []Place{InMatch}, "list of guards", "", "Events that cancel what has gathered so far."},
+	{"within", []Place{InMatch, InAny, InCount, InConsecutive}, typeDuration, required, "Greatest time between first and last event, inclusive; for count the window (t − within, t]. Beside sequence and all, and beside any with at_least above 1; inside count and consecutive."},
+	{"order_tolerance", []Place{InMatch}, typeDuration, "0s", "Sequence: steps this close need no order, for clocks that disagree."},
+	{"select", []Place{InMatch}, "latest, first", "latest", "Sequence: which of several starts is kept."},
+	{"at_least", []Place{InAny, InMatch, InStep, InCount, InConsecutive}, "integer", "1", "How many: branches of any, steps of all (all of them if not given), hits of a step, events of a count (required there), pairs of a consecutive."},
+
+	{"id", []Place{InStep, InCount, InConsecutive}, "string", required, "Name of the step in expressions, tests and findings. Not the name of an event field."},
+	{"class", []Place{InStep, InCount, InConsecutive, InUnless, InUntil}, "class or list", required, "OCSF class, or class.activity, as in authentication.logon or robot_state.mode_change."},
+	{"class", []Place{InEvent}, "class", required, "Class and activity of the event, as in authentication.logon."},
+	{"where", []Place{InStep, InCount, InConsecutive, InUnless, InUntil}, typeExpression, "", "Condition over the event; in guards it may cite the steps as well."},
+	{"bind", []Place{InStep, InCount, InConsecutive, InUnless, InUntil}, "variable: source", "", "Variables of the event that must be equal wherever they are bound. Source: an entity kind (user, robot, device, ip, session, mac), role.kind (target.user), or a field."},
+	{"bind_any", []Place{InStep}, "list of variable: source", "", "At least one of the groups must bind and agree."},
+	{"emit", []Place{InStep, InCount, InConsecutive}, "variable: source", "", "Variables the finding shows, without joining."},
+	{"distinct", []Place{InStep}, "field", "", "The at_least hits of the step must differ in this field."},
+	{"distinct", []Place{InCount}, "field", "", "Counts distinct values of this field in place of events."},
+	{"changed", []Place{InStep}, "changed", "", "Lets an event pass only if a value differs from the one before."},
+	{"new", []Place{InStep}, "new", "", "Lets an event pass only if a value was not seen before."},
+	{"collect", []Place{InStep, InCount, InConsecutive}, "name: field, max", "max 20", "Gathers values of a field over the evidence."},
+	{"when", []Place{InConsecutive}, typeExpression, required, "Condition over an event and the one before it, prev."},
+	{"when", []Place{InSeverityIf}, typeExpression, required, "Condition over the match."},
+
+	{"before", []Place{InUnless}, typeDuration, "", "The guard looks this long before the first step, or before the step of."},
+	{"after", []Place{InUnless}, typeDuration, "", "The guard looks this long after the completing event; the finding waits for it."},
+	{"between", []Place{InUnless}, "true or [step, step]", "", "The guard looks between the first and last event, or between two steps."},
+	{"of", []Place{InUnless}, "step", "", "The step that before and after are about."},
+	{"quiet_for", []Place{InUntil}, typeDuration, "0s", "Nothing matches for this long after the cancelling event."},
+
+	{"value", []Place{InNew}, typeExpression, required, "The value that must be new."},
+	{"value", []Place{InChanged}, "field", required, "The value that must have changed."},
+	{"per", []Place{InNew, InChanged, InThrottle}, "list of variables", required, "Variables that history, change or throttle is kept for."},
+	{"history", []Place{InNew}, typeDuration, "30d", "How long a value is remembered."},
+	{"learn", []Place{InNew}, typeDuration, "0s", "How long values are only learned, from the first event of an entity."},
+	{"freeze", []Place{InNew}, typeExpression, "", "While true, values neither pass nor are learned."},
+	{"for", []Place{InThrottle}, typeDuration, required, "A match this soon after the last finding is counted into it."},
+
+	{"name", []Place{InTest}, "string", required, "What the test shows, as a sentence."},
+	{"start", []Place{InTest}, "RFC 3339 time", "2026-01-05T10:00:00Z", "Event time of offset 0 (a Monday)."},
+	{"given", []Place{InTest}, "given", "", "Lists, inventory, windows, bindings and history that hold during the test."},
+	{"events", []Place{InTest}, "list of events", required, "The events, each with at, class and fields by their paths."},
+	{"fires", []Place{InTest}, "list of findings", required, "The findings that must come, and no others; empty for silence."},
+	{"lists", []Place{InGiven}, "name: values", "", "Lists that inList reads."},
+	{"assets", []Place{InGiven}, "id: attributes", "", "Inventory that asset(id) reads."},
+	{"schedules", []Place{InGiven}, "list of windows", "", "Windows that window() reads."},
+	{"bindings", []Place{InGiven}, "list of bindings", "", "Addresses that stand for entities, as enrichment would have learned."},
+	{"new", []Place{InGiven}, "step: {entity: values}", "", "History of a step's new; several per values are joined by commas."},
+	{"kind", []Place{InSchedule}, "string", required, "Kind of window, such as maintenance."},
+	{"entity", []Place{InSchedule, InBinding}, "canonical id", required, "The entity, as in robot:r1."},
+	{"from", []Place{InSchedule, InBinding}, typeDuration, "always", "Offset of the start; may be negative."},
+	{"to", []Place{InSchedule, InBinding}, typeDuration, "for ever", "Offset of the end, exclusive."},
+	{"ip", []Place{InBinding}, "address", "", "The address bound."},
+	{"mac", []Place{InBinding}, "hardware address", "", "The hardware address bound."},
+	{"at", []Place{InEvent, InFire}, typeDuration, required, "Offset from start; may be negative. In fires, that of the completing event."},
+	{"source", []Place{InEvent}, "string", "test", "Configured source of the event."},
+	{"vars", []Place{InFire}, "variable: value", "", "Variables the finding must have."},
+	{"score", []Place{InFire}, "integer", "", "Score the finding must have."},
+}
+
+// allowed lists the names of the keys that may stand at any of the places, in table order.
+func allowed(places ...Place) []string {
+	var out []string
+	for _, k := range keys {
+		for _, p := range k.Places {
+			for _, want := range places {
+				if p == want {
+					out = append(out, k.Name)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,226 @@
+package rules
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Bounds on rule files.
+const (
+	maxFile  = 1 << 20
+	maxRules = 10_000
+)
+
+// Load reads rule files: each path is a file, or a folder whose *.yaml and *.yml files are read with those of its subfolders, in order of
+// their names. A file may hold several rules, separated by ---. Reading never stops at the first problem; problems come in order of file and
+// line. If any of them is an error the set is nil: a set is used whole or not at all.
+func Load(fsys fs.FS, paths ...string) (*Set, []Problem) {
+	var problems []Problem
+	var rules []*Rule
+	sum := sha256.New()
+	for _, file := range ruleFiles(fsys, paths, &problems) {
+		text, err := readFile(fsys, file)
+		if err != nil {
+			problems = append(problems, Problem{File: file, Line: 1, Column: 1, Code: codeYAML, Message: err.Error()})
+			continue
+		}
+		more, found := parseFile(file, text, sum)
+		rules, problems = append(rules, more...), append(problems, found...)
+	}
+	slices.SortStableFunc(rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
+	problems = append(problems, duplicates(rules)...)
+	sortProblems(problems)
+	if HasErrors(problems) {
+		return nil, problems
+	}
+	return &Set{Rules: rules, Hash: hex.EncodeToString(sum.Sum(nil)[:16])}, problems
+}
+
+func duplicates(rules []*Rule) []Problem {
+	var out []Problem
+	for i := 1; i < len(rules); i++ {
+		if r, first := rules[i], rules[i-1]; r.ID == first.ID && r.ID != "" {
+			out = append(out, Problem{
+				File: r.File, Line: r.Line, Column: 1, Code: codeDuplicateRule, Message: "rule " + r.ID + " also stands in " + first.File,
+				Hint: "a new version replaces the old one in its file",
+			})
+		}
+	}
+	if len(rules) > maxRules {
+		out = append(out, Problem{File: rules[0].File, Line: 1, Column: 1, Code: codeSpan, Message: "more than 10000 rules"})
+	}
+	return out
+}
+
+func sortProblems(problems []Problem) {
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), strings.Compare(a.Code, b.Code))
+	})
+}
+
+func ruleFiles(fsys fs.FS, paths []string, problems *[]Problem) []string {
+	var files []string
+	for _, p := range paths {
+		err := fs.WalkDir(fsys, p, func(name string, e fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if ext := path.Ext(name); !e.IsDir() && (name == p || ext == ".yaml" || ext == ".yml") {
+				files = append(files, name)
+			}
+			return nil
+		})
+		if err != nil {
+			*problems = append(*problems, Problem{File: p, Line: 1, Column: 1, Code: codeYAML, Message: err.Error()})
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFile {
+		return nil, errors.New("the file is larger than 1 MiB")
+	}
+	return text, nil
+}
+
+// parseFile reads the rules of one file. What is not a comment goes into sum.
+func parseFile(file string, text []byte, sum io.Writer) ([]*Rule, []Problem) {
+	d := &document{file: file, lines: strings.Split(string(text), "\n")}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var rules []*Rule
+	for {
+		var root yaml.Node
+		err := decoder.Decode(&root)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			d.yamlProblem(err)
+			break
+		}
+		if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
+			continue
+		}
+		if !d.plainYAML(root.Content[0], 0) {
+			continue
+		}
+		canonical(sum, root.Content[0])
+		if r := d.build(root.Content[0]); r != nil {
+			rules = append(rules, r)
+		}
+	}
+	return rules, d.problems
+}
+
+// yamlProblem reports text that is not YAML. A frequent cause is an expression in {…} that YAML cuts at a comma; it is told by its name.
+func (d *document) yamlProblem(err error) {
+	line, message := yamlError(err)
+	if strings.Contains(message, "did not find expected ',' or '}'") {
+		for n := line - 1; n <= line+1; n++ {
+			if n < 1 || n > len(d.lines) {
+				continue
+			}
+			if at := flowExpression.FindStringIndex(d.lines[n-1]); at != nil {
+				d.problemAt(n, at[1], codeFlowCut, "an expression inside {…} ends at its first comma or quote", "write the mapping in block style, or quote the expression")
+				return
+			}
+		}
+	}
+	d.problemAt(line, 1, codeYAML, message, "")
+}
+
+// flowExpression finds the start of an unquoted expression in a flow mapping.
+var flowExpression = regexp.MustCompile(`[{,]\s*(where|when|value|freeze):\s+[^'"\s]`)
+
+// yamlError takes the line out of an error of the YAML library, which states it as "yaml: line 3: …".
+func yamlError(err error) (line int, message string) {
+	line, message = 1, strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, ok := strings.CutPrefix(message, "line "); ok {
+		if digits, tail, ok := strings.Cut(rest, ": "); ok {
+			n := 0
+			for _, c := range digits {
+				n = n*10 + int(c-'0')
+			}
+			return max(n, 1), tail
+		}
+	}
+	return line, message
+}
+
+// plainYAML refuses anchors, aliases, merge keys and extreme depth, which rule files have no use for and attackers do.
+func (d *document) plainYAML(n *yaml.Node, depth int) bool {
+	if n.Kind == yaml.AliasNode || n.Anchor != "" || n.Tag == "!!merge" {
+		d.problem(n, codeAlias, "anchors, aliases and merge keys are not part of rule files", "write the value out")
+		return false
+	}
+	if depth > 32 {
+		d.problem(n, codeShape, "the document is nested too deeply", "")
+		return false
+	}
+	for _, c := range n.Content {
+		if !d.plainYAML(c, depth+1) {
+			return false
+		}
+	}
+	return true
+}
+
+// canonical writes a node so that layout, comments, quoting and the order of keys make no difference.
+func canonical(w io.Writer, n *yaml.Node) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		pairs := make([]int, 0, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			pairs = append(pairs, i)
+		}
+		slices.SortFunc(pairs, func(a, b int) int { return strings.Compare(n.Content[a].Value, n.Content[b].Value) })
+		io.WriteString(w, "{")
+		for _, i := range pairs {
+			canonical(w, n.Content[i])
+			canonical(w, n.Content[i+1])
+		}
+		io.WriteString(w, "}")
+	case yaml.SequenceNode:
+		io.WriteString(w, "[")
+		for _, c := range n.Content {
+			canonical(w, c)
+		}
+		io.WriteString(w, "]")
+	default:
+		io.WriteString(w, "\x00"+n.Value+"\x00")
+	}
+}
+
+// hashOf is the hash of some nodes, each of which may be missing.
+func hashOf(nodes ...*yaml.Node) string {
+	h := sha256.New()
+	for _, n := range nodes {
+		if n != nil {
+			canonical(h, n)
+		}
+		io.WriteString(h, "\x01")
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,47 @@
+package rules
+
+import (
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// Rule is one rule as its author wrote it, with the plan the engine runs. Rules are immutable.
+type Rule struct {
+	ID             string
+	Version        int32
+	Title          string
+	Description    string
+	Severity       incident.Severity
+	Status         Status
+	Tags           []string
+	References     []string
+	Owner          string
+	Response       string
+	FalsePositives []string
+	Tests          []Test
+	Plan           *Plan
+
+	File string
+	Line int    // Where the rule's document starts.
+	Hash string // Of the part that decides what matches: two rules with the same hash fold alike. 32 hex digits.
+}
+
+// Ref is what findings keep of the rule.
+func (r *Rule) Ref() incident.RuleRef {
+	return incident.RuleRef{ID: r.ID, Version: r.Version, Title: r.Title, Tags: r.Tags, Owner: r.Owner, Response: r.Response}
+}
+
+// Set is the rules of an instance, in order of their ids. Sets are immutable.
+type Set struct {
+	Rules []*Rule
+	Hash  string // Over everything in the rules' files that is not a comment. 32 hex digits.
+}
+
+// Rule finds a rule; nil if there is none.
+func (s *Set) Rule(id string) *Rule {
+	for _, r := range s.Rules {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
