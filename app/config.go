@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,20 +15,23 @@ import (
 	"github.com/tocsin-siem/tocsin/enrich"
 	"github.com/tocsin-siem/tocsin/ingest"
 	"github.com/tocsin-siem/tocsin/ingest/format"
+	"github.com/tocsin-siem/tocsin/triage"
 )
 
 // Config is everything an operator can set. Each part is its package's own Config; unknown keys are refused with their place.
 type Config struct {
-	Tenant    string          `yaml:"tenant"`    // Name of this installation in what it sends out.
-	Sources   []SourceConfig  `yaml:"sources"`   // Where records come from.
-	Ingest    IngestConfig    `yaml:"ingest"`    // Batch sizes and waiting times.
-	Enrich    enrich.Config   `yaml:"enrich"`    // Inventory, identities, zones, lists, schedules.
-	Rules     RulesConfig     `yaml:"rules"`     // Which rules run.
-	Correlate CorrelateConfig `yaml:"correlate"` // Bounds of the engine.
-	Stitch    StitchConfig    `yaml:"stitch"`    // When findings become one incident.
-	Engine    EngineSettings  `yaml:"engine"`    // The embedded ClickHouse engine, used where no server is configured.
-	Console   ConsoleConfig   `yaml:"console"`   // The web console.
-	Telemetry TelemetryConfig `yaml:"telemetry"` // Logs, metrics, traces.
+	Tenant     string           `yaml:"tenant"`     // Name of this installation in what it sends out.
+	Sources    []SourceConfig   `yaml:"sources"`    // Where records come from.
+	Ingest     IngestConfig     `yaml:"ingest"`     // Batch sizes and waiting times.
+	Enrich     enrich.Config    `yaml:"enrich"`     // Inventory, identities, zones, lists, schedules.
+	Rules      RulesConfig      `yaml:"rules"`      // Which rules run.
+	Correlate  CorrelateConfig  `yaml:"correlate"`  // Bounds of the engine.
+	Stitch     StitchConfig     `yaml:"stitch"`     // When findings become one incident.
+	ClickHouse ClickHouseConfig `yaml:"clickhouse"` // The store, where it is a server.
+	Engine     EngineSettings   `yaml:"engine"`     // The embedded ClickHouse engine, used where no server is configured.
+	Triage     triage.Config    `yaml:"triage"`     // Who is told of incidents.
+	Console    ConsoleConfig    `yaml:"console"`    // The web console.
+	Telemetry  TelemetryConfig  `yaml:"telemetry"`  // Logs, metrics, traces.
 }
 
 // SourceConfig is one source. Exactly one of File, Stdin and HTTP is set.
@@ -80,6 +84,17 @@ type ConsoleConfig struct {
 	Listen string `yaml:"listen"`
 }
 
+func (c ConsoleConfig) validate() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("console.listen: %q is not host:port, such as 127.0.0.1:8080", c.Listen)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("console.listen: %q is not on loopback; the console has no sign-in yet, so use 127.0.0.1 and a tunnel", c.Listen)
+	}
+	return nil
+}
+
 // TelemetryConfig says where logs, metrics and traces go.
 type TelemetryConfig struct {
 	Log     LogConfig     `yaml:"log"`
@@ -108,15 +123,17 @@ type TracesConfig struct {
 func DefaultConfig() Config {
 	in := ingest.DefaultConfig()
 	return Config{
-		Tenant:    "default",
-		Ingest:    IngestConfig{Batch: in.Batch, Bytes: in.Bytes, Linger: in.Linger, Idle: in.Idle},
-		Enrich:    enrich.DefaultConfig(),
-		Rules:     RulesConfig{Paths: []string{Builtin}},
-		Correlate: CorrelateConfig{Checkpoint: 2 * time.Minute, MaxKeys: 200_000, MaxHits: 100_000},
-		Stitch:    StitchConfig{MaxGap: 2 * time.Hour, MaxSpan: 24 * time.Hour, Lookback: time.Hour, HubShare: 0.25, HubMin: 8, Reopen: true},
-		Engine:    EngineSettings{Dir: defaultEngineDir()},
-		Console:   ConsoleConfig{Listen: "127.0.0.1:8080"},
-		Telemetry: TelemetryConfig{Log: LogConfig{Level: "info", Format: "text"}, Metrics: MetricsConfig{Prometheus: true}},
+		Tenant:     "default",
+		Ingest:     IngestConfig{Batch: in.Batch, Bytes: in.Bytes, Linger: in.Linger, Idle: in.Idle},
+		Enrich:     enrich.DefaultConfig(),
+		Rules:      RulesConfig{Paths: []string{Builtin}},
+		Correlate:  CorrelateConfig{Checkpoint: 2 * time.Minute, MaxKeys: 200_000, MaxHits: 100_000},
+		Stitch:     StitchConfig{MaxGap: 2 * time.Hour, MaxSpan: 24 * time.Hour, Lookback: time.Hour, HubShare: 0.25, HubMin: 8, Reopen: true},
+		ClickHouse: defaultClickHouse(),
+		Triage:     triage.DefaultConfig(),
+		Engine:     EngineSettings{Dir: defaultEngineDir()},
+		Console:    ConsoleConfig{Listen: "127.0.0.1:8080"},
+		Telemetry:  TelemetryConfig{Log: LogConfig{Level: "info", Format: "text"}, Metrics: MetricsConfig{Prometheus: true}},
 	}
 }
 
@@ -215,8 +232,10 @@ func (c *Config) Validate() error {
 	if c.Correlate.Checkpoint < time.Second {
 		bad("correlate.checkpoint", "%v is too short; use at least 1s", c.Correlate.Checkpoint)
 	}
-	if err := c.Enrich.Validate(); err != nil {
-		errs = append(errs, err)
+	for _, err := range []error{c.Enrich.Validate(), c.Triage.Validate(), c.Console.validate()} {
+		if err != nil {
+			errs = append(errs, err)
+		}
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Telemetry.Log.Level)); err != nil {

@@ -9,8 +9,11 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// forever is later than every event.
-const forever = 1<<62 - 1
+// forever is later than every event, never earlier; both leave room for a length to be added or taken away.
+const (
+	forever = 1<<62 - 1
+	never   = -1 << 62
+)
 
 // final is short for the state most code asks for.
 const final = incident.Final
@@ -43,6 +46,7 @@ type known struct {
 
 	// The outcome of the pass over the candidates that is going on.
 	seen, final bool
+	held        bool // Its match is there, and waits for a guard: what was told stands until then.
 	fresh       *match
 	extra       int32 // Repeats of matches that are not final.
 	extraLast   int64
@@ -59,7 +63,7 @@ type told struct {
 // decide settles what can be settled at W, works out the findings of a partition (N3, N4) and announces what differs from what was told.
 func (f *fold) decide(r *ruleState, k *partition) {
 	for _, o := range k.known {
-		o.seen, o.extra, o.extraLast = false, 0, 0
+		o.seen, o.held, o.extra, o.extraLast = false, false, 0, 0
 	}
 	open := slices.Clone(k.throttle)
 	var undecided []window
@@ -82,6 +86,9 @@ func (f *fold) decide(r *ruleState, k *partition) {
 		i := r.throttles(open, per, m.time())
 		if m.deadline > r.w && m.deadline > m.time() || r.throttles(undecided, per, m.time()) >= 0 {
 			undecided = append(undecided, window{per: per, time: m.time()})
+			if o := k.lookup(findingID(r, k.key, m.match)); o != nil {
+				o.held = true
+			}
 			continue
 		}
 		if i >= 0 {
@@ -133,14 +140,21 @@ func (o *known) repeat(t int64, final bool) {
 // id met twice is the same finding.
 func (k *partition) finding(r *ruleState, m *match) *known {
 	id := findingID(r, k.key, m)
+	if o := k.lookup(id); o != nil {
+		return o
+	}
+	o := &known{id: id}
+	k.known = append(k.known, o)
+	return o
+}
+
+func (k *partition) lookup(id event.ID) *known {
 	for _, o := range k.known {
 		if o.id == id {
 			return o
 		}
 	}
-	o := &known{id: id}
-	k.known = append(k.known, o)
-	return o
+	return nil
 }
 
 // findingID is the identity of N4.
@@ -175,7 +189,7 @@ func (f *fold) announce(r *ruleState, k *partition) {
 			f.tell(r, k, o, o.final)
 		case o.state == final:
 			f.tell(r, k, o, true)
-		case o.state == incident.Provisional:
+		case o.state == incident.Provisional && !o.held:
 			f.withdraw(r, k, o)
 		}
 	}
@@ -257,7 +271,7 @@ func (f *fold) forget(r *ruleState, k *partition) {
 		case final:
 			return !slices.ContainsFunc(k.throttle, func(w window) bool { return w.of == o })
 		case incident.Withdrawn:
-			return o.match.time() <= r.w
+			return o.match.time() <= r.w && !o.held
 		default:
 			return o.state == 0 && !o.seen
 		}

@@ -28,7 +28,8 @@ type Settings struct {
 	MaxEvidence int                // Events kept as evidence of one finding; default 100.
 	MaxWatched  int                // Entities and attributes in the register of changes; default 200,000.
 
-	observe func(trace) // Told of every step of the fold; nil but for Explain.
+	observe    func(trace) // Told of every step of the fold; nil but for Explain.
+	stateEvery int         // Less than usual in tests.
 }
 
 func (s Settings) withDefaults() Settings {

@@ -3,7 +3,6 @@ package correlate
 import (
 	"cmp"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -11,6 +10,9 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/rules"
 )
+
+// stateEvery is how many hits lie between two stored states of a partition (N6).
+const stateEvery = 1024
 
 // fold turns hits into findings. It never sees events and reads no tables: the same hits and marks in the same batches give the same bytes.
 type fold struct {
@@ -49,14 +51,14 @@ type ruleState struct {
 }
 
 func newFold(s Settings) *fold {
-	f := &fold{settings: s, byID: map[string]*ruleState{}, frontier: math.MinInt64, work: map[*program]*state{}, observe: s.observe}
+	f := &fold{settings: s, byID: map[string]*ruleState{}, frontier: never, work: map[*program]*state{}, observe: s.observe}
 	f.eval = &evaluator{machine: expression.NewMachine(nil)}
-	f.scan = &scan{eval: f.eval, observe: s.observe, limit: s.MaxHits}
+	f.scan = &scan{eval: f.eval, observe: s.observe, limit: s.MaxHits, every: cmp.Or(s.stateEvery, stateEvery)}
 	return f
 }
 
 func newRuleState(r *rules.Rule) *ruleState {
-	s := &ruleState{program: compile(r), w: math.MinInt64, since: forever, swap: math.MinInt64, parts: map[string]*partition{}}
+	s := &ruleState{program: compile(r), w: never, since: forever, swap: never, parts: map[string]*partition{}}
 	s.stats = RuleStats{Rule: r.ID, Version: r.Version}
 	for i := range s.branches {
 		for j := range s.branches[i].Steps {
@@ -121,7 +123,7 @@ func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
 	f.rules = slices.DeleteFunc(slices.Clone(all), func(r *ruleState) bool { return !r.waiting() })
 	f.warming = true
 	now := f.frontier
-	f.frontier = math.MinInt64
+	f.frontier = never
 	f.sort(hits)
 	for _, c := range f.cells {
 		if r := f.byID[c.Rule]; r != nil && r.waiting() && r.rule.Version == c.Version && f.fits(r, c) {
@@ -133,7 +135,7 @@ func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
 }
 
 // waiting reports whether the rule has been started by a swap and has not come to it yet.
-func (r *ruleState) waiting() bool { return r.swap != math.MinInt64 && r.w <= r.swap }
+func (r *ruleState) waiting() bool { return r.swap != never && r.w <= r.swap }
 
 // run scans what was touched and moves W.
 func (f *fold) run(frontier int64, ok bool) {
@@ -184,8 +186,8 @@ func (f *fold) count(s *Scratch, set []*rules.Rule) {
 // stop ends a rule. What it has announced stands: provisional findings become final with the next batch.
 func (f *fold) stop(r *ruleState) {
 	f.out = f.out[:0]
-	keys := slices.SortedFunc(maps.Values(r.parts), func(a, b *partition) int { return cmp.Compare(a.key, b.key) })
-	for _, k := range keys {
+	for _, key := range sortedKeys(r.parts) {
+		k := r.parts[key]
 		for _, o := range k.known {
 			if o.state == incident.Provisional {
 				f.tell(r, k, o, true)
@@ -300,7 +302,7 @@ func (f *fold) touch(k *partition) {
 
 // limit is W of a rule at the frontier.
 func (f *fold) limit(r *ruleState) int64 {
-	if f.frontier == math.MinInt64 {
+	if f.frontier == never {
 		return r.w
 	}
 	return max(r.w, f.frontier-r.plan.Lateness)
@@ -335,3 +337,5 @@ func (f *fold) scratch(r *ruleState) *state {
 	}
 	return f.work[r.program]
 }
+
+func sortedKeys(parts map[string]*partition) []string { return slices.Sorted(maps.Keys(parts)) }

@@ -3,7 +3,9 @@ package correlate_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -93,6 +95,10 @@ throttle: {per: [robot], for: 2m}`,
   until:
     - {class: api_activity, where: api.operation == "U", bind: {robot: robot}}`,
 	`match:
+  count: {id: a, class: api_activity, bind: {robot: robot}, at_least: 9, within: 2m}
+  until:
+    - {class: api_activity, where: api.operation == "U" and count == 3, bind: {robot: robot}}`,
+	`match:
   consecutive:
     id: a
     class: api_activity
@@ -124,6 +130,14 @@ throttle: {per: [robot], for: 1m}`,
     - {id: a, class: api_activity, where: api.operation == "A", bind: {robot: robot, who: actor.user}, new: {value: api.service.name, per: [who], history: 5m, learn: 1m, freeze: count == 3}}
     - {id: b, class: api_activity, where: api.operation == "B", bind: {robot: robot}, changed: {value: count, per: [robot]}}
   within: 5m`,
+}
+
+// seedOf is a random seed, or the one in TOCSIN_SEED, to see a failure again.
+func seedOf() uint64 {
+	if seed, err := strconv.ParseUint(os.Getenv("TOCSIN_SEED"), 10, 64); err == nil {
+		return seed
+	}
+	return rand.Uint64()
 }
 
 // randomEvents are events on a coarse grid of times, so that ties are common.
@@ -196,7 +210,7 @@ func outcome(all []incident.Finding) []string {
 
 func runBatches(t *testing.T, set *rules.Set, batches [][]event.Event, workers int, each func(*correlate.Engine, int) *correlate.Engine) ([]incident.Finding, correlate.Stats) {
 	t.Helper()
-	e := correlate.New(set, correlate.Settings{Workers: workers})
+	e := correlate.New(set, correlate.Settings{Workers: workers}.StateEvery([]int{2, 7, 50, 1024}[len(batches)%4]))
 	var all []incident.Finding
 	marks := marksAfter(batches)
 	for i, events := range batches {
@@ -255,7 +269,7 @@ func TestFinalFindingsDoNotDependOnOrderOfArrivalOrCutsOrWorkers(t *testing.T) {
 		rounds = 20
 	}
 	for range rounds {
-		seed := rand.Uint64()
+		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 5))
 		events := randomEvents(r, 40+r.IntN(200))
 		reference, _ := runBatches(t, set, [][]event.Event{events}, 1, nil)

@@ -2,9 +2,6 @@ package correlate
 
 import "slices"
 
-// stateEvery is how many hits lie between two stored states of a partition (N6).
-const stateEvery = 1024
-
 // partition is what the fold keeps for one rule and key: the hits later than W in order, the state before them and after them, and the
 // matches that are not final yet.
 type partition struct {
@@ -22,8 +19,7 @@ type partition struct {
 	guards [][]*cell
 
 	dirty   *cell // The first hit whose surroundings changed; nil: head is up to date.
-	last    *cell // The last one.
-	horizon int64 // States are comparable only after this time: guards put in reach that far.
+	horizon int64 // States are comparable only after this time: every change lies before it, and guards put in reach that far.
 	touched bool
 
 	matches  []*candidate // Not final, by completing hit.
@@ -41,7 +37,7 @@ type mark struct {
 }
 
 func newPartition(r *ruleState, key string, born uint64) *partition {
-	return &partition{key: key, rule: r, born: born, slot: -1, head: newState(r.program), guards: make([][]*cell, r.program.guards)}
+	return &partition{key: key, rule: r, born: born, slot: -1, horizon: never, head: newState(r.program), guards: make([][]*cell, r.program.guards)}
 }
 
 // add takes a hit in; false means that it was there already. In order this is the whole work of a hit; out of order it leaves a note for rescan.
@@ -92,9 +88,6 @@ func (k *partition) disturb(c *cell, horizon int64) {
 	if k.dirty == nil || compare(c, k.dirty) < 0 {
 		k.dirty = c
 	}
-	if k.last == nil || compare(c, k.last) > 0 {
-		k.last = c
-	}
 	k.horizon = max(k.horizon, horizon)
 }
 
@@ -104,7 +97,7 @@ func (k *partition) scanOne(s *scan, c *cell) {
 	s.apply(c)
 	k.take(s)
 	k.fresh++
-	k.remember(&k.head, c)
+	k.remember(s, &k.head, c)
 }
 
 // take adds what the scan has just found, but for matches that are final already and only scanned again.
@@ -118,8 +111,8 @@ func (k *partition) take(s *scan) {
 }
 
 // remember stores the state after c if the last stored one is far enough back.
-func (k *partition) remember(st *state, c *cell) {
-	if k.fresh < stateEvery {
+func (k *partition) remember(s *scan, st *state, c *cell) {
+	if k.fresh < s.every {
 		return
 	}
 	m := mark{after: c}
@@ -151,13 +144,13 @@ func (k *partition) rescan(s *scan, work *state) {
 			old = old[1:]
 		}
 		if len(old) > 0 && old[0].after == c {
-			if compare(c, k.last) >= 0 && c.time() > k.horizon && work.equal(&old[0].state) {
+			if c.time() > k.horizon && work.equal(&old[0].state) {
 				k.converge(old, dropped, c)
 				return
 			}
 			old = old[1:]
 		}
-		k.remember(work, c)
+		k.remember(s, work, c)
 	}
 	k.head, *work = *work, k.head
 	k.clean()
@@ -206,7 +199,7 @@ func (k *partition) resume(work *state) (marks, start int) {
 	return marks, at
 }
 
-func (k *partition) clean() { k.dirty, k.last, k.horizon = nil, nil, 0 }
+func (k *partition) clean() { k.dirty, k.horizon = nil, never }
 
 // commit forgets hits at or before w where that costs nothing: all of them, or up to a stored state.
 func (k *partition) commit(p *program, w int64) {
@@ -230,6 +223,9 @@ func (k *partition) commit(p *program, w int64) {
 				break
 			}
 		}
+	}
+	if len(k.buf) > 0 {
+		w = min(w, k.buf[0].time()) // What lingers may be scanned again.
 	}
 	for i := range p.branches {
 		for j := range p.branches[i].parts {

@@ -18,6 +18,7 @@ type scan struct {
 	observe func(trace)
 	full    func() // Called when a window had to drop hits because of the budget.
 	limit   int    // Hits kept per window.
+	every   int    // Hits between stored states.
 }
 
 // served is returned by the kinds: did the hit serve the step it was offered to?
@@ -123,12 +124,12 @@ func (s *scan) forbid(b *branch, st *branchState, x *part, c *cell) {
 		})
 	}
 	for j := range st.pools {
-		inGap := j-1 >= first && j <= last
+		inGap := j-1 >= first && j-1 < last
 		st.pools[j] = slices.DeleteFunc(st.pools[j], func(w waiting) bool {
-			if b.Kind == rules.Sequence && !until && (!inGap || j > 0 && w.pred == nil) {
-				return false
+			if b.Kind != rules.All && !until && (!inGap || j > 0 && w.pred == nil) {
+				return false // Not in the gap, or so early that it stands in none.
 			}
-			return s.kills(b, x, c, w.cell)
+			return s.kills(b, x, c, w)
 		})
 	}
 	for j := range st.groups {
@@ -141,11 +142,17 @@ func (s *scan) forbid(b *branch, st *branchState, x *part, c *cell) {
 }
 
 // kills reports whether a guard's hit speaks against one hit that waits.
-func (s *scan) kills(b *branch, x *part, guard, hit *cell) bool {
-	if !x.agrees(b.bound(nil, hit), guard.Vars) || !s.holds(x, guard, []evidence{{branch: b.index, step: int(hit.Step), hits: []*cell{hit}}}) {
+func (s *scan) kills(b *branch, x *part, guard *cell, w waiting) bool {
+	own := evidence{branch: b.index, step: int(w.Step), hits: []*cell{w.cell}}
+	var vars []string
+	found := []evidence{own}
+	if w.pred != nil {
+		vars, found = w.pred.vars, append(w.pred.evidence(b.index), own)
+	}
+	if !x.agrees(b.bound(vars, w.cell), guard.Vars) || !s.holds(x, guard, found) {
 		return false
 	}
-	s.trace(trace{Kind: traceKilled, Cell: guard, Other: hit, Branch: b.index})
+	s.trace(trace{Kind: traceKilled, Cell: guard, Other: w.cell, Branch: b.index})
 	return true
 }
 

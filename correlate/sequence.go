@@ -14,10 +14,14 @@ func (s *scan) sequence(b *branch, st *branchState, i int, c *cell) served {
 	hits := []*cell{c}
 	if i == 0 {
 		l := s.extend(b, nil, 0, hits)
-		return served(l != nil && s.place(b, st, l, c))
+		if l != nil {
+			s.place(b, st, l, c)
+		}
+		return served(l != nil)
 	}
 	for l := range s.preceding(b, st, i, c) {
-		if next := s.extend(b, l, i, hits); next != nil && s.place(b, st, next, c) {
+		if next := s.extend(b, l, i, hits); next != nil {
+			s.place(b, st, next, c)
 			return true
 		}
 	}
@@ -66,24 +70,27 @@ func (s *scan) extend(b *branch, l *link, i int, hits []*cell) *link {
 }
 
 // place puts a chain where it now stands, or completes it. c is the hit of the scan.
-func (s *scan) place(b *branch, st *branchState, l *link, c *cell) bool {
+func (s *scan) place(b *branch, st *branchState, l *link, c *cell) {
 	if l.step == len(b.Steps)-1 {
 		found := l.evidence(b.index)
 		m := &match{at: c, branch: b.index, steps: found, bound: l.vars, first: l.first, swapped: l.swapped}
 		st.consume(found)
 		s.complete(m)
-		return true
+		return
 	}
 	slot := st.slots[l.step]
 	if !b.SelectFirst {
 		slot = slices.DeleteFunc(slot, func(o *link) bool { return slices.Equal(o.vars, l.vars) })
+	}
+	if len(slot) >= s.limit {
+		slot = slices.Delete(slot, 0, 1)
+		s.full()
 	}
 	st.slots[l.step] = append(slot, l)
 	s.trace(trace{Kind: traceReached, Cell: c, Link: l, Branch: b.index})
 	if b.OrderTolerance > 0 {
 		s.advance(b, st, l, c)
 	}
-	return true
 }
 
 // advance lets a chain go on with hits of the next step that came before it, within the order tolerance; the newest first.
@@ -105,7 +112,8 @@ func (s *scan) advance(b *branch, st *branchState, l *link, c *cell) {
 		if w.time() < since || !x.agrees(l.vars, w.Vars) || l.usesEvent(w.cell) {
 			continue
 		}
-		if next := s.extend(b, l, i, []*cell{w.cell}); next != nil && s.place(b, st, next, c) {
+		if next := s.extend(b, l, i, []*cell{w.cell}); next != nil {
+			s.place(b, st, next, c)
 			return
 		}
 	}
@@ -138,12 +146,12 @@ func (s *scan) gather(b *branch, st *branchState, i int, c *cell) served {
 	if b.simple {
 		st.pools[i] = st.pools[i][max(0, len(st.pools[i])-x.AtLeast):]
 	}
-	s.satisfy(b, st, i, c, b.bound(nil, c))
-	return true
+	done := s.satisfy(b, st, i, c, b.bound(nil, c))
+	return served(done || i == 0 || w.pred != nil) // What only waits for its predecessor may serve an earlier step.
 }
 
 // satisfy makes a chain of the newest hits of step i that agree, if there are enough of them and their first may follow its predecessor.
-func (s *scan) satisfy(b *branch, st *branchState, i int, c *cell, vars []string) {
+func (s *scan) satisfy(b *branch, st *branchState, i int, c *cell, vars []string) bool {
 	x := &b.parts[i]
 	var hits []*cell
 	var pred *link
@@ -157,12 +165,14 @@ func (s *scan) satisfy(b *branch, st *branchState, i int, c *cell, vars []string
 		}
 	}
 	if len(hits) < x.AtLeast || i > 0 && pred == nil {
-		return
+		return false
 	}
 	slices.Reverse(hits)
-	if next := s.extend(b, pred, i, hits); next != nil {
+	next := s.extend(b, pred, i, hits)
+	if next != nil {
 		s.place(b, st, next, c)
 	}
+	return next != nil
 }
 
 // expire drops what can no longer complete within the span.

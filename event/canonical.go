@@ -6,7 +6,7 @@ import (
 )
 
 // CanonicalKey is the one spelling in which a key of that kind is compared; it is empty for placeholders such as "unknown" or "-" and for
-// addresses that name nobody (unspecified, loopback, multicast).
+// addresses that name nobody (unspecified, loopback, multicast, broadcast).
 func CanonicalKey(kind EntityKind, s string) string {
 	s = strings.TrimSpace(s)
 	if Placeholder(s) {
@@ -15,7 +15,7 @@ func CanonicalKey(kind EntityKind, s string) string {
 	switch kind {
 	case EntityIP:
 		ip, err := netip.ParseAddr(s)
-		if err != nil || ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast() {
+		if err != nil || ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast() || ip == broadcast {
 			return ""
 		}
 		return ip.Unmap().WithZone("").String()
@@ -32,6 +32,8 @@ func CanonicalKey(kind EntityKind, s string) string {
 	}
 }
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // lower is strings.ToLower without an allocation where nothing changes.
 func lower(s string) string {
 	for i := range len(s) {
@@ -42,16 +44,28 @@ func lower(s string) string {
 	return s
 }
 
-// Placeholder reports whether s is one of the words that products write where they know nothing.
+// Placeholder reports whether s is one of the words that products write where they know nothing; the all-zero GUID is one of them.
 func Placeholder(s string) bool {
-	if len(s) > 24 {
-		return false
-	}
-	switch lower(strings.TrimSpace(s)) {
-	case "", "-", "none", "null", "nil", "unknown", "n/a", "na", "(null)", "undefined", "not available", "unavailable", "redacted":
+	s = strings.TrimSpace(s)
+	if s == "" {
 		return true
 	}
-	return strings.HasPrefix(s, "9999-12-31")
+	if s[0] == '0' {
+		return s == "00000000-0000-0000-0000-000000000000"
+	}
+	if s[0] == '9' {
+		return len(s) <= 32 && strings.HasPrefix(s, "9999-12-31")
+	}
+	for _, word := range placeholders {
+		if len(s) == len(word) && strings.EqualFold(s, word) {
+			return true
+		}
+	}
+	return false
+}
+
+var placeholders = [...]string{
+	"-", "none", "null", "nil", "unknown", "n/a", "na", "(null)", "undefined", "not available", "unavailable", "redacted",
 }
 
 // MAC is the canonical form of a hardware address in any usual spelling (colons, dashes, dots, bare): lower case with colons. Text

@@ -46,6 +46,8 @@ type document struct {
 	root  *node
 	used  []string // profiles whose attributes are present
 	named []observable
+	// captioned are the siblings of known ids: the source's own words for them are not written over the caption.
+	captioned []string
 }
 
 // observable is a leaf of the document that the schema says can be observed.
@@ -173,7 +175,7 @@ func (d *document) fields() {
 	all := Fields()
 	for i := range all {
 		f := &all[i]
-		if f.Set == nil || f.Flags&(Enriched|IsCaption) != 0 || written(f.Path) || !f.Known(d.event) {
+		if f.Set == nil || f.Flags&(Enriched|IsCaption) != 0 || written(f.Path) || !f.Known(d.event) || slices.Contains(d.captioned, f.Path) {
 			continue
 		}
 		d.field(f)
@@ -224,14 +226,23 @@ func stringList(list []string) []byte {
 // caption writes the sibling of an enumerated id, unless the source's own words for it follow as a field.
 func (d *document) caption(f *Field, id int) {
 	sibling := strings.TrimSuffix(f.Path, "_id")
-	if g := FieldByPath(sibling); g != nil && g.Flags&IsCaption == 0 && id == ActivityOther && g.Known(d.event) {
+	g := FieldByPath(sibling)
+	ownWords := g != nil && g.Flags&IsCaption == 0 && g.Known(d.event)
+	if ownWords && id == ActivityOther {
 		return
 	}
 	text := Caption(f.Object, f.Attr, id)
+	if a, ok := d.class.Attribute(f.Path); ok && f.Object == "" {
+		text, _ = a.Enum.Caption(int64(id)) // the same attribute may have other words in another class
+	}
 	if text == "" {
 		text = "Unknown"
 	}
+	if ownWords && g.Str(d.event) != text {
+		d.unmapped(sibling, quoted(g.Str(d.event)))
+	}
 	d.leaf(sibling, quoted(text), "")
+	d.captioned = append(d.captioned, sibling)
 }
 
 // placement is where a path of ours goes in a class.

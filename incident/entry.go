@@ -17,6 +17,7 @@ type Entry struct {
 // Tail is the end of the log: where a restarted process goes on.
 type Tail struct {
 	Batch    event.BatchID  // The last batch; zero while the log is empty.
+	Epoch    uint64         // The newest epoch that any process has begun, with or without a batch: the next process takes the one after it.
 	Recorded event.BatchID  // The last batch whose findings and changes have been recorded.
 	Received int64          // When the last batch was received, microseconds, our clock.
 	Ends     []event.End    // The greatest end of every partition, by (source, partition): the filter against redelivery.

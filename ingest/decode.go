@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest/format"
@@ -103,9 +104,14 @@ func (d *decoder) one(w *decodeWorker, r *event.Record) (events []event.Event, e
 func finish(e *event.Event, r *event.Record, index int) {
 	env := &e.Envelope
 	env.Position, env.Index, env.Format, env.Site, env.Received = r.Position, uint16(index), r.Format, r.Site, r.Received
-	env.Raw = r.Value
+	if env.Raw == nil { // a format that found a secret has put a redacted copy here
+		env.Raw = r.Value
+	}
 	if r.Partial {
 		env.Quality |= event.Truncated
+	}
+	if index == 0 && !utf8.Valid(r.Value) {
+		env.Quality |= event.LossyDecode
 	}
 	switch {
 	case env.ID.IsZero() && !r.Basis.IsZero():

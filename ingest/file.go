@@ -55,7 +55,7 @@ type File struct {
 
 // OpenFile opens a file source. The error says what to check.
 func OpenFile(cfg FileConfig) (*File, error) {
-	s := &File{cfg: cfg, frames: framer{framing: cfg.Format.Framing}, offset: cfg.From.Offset}
+	s := &File{cfg: cfg, frames: newFramer(cfg.Format.Framing), offset: cfg.From.Offset}
 	if err := s.resume(); err != nil {
 		return nil, err
 	}

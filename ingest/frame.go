@@ -11,12 +11,13 @@ const MaxRecord = 1 << 20
 
 // framer cuts a byte stream into records by a format's framing. It remembers the header lines of column files.
 type framer struct {
-	framing format.Framing
-	context []byte // header lines in force
-	lines   int    // lines seen in this file, to know a CSV's first
-	zeek    bool
-	closed  bool // the last header block ended, so the next # line starts a new one
-	skip    bool // inside the rest of an oversize record
+	declared format.Framing // the format's
+	framing  format.Framing // that of this file: column formats also come as JSON
+	context  []byte         // header lines in force
+	lines    int            // lines seen in this file, to know a CSV's first
+	zeek     bool
+	closed   bool // the last header block ended, so the next # line starts a new one
+	skip     bool // inside the rest of an oversize record
 }
 
 // frame is one record found at data[start:end]; next is where the following one begins.
@@ -27,7 +28,9 @@ type frame struct {
 }
 
 // newFile forgets the header: the next line is the first of a file.
-func (f *framer) newFile() { *f = framer{framing: f.framing} }
+func (f *framer) newFile() { *f = newFramer(f.declared) }
+
+func newFramer(framing format.Framing) framer { return framer{declared: framing, framing: framing} }
 
 // cut finds the next record in data. ok is false if data holds no complete one; then next bytes may be dropped (blank lines, headers).
 // final says that nothing follows data, or that waiting any longer for the end of a record is pointless.
@@ -45,6 +48,11 @@ func (f *framer) cut(data []byte, final bool) (fr frame, ok bool) {
 
 // step cuts one piece off data: a record (ok), or something to be dropped (next > 0), or nothing yet.
 func (f *framer) step(data []byte, final bool) (frame, bool) {
+	if f.framing == format.Columns && f.lines == 0 {
+		if start := bytes.TrimLeft(data, " \t\r\n"); len(start) > 0 && (start[0] == '[' || start[0] == '{') {
+			f.framing = format.JSONValues // the same logs come as JSON too
+		}
+	}
 	if f.framing == format.JSONValues {
 		return f.value(data, final)
 	}
@@ -119,7 +127,7 @@ func (f *framer) header(line []byte) bool {
 		return true
 	}
 	f.closed = true
-	if f.lines == 1 && !f.zeek && line[0] != '{' {
+	if f.lines == 1 && !f.zeek {
 		f.context = bytes.Clone(line)
 		return true
 	}

@@ -14,7 +14,7 @@ import (
 
 // cutStream feeds data in pieces and collects the records; context lines are written before a bar.
 func cutStream(framing format.Framing, pieces ...string) []string {
-	f := framer{framing: framing}
+	f := newFramer(framing)
 	var out []string
 	var pending []byte
 	for i, p := range pieces {
@@ -82,7 +82,7 @@ func TestFramingDoesNotDependOnHowTheStreamIsCut(t *testing.T) {
 
 func TestAnOversizeRecordIsCutAndTheNextOneSurvives(t *testing.T) {
 	long := strings.Repeat("x", MaxRecord+10)
-	f := framer{framing: format.Lines}
+	f := newFramer(format.Lines)
 	data := []byte(long + "\nnext\n")
 	fr, ok := f.cut(data, false)
 	if !ok || !fr.partial || fr.end-fr.start != MaxRecord {

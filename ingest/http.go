@@ -126,7 +126,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // cut makes the records of one body. Equal records in one body are told apart by their count, so that a retry of the body gives the same
 // ids again.
 func (s *HTTP) cut(body []byte, key string) []event.Record {
-	frames, seen := framer{framing: s.format.Framing}, occurrences{}
+	frames, seen := newFramer(s.format.Framing), occurrences{}
 	now := s.clock()
 	var out []event.Record
 	for len(body) > 0 {

@@ -41,6 +41,7 @@ type Settings struct {
 	Marks    []event.Mark      // Frontiers of the last run.
 	Received int64             // Replay: time of records that state none and follow none; 0: they are rejected.
 	Progress func(records int) // Called after each batch with the records so far; nil: not.
+	Wake     <-chan struct{}   // Asks for a batch now, even an empty one; nil: never.
 }
 
 // Pipeline reads inputs and hands batches to the handler, one after the other.
@@ -145,13 +146,17 @@ func (p *Pipeline) consume(ctx context.Context, chunks <-chan chunk) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := p.handle(ctx, nil); err != nil {
+			if err := p.handle(ctx, nil, false); err != nil {
+				return stopped(ctx, err)
+			}
+		case <-p.set.Wake:
+			if err := p.handle(ctx, nil, true); err != nil {
 				return stopped(ctx, err)
 			}
 		case c := <-chunks:
 			parts, err := p.gather(ctx, c, chunks)
 			if err == nil {
-				err = p.handle(ctx, parts)
+				err = p.handle(ctx, parts, false)
 			}
 			if err != nil {
 				return stopped(ctx, err)
@@ -201,8 +206,9 @@ func (p *Pipeline) gather(ctx context.Context, c chunk, chunks <-chan chunk) ([]
 	}
 }
 
-// handle makes one batch of the chunks, which may be none, hands it over and commits it. A batch that says nothing new is not handed over.
-func (p *Pipeline) handle(ctx context.Context, parts []chunk) error {
+// handle makes one batch of the chunks, which may be none, hands it over and commits it. A batch that says nothing new is not handed over,
+// unless always is set.
+func (p *Pipeline) handle(ctx context.Context, parts []chunk, always bool) error {
 	now := p.set.Clock()
 	b := p.fresh(now)
 	before := len(b.Events)
@@ -210,7 +216,7 @@ func (p *Pipeline) handle(ctx context.Context, parts []chunk) error {
 		p.take(b, c, now)
 	}
 	idle := p.settle(b, now)
-	if len(b.Events) == before && len(b.Rejects) == 0 && !idle && !moved(parts) {
+	if len(b.Events) == before && len(b.Rejects) == 0 && !idle && !moved(parts) && !always {
 		return nil
 	}
 	if err := p.deliver(ctx, b); err != nil {

@@ -35,7 +35,7 @@ type block struct {
 
 // NewStream reads r in a goroutine of its own, since reading cannot be interrupted; the goroutine ends with r or with ctx.
 func NewStream(ctx context.Context, name string, r io.Reader, f *format.Format, site string, zone *time.Location, clock func() int64) *Stream {
-	s := &Stream{name: name, format: f, site: site, zone: zone, clock: clock, frames: framer{framing: f.Framing}, blocks: make(chan block), seen: occurrences{}}
+	s := &Stream{name: name, format: f, site: site, zone: zone, clock: clock, frames: newFramer(f.Framing), blocks: make(chan block), seen: occurrences{}}
 	go func() {
 		defer close(s.blocks)
 		for {

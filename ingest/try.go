@@ -35,7 +35,7 @@ func (d *Decoder) Decode(r event.Record) ([]event.Event, *event.Reject) {
 // Frames cuts data into records by the framing of f. Records alias data.
 func Frames(f *format.Format, data []byte) iter.Seq[event.Record] {
 	return func(yield func(event.Record) bool) {
-		frames := framer{framing: f.Framing}
+		frames := newFramer(f.Framing)
 		for offset := 0; len(data) > 0; {
 			fr, ok := frames.cut(data, true)
 			if ok {

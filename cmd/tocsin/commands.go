@@ -2,13 +2,18 @@ package main
 
 import "github.com/spf13/cobra"
 
-// commands is the table of commands, in the order of --help.
+// commands is the table of commands.
 func commands(t *terminal) []*cobra.Command {
 	return []*cobra.Command{
+		runCommand(t),
+		demoCommand(t),
 		replayCommand(t),
 		formatsCommand(t),
 		rulesCommand(t),
+		sqlCommand(t),
+		schemaCommand(t),
 		configCommand(t),
+		doctorCommand(t),
 		engineCommand(t),
 		versionCommand(t),
 	}

@@ -125,8 +125,8 @@ func (s *server) takeDir(ctx context.Context) (data string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	// The lock is held through the open file, on purpose until the end of the process.
-	_, err = lockFile(ctx, filepath.Join(dir, "engine.lock"), s.cfg.LockWait)
+	// The lock is held through the open file until the end of the process; the server keeps the file, or the collector would close it.
+	s.lock, err = lockFile(ctx, filepath.Join(dir, "engine.lock"), s.cfg.LockWait)
 	if locked, ok := errors.AsType[*lockedError](err); ok {
 		return "", fmt.Errorf("%w: only one engine can use it; end that process, or set engine.dir to another directory", locked)
 	}

@@ -22,6 +22,7 @@ import (
 
 // server speaks ClickHouse's HTTP interface for one pool of handles.
 type server struct {
+	lock    *os.File // on the data directory
 	cfg     Config
 	pool    *pool
 	inserts string // directory of the inserts' data

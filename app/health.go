@@ -1,0 +1,85 @@
+package app
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/enrich"
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// healthBoard remembers what the health page tells.
+type healthBoard struct {
+	mu       sync.Mutex
+	last     time.Time
+	batchID  event.BatchID
+	events   int64
+	rejects  int64
+	marks    []event.Mark
+	problems []enrich.Problem
+}
+
+func newHealthBoard() *healthBoard { return &healthBoard{} }
+
+func (h *healthBoard) batch(b *event.Batch) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last, h.batchID = time.Now(), b.ID
+	h.events += int64(len(b.Events))
+	h.rejects += int64(len(b.Rejects))
+	h.marks = b.Marks
+}
+
+func (h *healthBoard) tables(problems []enrich.Problem) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.problems = problems
+}
+
+// checks is the health page.
+func (s *Service) checks() []console.Check {
+	h := s.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := []console.Check{s.storeCheck()}
+	if h.last.IsZero() {
+		out = append(out, console.Check{Name: "pipeline", Good: true, Detail: "no batch yet"})
+	} else {
+		out = append(out, console.Check{Name: "pipeline", Good: true, Detail: fmt.Sprintf("batch %d/%d %s ago; %d events and %d rejects since the start", h.batchID.Epoch, h.batchID.Number, time.Since(h.last).Round(time.Second), h.events, h.rejects)})
+	}
+	for _, m := range h.marks {
+		detail := "no event yet"
+		if m.Newest != 0 {
+			detail = "newest event " + stamp(m.Newest) + " UTC"
+		}
+		if m.Idle {
+			detail += "; idle"
+		}
+		out = append(out, console.Check{Name: "source " + m.Source, Good: true, Detail: detail})
+	}
+	tables := console.Check{Name: "enrichment", Good: len(h.problems) == 0, Detail: "tables " + s.core.Live.Tables().Version()}
+	if !tables.Good {
+		tables.Detail = "the files were refused and the old tables stay: " + h.problems[0].String()
+	}
+	out = append(out, tables, console.Check{Name: "rules", Good: true, Detail: fmt.Sprintf("%d rules, %s", len(s.core.Rules.Rules), s.core.Rules.Hash)})
+	for _, e := range s.desk.Endpoints() {
+		detail := fmt.Sprintf("%s, %d owed", e.State, e.Pending)
+		if e.Error != "" {
+			detail += ": " + e.Error
+		}
+		out = append(out, console.Check{Name: "endpoint " + e.Name, Good: e.State == "ok", Detail: detail})
+	}
+	return out
+}
+
+func (s *Service) storeCheck() console.Check {
+	if down := s.db.Down(); down != "" {
+		return console.Check{Name: "store", Detail: "the embedded engine is down and is being started again: " + down}
+	}
+	if err := s.db.Health(); err != nil {
+		return console.Check{Name: "store", Detail: err.Error() + "; nothing is lost: the pipeline waits and tries again"}
+	}
+	return console.Check{Name: "store", Good: true, Detail: "ClickHouse " + s.db.Version()}
+}

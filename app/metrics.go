@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/ingest"
+)
+
+// Metrics counts what the core does, once a batch: the core itself measures nothing.
+type Metrics struct {
+	hits, findings, incidents metric.Int64Counter
+	lookups                   metric.Int64Counter
+	enriched                  metric.Float64Histogram
+	late, evicted             metric.Int64Gauge
+	keys                      metric.Int64Gauge
+}
+
+// NewMetrics registers the instruments.
+func NewMetrics(m metric.Meter) (*Metrics, error) {
+	x := &Metrics{}
+	var err error
+	counter := func(to *metric.Int64Counter, name, unit, doc string) {
+		if err == nil {
+			*to, err = m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(doc))
+		}
+	}
+	gauge := func(to *metric.Int64Gauge, name, unit, doc string) {
+		if err == nil {
+			*to, err = m.Int64Gauge(name, metric.WithUnit(unit), metric.WithDescription(doc))
+		}
+	}
+	counter(&x.hits, "tocsin.correlate.hits", "{hit}", "Events that satisfied a step of a rule.")
+	counter(&x.findings, "tocsin.correlate.findings", "{finding}", "Announcements of findings, revisions included.")
+	counter(&x.incidents, "tocsin.correlate.incidents", "{change}", "Changes of incidents.")
+	counter(&x.lookups, "tocsin.enrich.lookups", "{lookup}", "Enrichment by table and outcome.")
+	gauge(&x.late, "tocsin.correlate.late", "{hit}", "Hits that came later than their rule's lateness since the start, by rule.")
+	gauge(&x.evicted, "tocsin.correlate.evictions", "{hit}", "Hits for which there was no room since the start, by rule.")
+	gauge(&x.keys, "tocsin.correlate.keys", "{key}", "Keys with state, by rule.")
+	if err == nil {
+		x.enriched, err = m.Float64Histogram("tocsin.enrich.duration", metric.WithUnit("s"), metric.WithDescription("Time to enrich one batch."))
+	}
+	return x, err
+}
+
+// batch adds up one batch.
+func (x *Metrics) batch(core *Core, b *event.Batch, hits, findings, changes int) {
+	ctx := context.Background()
+	x.hits.Add(ctx, int64(hits))
+	x.findings.Add(ctx, int64(findings))
+	x.incidents.Add(ctx, int64(changes))
+	if len(b.Events) == 0 {
+		return
+	}
+	x.enriched.Record(ctx, core.Enricher.took.Seconds())
+	core.Enricher.stats.Each(func(table, outcome string, n int) {
+		if n > 0 {
+			x.lookups.Add(ctx, int64(n), metric.WithAttributes(attribute.String("table", table), attribute.String("outcome", outcome)))
+		}
+	})
+	for _, r := range core.Engine.Stats().Rules {
+		if r.Hits == 0 {
+			continue
+		}
+		rule := metric.WithAttributes(attribute.String("rule", r.Rule))
+		x.late.Record(ctx, r.Late, rule)
+		x.evicted.Record(ctx, r.Evicted, rule)
+		x.keys.Record(ctx, int64(r.Keys), rule)
+	}
+}
+
+// spanned puts a span around each batch.
+type spanned struct {
+	next   ingest.Handler
+	tracer trace.Tracer
+}
+
+// Handle implements ingest.Handler.
+func (h *spanned) Handle(ctx context.Context, b *event.Batch) error {
+	ctx, span := h.tracer.Start(ctx, "batch", trace.WithAttributes(attribute.Int("events", len(b.Events)), attribute.Int("rejects", len(b.Rejects))))
+	defer span.End()
+	err := h.next.Handle(ctx, b)
+	if err != nil {
+		span.RecordError(err)
+	}
+	return err
+}

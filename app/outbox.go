@@ -1,0 +1,125 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/store"
+	"github.com/tocsin-siem/tocsin/triage"
+)
+
+// Outbox derives what is owed from the store: recorded changes times routes, less settlements. It remembers how far it has read and what of
+// it is not settled, so a look costs what is new. It implements triage.Outbox.
+type Outbox struct {
+	db *store.DB
+	mu sync.Mutex
+	of map[string]*owed // by endpoint
+}
+
+// owed is what one endpoint is owed as far as the log has been read.
+type owed struct {
+	read    store.ChangeCursor
+	pending []incident.Delivery // in order of their changes
+	settled map[event.ID]bool   // settlements found at the start, until the changes they are about have been passed
+	begun   map[event.ID]incident.Delivery
+}
+
+// outboxWindow bounds the deliveries held for one endpoint; the rest waits in the store.
+const outboxWindow = 5000
+
+// NewOutbox makes the outbox of a store.
+func NewOutbox(db *store.DB) *Outbox { return &Outbox{db: db, of: map[string]*owed{}} }
+
+// Pending implements triage.Outbox.
+func (o *Outbox) Pending(ctx context.Context, r triage.Route, limit int) ([]incident.Delivery, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	x, err := o.endpoint(ctx, r.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	for len(x.pending) < outboxWindow {
+		read := 0
+		for c, err := range o.db.Changes(ctx, x.read, 200) {
+			if err != nil {
+				return nil, err
+			}
+			read++
+			x.take(r, c)
+		}
+		if read < 200 {
+			break
+		}
+	}
+	return slices.Clone(x.pending[:min(limit, len(x.pending))]), nil
+}
+
+// endpoint loads how an endpoint's deliveries stood when the last run ended.
+func (o *Outbox) endpoint(ctx context.Context, name string) (*owed, error) {
+	if x := o.of[name]; x != nil {
+		return x, nil
+	}
+	x := &owed{settled: map[event.ID]bool{}, begun: map[event.ID]incident.Delivery{}}
+	for d, err := range o.db.Deliveries(ctx, store.DeliveryFilter{Endpoint: name}) {
+		if err != nil {
+			return nil, err
+		}
+		if d.State == incident.DeliveryPending {
+			x.begun[d.ID] = d
+		} else {
+			x.settled[d.ID] = true
+		}
+	}
+	o.of[name] = x
+	return x, nil
+}
+
+func (x *owed) take(r triage.Route, c incident.Change) {
+	x.read = store.ChangeCursor{Batch: c.Batch, Index: c.Index}
+	if !r.Owes(&c) {
+		return
+	}
+	id := incident.DeliveryID(c.Incident.ID, c.Incident.Revision, r.Endpoint)
+	if x.settled[id] {
+		delete(x.settled, id)
+		return
+	}
+	d, begun := x.begun[id]
+	if !begun {
+		d = incident.Delivery{ID: id, Endpoint: r.Endpoint, Change: c, State: incident.DeliveryPending}
+	}
+	delete(x.begun, id)
+	x.pending = append(x.pending, d)
+}
+
+// Attempt implements triage.Outbox.
+func (o *Outbox) Attempt(ctx context.Context, d incident.Delivery) error {
+	d.State = incident.DeliveryPending
+	if err := o.db.Settle(ctx, d); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if x := o.of[d.Endpoint]; x != nil {
+		if i := slices.IndexFunc(x.pending, func(p incident.Delivery) bool { return p.ID == d.ID }); i >= 0 {
+			x.pending[i] = d
+		}
+	}
+	return nil
+}
+
+// Settle implements triage.Outbox.
+func (o *Outbox) Settle(ctx context.Context, d incident.Delivery) error {
+	if err := o.db.Settle(ctx, d); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if x := o.of[d.Endpoint]; x != nil {
+		x.pending = slices.DeleteFunc(x.pending, func(p incident.Delivery) bool { return p.ID == d.ID })
+	}
+	return nil
+}

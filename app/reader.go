@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/store"
+	"github.com/tocsin-siem/tocsin/triage"
+)
+
+// reader is the store as console, feed and desk read it.
+type reader struct{ db *store.DB }
+
+func collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var out []T
+	for x, err := range seq {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// Incidents implements console.Reader. Merged incidents are left out unless asked for.
+func (r reader) Incidents(ctx context.Context, f console.Filter, limit int) ([]*incident.Incident, error) {
+	q := store.IncidentFilter{Owner: f.Owner, Title: f.Text, Limit: limit, Status: []incident.Status{incident.Open, incident.Acknowledged, incident.Closed}}
+	if f.Robot != "" {
+		q.Robot = event.EntityRobot.String() + ":" + event.CanonicalKey(event.EntityRobot, f.Robot)
+	}
+	if f.Status != "" {
+		all := []incident.Status{incident.Open, incident.Acknowledged, incident.Closed, incident.Merged}
+		i := slices.IndexFunc(all, func(s incident.Status) bool { return s.String() == f.Status })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: status %q is not one of open, acknowledged, closed, merged", console.ErrNotFound, f.Status)
+		}
+		q.Status = all[i : i+1]
+	}
+	return collect(r.db.Incidents(ctx, q))
+}
+
+// Incident implements console.Reader.
+func (r reader) Incident(ctx context.Context, id event.ID) (*incident.Incident, error) {
+	in, found, err := r.db.Incident(ctx, id, 0)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: incident %s", console.ErrNotFound, event.FormatID(event.IncidentPrefix, id))
+	}
+	return in, err
+}
+
+// Event implements console.Reader.
+func (r reader) Event(ctx context.Context, id event.ID) (*event.Event, error) {
+	e, found, err := r.db.Event(ctx, id)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: event %s; it may be past its retention", console.ErrNotFound, id)
+	}
+	return e, err
+}
+
+// Rejects implements console.Reader.
+func (r reader) Rejects(ctx context.Context, limit int) ([]event.Reject, error) {
+	return collect(r.db.Rejects(ctx, store.RejectFilter{Limit: limit}))
+}
+
+// Changes implements triage.Reader.
+func (r reader) Changes(ctx context.Context, after triage.Sequence, limit int) ([]incident.Change, error) {
+	return collect(r.db.Changes(ctx, store.ChangeCursor{Batch: after.Batch, Index: after.Index}, limit))
+}
+
+// Raw implements triage.RawText.
+func (r reader) Raw(ctx context.Context, ids []event.ID) (map[event.ID]string, error) {
+	out := map[event.ID]string{}
+	for _, id := range ids {
+		e, found, err := r.db.Event(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			out[id] = string(e.Envelope.Raw)
+		}
+	}
+	return out, nil
+}

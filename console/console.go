@@ -1,0 +1,147 @@
+// Package console is the web console and HTTP API on loopback: the queue, an incident with its three answers, timeline and reasons, an event
+// with raw beside normalised, rejects and health. Pages are rendered on the server and hold no script. All text from events is hostile: it
+// reaches a page only through html/template, and every answer passes visible, which spells out control and direction-changing characters.
+package console
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// Reader is what the console reads. ErrNotFound means that there is no such thing. It is called from many goroutines at once.
+type Reader interface {
+	// Incidents lists the latest revisions that pass the filter, the most recently updated first, at most limit.
+	Incidents(ctx context.Context, f Filter, limit int) ([]*incident.Incident, error)
+	// Incident is the latest revision of one.
+	Incident(ctx context.Context, id event.ID) (*incident.Incident, error)
+	// Event is one event with its raw record.
+	Event(ctx context.Context, id event.ID) (*event.Event, error)
+	// Rejects lists the latest records that could not become events, the newest first, at most limit.
+	Rejects(ctx context.Context, limit int) ([]event.Reject, error)
+}
+
+// Analyst carries out what an analyst does; it returns once the act is in the log. Its errors wrap incident.ErrStale, ErrUnknown or
+// ErrRefused where the act is at fault. An action with the id of an earlier one does nothing.
+type Analyst interface {
+	Act(ctx context.Context, a incident.Action) ([]incident.Change, error)
+}
+
+// ErrNotFound is what a Reader returns for ids it does not have.
+var ErrNotFound = errors.New("not found")
+
+// Filter narrows the queue. Empty members do not.
+type Filter struct {
+	Status string // open, acknowledged, closed or merged.
+	Owner  string // Team.
+	Robot  string // Canonical id, with or without robot: before it.
+	Text   string // Part of the title.
+}
+
+// Check is one line of the health page.
+type Check struct {
+	Name   string `json:"name"`
+	Good   bool   `json:"good"`
+	Detail string `json:"detail"`
+}
+
+// Settings is what the console is made of. Reader, Log and Now must be set.
+type Settings struct {
+	Reader  Reader
+	Analyst Analyst                 // nil: read only.
+	Health  func() []Check          // Asked for each health page; nil: nothing to tell.
+	Mounts  map[string]http.Handler // Further handlers by ServeMux pattern, such as the feed and the HTTP sources.
+	Hosts   []string                // Names and addresses, without port, that requests may be addressed to beside loopback.
+	Log     *slog.Logger
+	Now     func() int64 // Microseconds.
+}
+
+//go:embed pages
+var pages embed.FS
+
+// server answers requests; its methods are handlers.
+type server struct {
+	set       Settings
+	templates map[string]*template.Template
+}
+
+// New makes the handler. It does not listen. The error names a page that does not parse or a mount whose pattern cannot be served.
+func New(set Settings) (http.Handler, error) {
+	s := &server{set: set, templates: map[string]*template.Template{}}
+	for _, name := range []string{"queue", "incident", "event", "rejects", "health", "problem"} {
+		t, err := template.New("layout.html").Funcs(functions).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("console page %s: %w", name, err)
+		}
+		s.templates[name] = t
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", http.RedirectHandler("/incidents", http.StatusSeeOther))
+	mux.HandleFunc("GET /incidents", s.queue)
+	mux.HandleFunc("GET /incidents/{id}", s.incident)
+	mux.HandleFunc("POST /incidents/{id}", s.act)
+	mux.HandleFunc("GET /events/{id}", s.event)
+	mux.HandleFunc("GET /rejects", s.rejects)
+	mux.HandleFunc("GET /health", s.health)
+	mux.HandleFunc("GET /style.css", s.file("style.css", "text/css; charset=utf-8"))
+	mux.HandleFunc("GET /icon.svg", s.file("icon.svg", "image/svg+xml"))
+	mux.HandleFunc("GET /api/v1/incidents", s.apiIncidents)
+	mux.HandleFunc("GET /api/v1/incidents/{id}", s.apiIncident)
+	mux.HandleFunc("GET /api/v1/events/{id}", s.apiEvent)
+	mux.HandleFunc("GET /api/v1/health", s.apiHealth)
+	mux.HandleFunc("/", s.elsewhere)
+	for pattern, h := range set.Mounts {
+		if err := mount(mux, pattern, h); err != nil {
+			return nil, err
+		}
+	}
+	return s.guard(mux), nil
+}
+
+// mount adds a handler whose pattern comes from outside; ServeMux panics on one that it cannot serve.
+func mount(mux *http.ServeMux, pattern string, h http.Handler) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("console mount %q: %v", pattern, p)
+		}
+	}()
+	mux.Handle(pattern, h)
+	return nil
+}
+
+// page renders one page whole before it sends anything, so that a page that fails is an error and not half a page.
+func (s *server) page(w http.ResponseWriter, name string, status int, data any) {
+	var b bytes.Buffer
+	if err := s.templates[name].ExecuteTemplate(&b, "layout.html", data); err != nil {
+		s.set.Log.Error("console page failed", "page", name, "err", err)
+		http.Error(w, "This page could not be made; Tocsin's log says why.", http.StatusInternalServerError)
+		return
+	}
+	reply(w, status, "text/html; charset=utf-8", b.Bytes())
+}
+
+// reply sends a body. A client that is gone is nobody's error.
+func reply(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(visible(body))
+}
+
+func (s *server) file(name, contentType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		b, err := pages.ReadFile("pages/" + name)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		reply(w, http.StatusOK, contentType, b)
+	}
+}

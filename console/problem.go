@@ -1,0 +1,89 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// errBadRequest marks what the sender of a request can mend.
+var errBadRequest = errors.New("bad request")
+
+type problemPage struct {
+	layout
+	Status int
+	Text   string
+	Help   string
+	Back   string // Where to go on: the incident a form was about; "" for the queue.
+}
+
+// problems is what a page says above the error's own words, and what to do about it.
+var problems = map[int]struct{ title, help string }{
+	http.StatusBadRequest:            {"That does not work", "Nothing was changed. Go back, mend it and send it again."},
+	http.StatusForbidden:             {"Refused", "Nothing was changed. Act only from the console's own pages: open the console and send the form there."},
+	http.StatusNotFound:              {"Not here", "It may have been dropped by its retention time, or the address was cut short when it was copied."},
+	http.StatusMethodNotAllowed:      {"Not possible here", "This address can only be read."},
+	http.StatusConflict:              {"Somebody was faster", "Nothing was changed. Read the incident as it is now and decide again."},
+	http.StatusRequestEntityTooLarge: {"Too long", "Nothing was changed. Shorten the text and send it again."},
+	http.StatusInternalServerError:   {"Something is wrong", "Nothing is lost: what was received is kept. Look at the health page and at Tocsin's log, then try again."},
+}
+
+func (s *server) problemOf(status int, text, back string) problemPage {
+	p := problems[status]
+	return problemPage{layout{p.title, "", s.set.Now()}, status, text, p.help, back}
+}
+
+// problem is the page for everything that went wrong. back is the incident it was about, if any.
+func (s *server) problem(w http.ResponseWriter, err error, back string) {
+	status := s.statusOf(err)
+	s.page(w, "problem", status, s.problemOf(status, sayOf(status, err), back))
+}
+
+// sayOf is the error for people: without the mark that only code reads.
+func sayOf(status int, err error) string {
+	text := strings.TrimPrefix(err.Error(), errBadRequest.Error()+": ")
+	if status == http.StatusInternalServerError {
+		text = "The store did not answer: " + text
+	}
+	return text
+}
+
+// statusOf is the HTTP status of an error. One that is ours to mend is logged; a client that has left is not our concern.
+func (s *server) statusOf(err error) int {
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return http.StatusRequestEntityTooLarge
+	}
+	switch {
+	case errors.Is(err, ErrNotFound), errors.Is(err, incident.ErrUnknown):
+		return http.StatusNotFound
+	case errors.Is(err, incident.ErrStale):
+		return http.StatusConflict
+	case errors.Is(err, incident.ErrRefused), errors.Is(err, errBadRequest):
+		return http.StatusBadRequest
+	case !errors.Is(err, context.Canceled):
+		s.set.Log.Error("console request failed", "err", err)
+	}
+	return http.StatusInternalServerError
+}
+
+// elsewhere answers for addresses that nothing is at.
+func (s *server) elsewhere(w http.ResponseWriter, r *http.Request) {
+	status, text := http.StatusNotFound, "There is nothing at "+r.URL.Path
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		status, text = http.StatusMethodNotAllowed, r.Method+" does nothing at "+r.URL.Path
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		apiError(w, status, text)
+		return
+	}
+	s.page(w, "problem", status, s.problemOf(status, text, ""))
+}
+
+// incidentPath is the page of an incident.
+func incidentPath(id event.ID) string {
+	return "/incidents/" + event.FormatID(event.IncidentPrefix, id)
+}

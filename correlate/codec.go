@@ -1,0 +1,347 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+var errDamaged = errors.New("the snapshot is damaged")
+
+// writer writes a snapshot. Strings, refs, cells, chains and matches are written where they are first met and by number from then on.
+type writer struct {
+	b       []byte
+	strings map[string]uint64
+	refs    map[*event.Ref]uint64
+	cells   map[*cell]uint64
+	links   map[*link]uint64
+	matches map[*match]uint64
+}
+
+func (w *writer) uint(v uint64)   { w.b = binary.AppendUvarint(w.b, v) }
+func (w *writer) int(v int64)     { w.b = binary.AppendVarint(w.b, v) }
+func (w *writer) id(v event.ID)   { w.b = append(w.b, v[:]...) }
+func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(v)) }
+
+func (w *writer) bool(v bool) {
+	if v {
+		w.b = append(w.b, 1)
+		return
+	}
+	w.b = append(w.b, 0)
+}
+
+// numbered writes the number of v, and says whether it has to be written out as well.
+func numbered[K comparable](w *writer, seen map[K]uint64, v K) bool {
+	n, known := seen[v]
+	if !known {
+		n = uint64(len(seen))
+		seen[v] = n
+	}
+	w.uint(n)
+	return !known
+}
+
+func (w *writer) string(s string) {
+	if numbered(w, w.strings, s) {
+		w.uint(uint64(len(s)))
+		w.b = append(w.b, s...)
+	}
+}
+
+func (w *writer) texts(list []string) {
+	w.uint(uint64(len(list)))
+	for _, s := range list {
+		w.string(s)
+	}
+}
+
+func (w *writer) ref(r *event.Ref) {
+	if !numbered(w, w.refs, r) {
+		return
+	}
+	w.id(r.Event)
+	w.int(r.Time)
+	w.int(r.Received)
+	w.string(r.Sequence)
+	w.uint(uint64(r.ClassUID))
+	w.uint(uint64(r.Activity))
+	w.string(r.ActivityName)
+	w.b = append(w.b, r.Severity, r.Status)
+	w.bool(r.Future)
+	w.string(r.Domain)
+	w.string(r.Source)
+	w.string(r.Format)
+	w.string(r.Summary)
+	w.uint(uint64(len(r.Entities)))
+	for _, e := range r.Entities {
+		w.b = append(w.b, byte(e.Kind), byte(e.Role), byte(e.Strength), e.Object)
+		w.string(e.Key)
+		w.string(e.ID)
+	}
+}
+
+func (w *writer) cell(c *cell) {
+	if !numbered(w, w.cells, c) {
+		return
+	}
+	w.b = append(w.b, c.Branch, c.Step)
+	w.string(c.Key)
+	w.texts(c.Vars)
+	w.uint(uint64(len(c.Fields)))
+	for _, v := range c.Fields {
+		w.b = append(w.b, byte(v.Kind))
+		w.bool(v.Known)
+		switch v.Kind {
+		case event.KindString:
+			w.string(v.Str)
+		case event.KindFloat:
+			w.float(v.Flt)
+		case event.KindStrings:
+			w.texts(v.Lst)
+		default:
+			w.int(v.Num)
+		}
+	}
+	w.ref(c.Ref)
+}
+
+func (w *writer) cellList(list []*cell) {
+	w.uint(uint64(len(list)))
+	for _, c := range list {
+		w.cell(c)
+	}
+}
+
+func (w *writer) maybeCell(c *cell) {
+	w.bool(c != nil)
+	if c != nil {
+		w.cell(c)
+	}
+}
+
+// maybeTexts keeps nil and empty apart.
+func (w *writer) maybeTexts(list []string) {
+	w.bool(list != nil)
+	if list != nil {
+		w.texts(list)
+	}
+}
+
+// reader reads what writer wrote. The first error sticks; from then on everything reads as zero.
+type reader struct {
+	b       []byte
+	err     error
+	strings []string
+	refs    []*event.Ref
+	cells   []*cell
+	links   []*link
+	matches []*match
+}
+
+func (r *reader) fail() {
+	if r.err == nil {
+		r.err = errDamaged
+	}
+	r.b = nil
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) int() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) take(n uint64) []byte {
+	if uint64(len(r.b)) < n {
+		r.fail()
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) byte() byte {
+	if b := r.take(1); len(b) == 1 {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) bool() bool {
+	switch r.byte() {
+	case 0:
+	case 1:
+		return true
+	default:
+		r.fail()
+	}
+	return false
+}
+
+func (r *reader) id() (id event.ID) {
+	copy(id[:], r.take(uint64(len(id))))
+	return id
+}
+
+func (r *reader) float() float64 {
+	if b := r.take(8); len(b) == 8 {
+		return math.Float64frombits(binary.LittleEndian.Uint64(b))
+	}
+	return 0
+}
+
+// count reads the length of a list whose elements take at least size bytes.
+func (r *reader) count(size int) int {
+	n := r.uint()
+	if n > uint64(len(r.b)/size) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// number reads a number: what is known under it, or that it has to be read, as the next one.
+func number[V any](r *reader, known []V) (v V, fresh bool) {
+	n := r.uint()
+	switch {
+	case r.err != nil:
+	case n < uint64(len(known)):
+		return known[n], false
+	case n == uint64(len(known)):
+		return v, true
+	default:
+		r.fail()
+	}
+	return v, false
+}
+
+func (r *reader) string() string {
+	s, fresh := number(r, r.strings)
+	if fresh {
+		s = string(r.take(r.uint()))
+		r.strings = append(r.strings, s)
+	}
+	return s
+}
+
+func (r *reader) texts() []string {
+	n := r.count(1)
+	if n == 0 {
+		return nil
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i] = r.string()
+	}
+	return list
+}
+
+func (r *reader) maybeTexts() []string {
+	if !r.bool() {
+		return nil
+	}
+	list := r.texts()
+	if list == nil {
+		list = []string{}
+	}
+	return list
+}
+
+func (r *reader) ref() *event.Ref {
+	x, fresh := number(r, r.refs)
+	if !fresh {
+		if x == nil {
+			x = &event.Ref{}
+		}
+		return x
+	}
+	x = &event.Ref{Event: r.id(), Time: r.int(), Received: r.int(), Sequence: r.string()}
+	r.refs = append(r.refs, x)
+	x.ClassUID, x.Activity = uint32(r.uint()), uint16(r.uint())
+	x.ActivityName = r.string()
+	x.Severity, x.Status, x.Future = r.byte(), r.byte(), r.bool()
+	x.Domain, x.Source, x.Format, x.Summary = r.string(), r.string(), r.string(), r.string()
+	if n := r.count(6); n > 0 {
+		x.Entities = make([]event.EntityRef, n)
+	}
+	for i := range x.Entities {
+		e := &x.Entities[i]
+		e.Kind, e.Role, e.Strength, e.Object = event.EntityKind(r.byte()), event.Role(r.byte()), event.Strength(r.byte()), r.byte()
+		e.Key, e.ID = r.string(), r.string()
+		if e.Kind > event.EntityResource || e.Role > event.RoleContext || e.Strength > event.Strong {
+			r.fail()
+		}
+	}
+	return x
+}
+
+func (r *reader) cell() *cell {
+	c, fresh := number(r, r.cells)
+	if !fresh {
+		if c == nil {
+			c = &cell{Hit: event.Hit{Ref: &event.Ref{}}}
+		}
+		return c
+	}
+	c = &cell{}
+	r.cells = append(r.cells, c)
+	c.Branch, c.Step, c.Key, c.Vars = r.byte(), r.byte(), r.string(), r.texts()
+	if n := r.count(3); n > 0 {
+		c.Fields = make([]event.FieldValue, n)
+	}
+	for i := range c.Fields {
+		v := &c.Fields[i]
+		v.Kind, v.Known = event.Kind(r.byte()), r.bool()
+		switch v.Kind {
+		case event.KindString:
+			v.Str = r.string()
+		case event.KindFloat:
+			v.Flt = r.float()
+		case event.KindStrings:
+			v.Lst = r.texts()
+		case event.KindInt, event.KindBool, event.KindTime:
+			v.Num = r.int()
+		default:
+			r.fail()
+		}
+	}
+	c.Ref = r.ref()
+	return c
+}
+
+func (r *reader) cellList() []*cell {
+	n := r.count(1)
+	if n == 0 {
+		return nil
+	}
+	list := make([]*cell, n)
+	for i := range list {
+		list[i] = r.cell()
+	}
+	return list
+}
+
+func (r *reader) maybeCell() *cell {
+	if !r.bool() {
+		return nil
+	}
+	return r.cell()
+}

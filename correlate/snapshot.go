@@ -1,0 +1,362 @@
+package correlate
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"maps"
+	"slices"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// A snapshot is: magic, version, length of the body, CRC-64 (ECMA) of the body, body. Numbers in the head are little-endian. An engine of
+// another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
+const (
+	snapshotMagic   = "TCSN"
+	snapshotVersion = 1
+	snapshotHead    = 4 + 2 + 8 + 8
+)
+
+// ErrSnapshot is wrapped by every refusal of a snapshot. The engine is then without state, as new; refusal only costs time.
+var ErrSnapshot = errors.New("snapshot refused")
+
+// Snapshot appends the engine's state to b. The same state gives the same bytes.
+func (e *Engine) Snapshot(b []byte) []byte {
+	w := &writer{
+		b:       append(append(b, snapshotMagic...), make([]byte, snapshotHead-len(snapshotMagic))...),
+		strings: map[string]uint64{}, refs: map[*event.Ref]uint64{}, cells: map[*cell]uint64{}, links: map[*link]uint64{}, matches: map[*match]uint64{},
+	}
+	w.engine(e)
+	head, body := w.b[len(b):len(b)+snapshotHead], w.b[len(b)+snapshotHead:]
+	binary.LittleEndian.PutUint16(head[4:], snapshotVersion)
+	binary.LittleEndian.PutUint64(head[6:], uint64(len(body)))
+	binary.LittleEndian.PutUint64(head[14:], crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)))
+	return w.b
+}
+
+// Restore replaces the engine's state by one that Snapshot wrote, for the same or another set of rules: rules the snapshot does not know, or
+// knows in another form, start without state and wait as after a Swap (Stats says which). Nothing empties the state. An error wraps
+// ErrSnapshot and says what is wrong; the engine is then without state.
+func (e *Engine) Restore(b []byte) error {
+	e.reset()
+	if len(b) == 0 {
+		return nil
+	}
+	body, err := openSnapshot(b)
+	if err != nil {
+		return err
+	}
+	r := &reader{b: body}
+	r.engine(e)
+	if r.err == nil && len(r.b) > 0 {
+		r.fail()
+	}
+	if r.err != nil {
+		e.reset()
+		return fmt.Errorf("%w: %w", ErrSnapshot, r.err)
+	}
+	return nil
+}
+
+func (e *Engine) reset() {
+	e.fold, e.watch = newFold(e.settings), newWatchlist(e.settings.MaxWatched)
+	e.load(e.set)
+}
+
+func openSnapshot(b []byte) ([]byte, error) {
+	if len(b) < snapshotHead || !bytes.HasPrefix(b, []byte(snapshotMagic)) {
+		return nil, fmt.Errorf("%w: these are not the bytes of a snapshot", ErrSnapshot)
+	}
+	if v := binary.LittleEndian.Uint16(b[4:]); v != snapshotVersion {
+		return nil, fmt.Errorf("%w: it has version %d and this program reads %d", ErrSnapshot, v, snapshotVersion)
+	}
+	body := b[snapshotHead:]
+	if n := binary.LittleEndian.Uint64(b[6:]); n != uint64(len(body)) {
+		return nil, fmt.Errorf("%w: it should have %d bytes and has %d", ErrSnapshot, n, len(body))
+	}
+	if crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) != binary.LittleEndian.Uint64(b[14:]) {
+		return nil, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
+	}
+	return body, nil
+}
+
+func (w *writer) engine(e *Engine) {
+	w.int(e.fold.frontier)
+	w.uint(e.fold.born)
+	keys := slices.SortedFunc(maps.Keys(e.watch.seen), func(a, b watchKey) int {
+		return bytes.Compare([]byte(a.entity+"\x00"+a.what), []byte(b.entity+"\x00"+b.what))
+	})
+	w.uint(uint64(len(keys)))
+	for _, k := range keys {
+		v := e.watch.seen[k]
+		w.string(k.entity)
+		w.string(k.what)
+		w.string(v.value)
+		w.int(v.time)
+	}
+	w.uint(uint64(len(e.fold.rules)))
+	for _, r := range e.fold.rules {
+		w.rule(r)
+	}
+}
+
+func (w *writer) rule(r *ruleState) {
+	w.string(r.rule.ID)
+	w.int(int64(r.rule.Version))
+	w.string(r.rule.Hash)
+	w.int(r.w)
+	w.int(r.since)
+	w.int(r.swap)
+	w.bool(r.degraded)
+	w.uint(uint64(len(r.gates)))
+	for _, g := range r.gates {
+		w.gate(g, r.w)
+	}
+	w.uint(uint64(len(r.parts)))
+	for _, key := range sortedKeys(r.parts) {
+		w.partition(r.parts[key])
+	}
+}
+
+func (w *writer) gate(g *gate, now int64) {
+	// A hit may stand at both gates of its step; it is written once and found again by number.
+	seen := map[*sight]uint64{}
+	for _, all := range []map[string]*register{g.news, g.changes} {
+		w.uint(uint64(len(all)))
+		for _, per := range slices.Sorted(maps.Keys(all)) {
+			r := all[per]
+			w.string(per)
+			w.int(r.first)
+			w.uint(uint64(len(r.values)))
+			for _, value := range slices.Sorted(maps.Keys(r.values)) {
+				s := r.values[value]
+				s.settle(now)
+				w.string(value)
+				w.bool(s.seen)
+				w.int(s.time)
+				w.string(s.value)
+				w.uint(uint64(len(s.cells)))
+				for _, x := range s.cells {
+					if numbered(w, seen, x) {
+						w.cell(x.cell)
+						w.string(x.value)
+						w.bool(x.newOK)
+						w.bool(x.changeOK)
+					}
+				}
+			}
+		}
+	}
+}
+
+func (w *writer) partition(k *partition) {
+	w.string(k.key)
+	w.uint(k.born)
+	w.bool(k.degraded)
+	w.cellList(k.buf)
+	if len(k.buf) > 0 {
+		w.state(&k.base)
+	} else {
+		w.state(&k.head)
+	}
+	w.maybeCell(k.done)
+	w.uint(uint64(len(k.guards)))
+	for _, list := range k.guards {
+		w.cellList(list)
+	}
+	var old []*candidate // The others follow from buf.
+	for _, m := range k.matches {
+		if k.place(m) < 0 {
+			old = append(old, m)
+		}
+	}
+	w.uint(uint64(len(old)))
+	for _, m := range old {
+		w.match(m.match)
+		w.int(m.deadline)
+	}
+	w.uint(uint64(len(k.known)))
+	for _, o := range k.known {
+		w.id(o.id)
+		w.match(o.match)
+		w.int(int64(o.revision))
+		w.b = append(w.b, byte(o.state))
+		w.int(int64(o.told.repeats))
+		w.int(o.told.last)
+		w.string(o.told.notes)
+		w.int(int64(o.repeats))
+		w.int(o.last)
+	}
+	w.uint(uint64(len(k.throttle)))
+	for _, t := range k.throttle {
+		w.string(t.per)
+		w.int(t.time)
+		w.uint(uint64(slices.Index(k.known, t.of)))
+	}
+}
+
+func (r *reader) engine(e *Engine) {
+	e.fold.frontier, e.fold.born = r.int(), r.uint()
+	for range r.count(4) {
+		k := watchKey{r.string(), r.string()}
+		e.watch.seen[k] = watchValue{r.string(), r.int()}
+	}
+	known := map[*ruleState]bool{}
+	for range r.count(7) {
+		id, version, hash := r.string(), int32(r.int()), r.string()
+		s := e.fold.byID[id]
+		if s != nil && (s.rule.Version != version || s.rule.Hash != hash || known[s]) {
+			s = nil
+		}
+		r.rule(e.fold, s)
+		known[s] = true
+	}
+	for _, s := range e.fold.rules {
+		if !known[s] {
+			s.swap = e.fold.frontier
+		}
+	}
+}
+
+// rule reads the state of a rule; with nil it is read over.
+func (r *reader) rule(f *fold, s *ruleState) {
+	w, since, swap, degraded := r.int(), r.int(), r.int(), r.bool()
+	if s != nil {
+		s.w, s.since, s.swap, s.degraded = w, since, swap, degraded
+	}
+	n := r.count(2)
+	if s != nil && n != len(s.gates) {
+		r.fail()
+	}
+	for i := range n {
+		if r.err != nil {
+			return
+		}
+		var g *gate
+		if s != nil {
+			g = s.gates[i]
+		}
+		r.gate(s, g)
+	}
+	for range r.count(10) {
+		if r.err != nil {
+			return
+		}
+		r.partition(f, s)
+	}
+}
+
+func (r *reader) gate(s *ruleState, g *gate) {
+	var sights []*sight
+	for i := range 2 {
+		for range r.count(3) {
+			per := r.string()
+			reg := &register{first: r.int(), values: map[string]*sightings{}}
+			for range r.count(5) {
+				value := r.string()
+				v := &sightings{seen: r.bool(), time: r.int(), value: r.string()}
+				for range r.count(1) {
+					x, fresh := number(r, sights)
+					if fresh {
+						x = &sight{cell: r.cell(), value: r.string(), newOK: r.bool(), changeOK: r.bool()}
+						sights = append(sights, x)
+					}
+					if r.err != nil || s != nil && !s.sound(x.cell, x.Key) {
+						r.fail()
+						return
+					}
+					v.cells = append(v.cells, x)
+				}
+				reg.values[value] = v
+			}
+			if g != nil {
+				[]map[string]*register{g.news, g.changes}[i][per] = reg
+			}
+		}
+	}
+}
+
+func (r *reader) partition(f *fold, s *ruleState) {
+	k := &partition{key: r.string(), rule: s, slot: -1, horizon: never, born: r.uint(), degraded: r.bool(), buf: r.cellList()}
+	before := r.state()
+	k.done = r.maybeCell()
+	k.guards = make([][]*cell, r.count(1))
+	for i := range k.guards {
+		k.guards[i] = r.cellList()
+	}
+	for range r.count(2) {
+		k.matches = append(k.matches, &candidate{match: r.match(0), deadline: r.int()})
+	}
+	for range r.count(22) {
+		o := &known{id: r.id(), match: r.match(0), revision: int32(r.int()), state: incident.State(r.byte())}
+		o.told = told{match: o.match, repeats: int32(r.int()), last: r.int(), notes: r.string()}
+		o.repeats, o.last = int32(r.int()), r.int()
+		k.known = append(k.known, o)
+	}
+	for range r.count(3) {
+		w := window{per: r.string(), time: r.int()}
+		at := r.uint()
+		if r.err != nil || at >= uint64(len(k.known)) {
+			r.fail()
+			return
+		}
+		w.of = k.known[at]
+		k.throttle = append(k.throttle, w)
+	}
+	if r.err != nil || s == nil {
+		return
+	}
+	if !s.soundPartition(k, &before) {
+		r.fail()
+		return
+	}
+	f.revive(s, k, before)
+}
+
+func (r *ruleState) soundPartition(k *partition, before *state) bool {
+	if !r.soundList(k.buf, k.key) || !r.soundState(before, k.key) || len(k.guards) != r.guards || r.parts[k.key] != nil {
+		return false
+	}
+	if k.done != nil && !r.sound(k.done, k.key) {
+		return false
+	}
+	for _, list := range k.guards {
+		if !r.soundList(list, k.key) {
+			return false
+		}
+	}
+	for _, m := range k.matches {
+		if !r.soundMatch(m.match, k.key) {
+			return false
+		}
+	}
+	for _, o := range k.known {
+		if !r.soundMatch(o.match, k.key) || o.state > incident.Withdrawn {
+			return false
+		}
+	}
+	return true
+}
+
+// revive brings a partition that was read up to date: what follows from its buffer is computed anew.
+func (f *fold) revive(r *ruleState, k *partition, before state) {
+	s := f.scan.with(r, k)
+	k.head = newState(r.program)
+	k.head.copyFrom(&before)
+	if len(k.buf) > 0 {
+		k.base = before
+	}
+	for _, c := range k.buf {
+		k.scanOne(s, c)
+	}
+	for _, o := range k.known {
+		o.body = f.build(r, k, o.match)
+	}
+	r.parts[k.key] = k
+	k.measure()
+	r.queue.set(k, max(k.next(r.program), r.w+1))
+}

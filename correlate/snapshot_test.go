@@ -1,0 +1,129 @@
+package correlate_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc64"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+func TestAnEngineRestoredAtAnyPointGoesOnAsIfNothingHadHappened(t *testing.T) {
+	set := &rules.Set{Rules: lawfulSet(t)}
+	for range 60 {
+		seed := seedOf()
+		r := rand.New(rand.NewPCG(seed, 6))
+		batches := arrival(r, randomEvents(r, 40+r.IntN(200)), 180_000_000)
+		straight, _ := runBatches(t, set, batches, 1, nil)
+		restored, _ := runBatches(t, set, batches, 1, func(e *correlate.Engine, _ int) *correlate.Engine {
+			if r.IntN(3) > 0 {
+				return e
+			}
+			b := e.Snapshot([]byte("before"))
+			next := correlate.New(set, correlate.Settings{}.StateEvery(1+r.IntN(60)))
+			if err := next.Restore(b[len("before"):]); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			if d := cmp.Diff(b[len("before"):], next.Snapshot(nil)); d != "" {
+				t.Fatalf("seed %d: a restored engine writes another snapshot: %s", seed, d)
+			}
+			return next
+		})
+		if d := cmp.Diff(straight, restored); d != "" {
+			t.Fatalf("seed %d: announcements differ after a restore (-straight +restored):\n%s", seed, d)
+		}
+	}
+}
+
+// midway is an engine in the middle of things.
+func midway(t testing.TB, set *rules.Set) *correlate.Engine {
+	e := correlate.New(set, correlate.Settings{})
+	r := rand.New(rand.NewPCG(7, 7))
+	batches := arrival(r, randomEvents(r, 120), 180_000_000)
+	marks := marksAfter(batches)
+	for i, events := range batches[:(len(batches)+1)/2] {
+		b := event.Batch{Events: events}
+		correlate.Sort(&b)
+		hits, _ := e.Match(&b)
+		e.Fold(hits, marks[i])
+	}
+	return e
+}
+
+func TestADamagedOrForeignSnapshotIsRefusedAndLeavesNoState(t *testing.T) {
+	set := &rules.Set{Rules: lawfulSet(t)}
+	good := midway(t, set).Snapshot(nil)
+	empty := correlate.New(set, correlate.Settings{}).Snapshot(nil)
+	r := rand.New(rand.NewPCG(8, 8))
+	for i := range 500 {
+		bad := append([]byte(nil), good...)
+		switch i % 4 {
+		case 0:
+			bad = bad[:r.IntN(len(bad))]
+		case 1:
+			bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+		case 2:
+			bad = append(bad, 0)
+		case 3: // Damage with a checksum to match.
+			bad[22+r.IntN(len(bad)-22)] ^= byte(1 + r.IntN(255))
+			sign(bad)
+		}
+		e := correlate.New(set, correlate.Settings{})
+		err := e.Restore(bad)
+		if i%4 == 3 && err == nil {
+			continue // The damage made another sound state.
+		}
+		if len(bad) == 0 {
+			continue
+		}
+		if !errors.Is(err, correlate.ErrSnapshot) {
+			t.Fatalf("case %d: error is %v", i, err)
+		}
+		if got := e.Snapshot(nil); string(got) != string(empty) {
+			t.Fatalf("case %d: something is left after a refusal", i)
+		}
+	}
+}
+
+func sign(b []byte) {
+	binary.LittleEndian.PutUint64(b[6:], uint64(len(b)-22))
+	binary.LittleEndian.PutUint64(b[14:], crc64.Checksum(b[22:], crc64.MakeTable(crc64.ECMA)))
+}
+
+func FuzzRestoreNeverPanics(f *testing.F) {
+	set := &rules.Set{Rules: lawfulSet(f)}
+	f.Add(midway(f, set).Snapshot(nil)[22:])
+	f.Fuzz(func(t *testing.T, body []byte) {
+		b := append([]byte("TCSN\x01\x00"), make([]byte, 16)...)
+		b = append(b, body...)
+		sign(b)
+		e := correlate.New(set, correlate.Settings{})
+		if e.Restore(b) != nil {
+			return
+		}
+		e.Drain()
+		e.Snapshot(nil)
+	})
+}
+
+func TestARuleOfAnotherVersionStartsWithoutStateAndTheOthersKeepTheirs(t *testing.T) {
+	all := lawfulSet(t)
+	b := midway(t, &rules.Set{Rules: all}).Snapshot(nil)
+	changed := *all[0]
+	changed.Version = 2
+	e := correlate.New(&rules.Set{Rules: append([]*rules.Rule{&changed}, all[2:]...)}, correlate.Settings{})
+	if err := e.Restore(b); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range e.Stats().Rules {
+		if (s.Keys == 0) != (i == 0) && s.Rule != all[4].ID {
+			t.Errorf("%s version %d has %d keys", s.Rule, s.Version, s.Keys)
+		}
+	}
+}

@@ -1,0 +1,326 @@
+package correlate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// Log is the durable ordered sequence of batches. Append returns once the entry and its marker are on the disk; it retries transient failures
+// for as long as ctx lives.
+type Log interface {
+	Append(ctx context.Context, e *incident.Entry) error
+	Replay(ctx context.Context, after event.BatchID) iter.Seq2[*incident.Entry, error]
+	Tail(ctx context.Context) (incident.Tail, error)
+}
+
+// Records keeps what followed from a batch. Recording the same again changes nothing.
+type Records interface {
+	Record(ctx context.Context, batch event.BatchID, findings []incident.Finding, changes []incident.Change) error
+}
+
+// Checkpoints keeps the newest few checkpoints. Latest gives the newest that reads back whole, or a zero Checkpoint.
+type Checkpoints interface {
+	Save(ctx context.Context, c incident.Checkpoint) error
+	Latest(ctx context.Context) (incident.Checkpoint, error)
+}
+
+// Stitcher is the fold behind the engine: findings and notes to changes, analysts' actions to changes.
+type Stitcher interface {
+	Apply(findings []incident.Finding, notes []event.Note, batch event.BatchID, now int64) []incident.Change
+	Act(a incident.Action, batch event.BatchID) ([]incident.Change, error)
+	Snapshot(b []byte) ([]byte, error)
+	Restore(b []byte) error
+}
+
+// State is further state that belongs to a checkpoint, such as the bindings that enrichment learned.
+type State interface {
+	AppendState(b []byte) []byte
+	ReadState(b []byte) error
+}
+
+// WorkerSettings is what a worker is made of.
+type WorkerSettings struct {
+	Engine      *Engine
+	Stitcher    Stitcher
+	State       State // nil: none
+	Log         Log
+	Records     Records
+	Checkpoints Checkpoints
+	Versions    func() (rules, tables string) // Of the rule set and tables that match now.
+	Every       int64                         // Microseconds of our clock between checkpoints.
+	Published   func([]incident.Change)       // Told of recorded changes, in order; nil: nobody.
+	Folded      func(batch *event.Batch, hits, findings, changes int)
+	Slog        *slog.Logger
+}
+
+// Worker is the delivery guarantee: every accepted record is in the log once; every published change follows from the log; after any crash,
+// both are true again before the first new event is read. Recover is called once, before Handle; Handle by one goroutine; Act by any.
+type Worker struct {
+	set     WorkerSettings
+	id      event.BatchID
+	ends    map[endKey]int64 // everything before is in the log
+	tail    incident.Tail
+	saved   int64 // our clock at the last checkpoint
+	saving  sync.WaitGroup
+	mu      sync.Mutex // guards waiting
+	waiting []*request
+}
+
+type endKey struct {
+	source    string
+	partition int32
+}
+
+// request is an analyst's action on its way into the log.
+type request struct {
+	action  incident.Action
+	changes []incident.Change
+	err     error
+	done    chan struct{}
+}
+
+// NewWorker makes a worker. It does nothing yet.
+func NewWorker(set WorkerSettings) *Worker {
+	return &Worker{set: set, ends: map[endKey]int64{}}
+}
+
+// Recover brings engine and stitcher to the state of the log's end: the newest good checkpoint, then the hits of the batches after it. It
+// never matches again. What follows from batches that were not recorded is recorded now. The result says where sources go on.
+func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
+	tail, err := w.set.Log.Tail(ctx)
+	if err != nil {
+		return tail, fmt.Errorf("recover: %w", err)
+	}
+	from, err := w.restore(ctx)
+	if err != nil {
+		return tail, err
+	}
+	folded := 0
+	for e, err := range w.set.Log.Replay(ctx, from) {
+		if err != nil {
+			return tail, fmt.Errorf("recover: %w", err)
+		}
+		w.set.Engine.Learn(e.Notes)
+		findings, changes := w.fold(e, nil)
+		folded++
+		if !tail.Recorded.Less(e.Batch.ID) {
+			continue
+		}
+		if err := w.record(ctx, e.Batch.ID, findings, changes); err != nil {
+			return tail, err
+		}
+	}
+	for _, e := range tail.Ends {
+		w.ends[endKey{e.Source, e.Partition}] = e.Offset
+	}
+	w.tail = tail
+	w.id = event.BatchID{Epoch: max(tail.Epoch, tail.Batch.Epoch) + 1}
+	w.set.Slog.Info("recovered", "batches_folded", folded, "epoch", w.id.Epoch)
+	return tail, nil
+}
+
+// restore loads the newest checkpoint that is good for this engine; a damaged one only costs time.
+func (w *Worker) restore(ctx context.Context) (event.BatchID, error) {
+	c, err := w.set.Checkpoints.Latest(ctx)
+	if err != nil {
+		return event.BatchID{}, fmt.Errorf("recover: read checkpoint: %w", err)
+	}
+	if len(c.Data) == 0 {
+		return event.BatchID{}, nil
+	}
+	if err := w.readCheckpoint(c.Data); err != nil {
+		w.set.Slog.Warn("checkpoint refused, folding the whole log", "err", err)
+		if err := w.readCheckpoint(nil); err != nil {
+			return event.BatchID{}, fmt.Errorf("recover: %w", err)
+		}
+		return event.BatchID{}, nil
+	}
+	return c.Batch, nil
+}
+
+// Handle implements ingest.Handler: it makes b durable and records what follows from it. b is sorted and stripped of redelivered records.
+func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
+	w.dropRedelivered(b)
+	Sort(b)
+	w.id.Number++
+	b.ID = w.id
+	requests := w.take()
+	hits, notes := w.set.Engine.Match(b)
+	e := &incident.Entry{Batch: b, Hits: hits, Notes: notes}
+	e.Rules, e.Tables = w.set.Versions()
+	for _, r := range requests {
+		e.Actions = append(e.Actions, r.action)
+	}
+	appended := make(chan error, 1)
+	go func() { appended <- w.set.Log.Append(ctx, e) }()
+	findings, changes := w.fold(e, requests)
+	if err := <-appended; err != nil {
+		w.answer(requests, err)
+		return fmt.Errorf("append batch: %w", err)
+	}
+	if err := w.record(ctx, b.ID, findings, changes); err != nil {
+		w.answer(requests, err)
+		return err
+	}
+	w.answer(requests, nil)
+	for _, end := range b.Ends { // A batch that was fetched again ends before what the log has.
+		k := endKey{end.Source, end.Partition}
+		w.ends[k] = max(w.ends[k], end.Offset)
+	}
+	if w.set.Folded != nil {
+		w.set.Folded(b, len(hits), len(findings), len(changes))
+	}
+	w.checkpoint(ctx, b)
+	return nil
+}
+
+// dropRedelivered removes the events and rejects of records that the log has already. Records without a lasting position have none to compare;
+// their ids make a repeat harmless.
+func (w *Worker) dropRedelivered(b *event.Batch) {
+	known := func(p event.Position) bool {
+		end, ok := w.ends[endKey{p.Source, p.Partition}]
+		return ok && p.Partition >= 0 && p.Offset < end
+	}
+	kept := 0
+	for i := range b.Events {
+		if known(b.Events[i].Envelope.Position) {
+			continue
+		}
+		if kept != i {
+			b.Events[kept] = b.Events[i]
+		}
+		kept++
+	}
+	clear(b.Events[kept:])
+	b.Events = b.Events[:kept]
+	rejects := b.Rejects[:0]
+	for _, r := range b.Rejects {
+		if !known(r.Position) {
+			rejects = append(rejects, r)
+		}
+	}
+	b.Rejects = rejects
+}
+
+// fold gives what follows from an entry: a pure function of the state and the entry. requests, if live, are told what became of their actions.
+func (w *Worker) fold(e *incident.Entry, requests []*request) ([]incident.Finding, []incident.Change) {
+	findings := w.set.Engine.Fold(e.Hits, e.Batch.Marks)
+	changes := w.set.Stitcher.Apply(findings, Changes(e.Notes), e.Batch.ID, e.Batch.Received)
+	for i, a := range e.Actions {
+		acted, err := w.set.Stitcher.Act(a, e.Batch.ID)
+		if requests != nil {
+			requests[i].changes, requests[i].err = acted, err
+		}
+		changes = append(changes, acted...)
+	}
+	for i := range changes {
+		changes[i].Index = i
+	}
+	return findings, changes
+}
+
+func (w *Worker) record(ctx context.Context, id event.BatchID, findings []incident.Finding, changes []incident.Change) error {
+	if err := w.set.Records.Record(ctx, id, findings, changes); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	if w.set.Published != nil && len(changes) > 0 {
+		w.set.Published(changes)
+	}
+	return nil
+}
+
+// Act puts an analyst's action into the next batch and returns once it is in the log and folded. wake is called so that a batch comes soon.
+// The error wraps one of incident's if the action was refused.
+func (w *Worker) Act(ctx context.Context, a incident.Action, wake func()) ([]incident.Change, error) {
+	r := &request{action: a, done: make(chan struct{})}
+	w.mu.Lock()
+	w.waiting = append(w.waiting, r)
+	w.mu.Unlock()
+	wake()
+	select {
+	case <-r.done:
+		return r.changes, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the action is on its way; look at the incident again: %w", ctx.Err())
+	}
+}
+
+// Waiting reports whether an action waits for a batch.
+func (w *Worker) Waiting() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting) > 0
+}
+
+func (w *Worker) take() []*request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := w.waiting
+	w.waiting = nil
+	return out
+}
+
+func (w *Worker) answer(requests []*request, err error) {
+	for _, r := range requests {
+		r.err = cmp.Or(r.err, err)
+		close(r.done)
+	}
+}
+
+// checkpoint saves the state every few minutes. The bytes are made here, between batches; the writing goes on beside the next ones.
+func (w *Worker) checkpoint(ctx context.Context, b *event.Batch) {
+	if w.saved == 0 {
+		w.saved = b.Received
+	}
+	if b.Received-w.saved < w.set.Every {
+		return
+	}
+	w.saved = b.Received
+	w.save(ctx, b.ID)
+}
+
+func (w *Worker) save(ctx context.Context, id event.BatchID) {
+	data, err := w.appendCheckpoint(nil)
+	if err != nil {
+		w.set.Slog.Error("checkpoint failed", "err", err)
+		return
+	}
+	w.saving.Wait()
+	w.saving.Go(func() {
+		if err := w.set.Checkpoints.Save(ctx, incident.Checkpoint{Batch: id, Data: data}); err != nil && ctx.Err() == nil {
+			w.set.Slog.Error("checkpoint failed", "err", err)
+		}
+	})
+}
+
+// Stop saves a last checkpoint, so that the next start is quick, and waits for it. No Handle may run.
+func (w *Worker) Stop(ctx context.Context) {
+	if w.id.Number > 0 {
+		w.save(ctx, w.id)
+	}
+	w.saving.Wait()
+}
+
+var errCheckpoint = errors.New("checkpoint is damaged or foreign")
+
+// Drain runs event time past every deadline at the end of finite inputs, and records what follows. What comes later is late. It is for
+// demonstrations and tests; a service that goes on never drains.
+func (w *Worker) Drain(ctx context.Context, now int64) error {
+	w.id.Number++
+	b := &event.Batch{ID: w.id, Received: now, Marks: w.tail.Marks}
+	e := &incident.Entry{Batch: b}
+	e.Rules, e.Tables = w.set.Versions()
+	if err := w.set.Log.Append(ctx, e); err != nil {
+		return fmt.Errorf("append batch: %w", err)
+	}
+	findings := w.set.Engine.Drain()
+	return w.record(ctx, b.ID, findings, w.set.Stitcher.Apply(findings, nil, b.ID, now))
+}

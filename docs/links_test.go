@@ -1,0 +1,67 @@
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	fenced  = regexp.MustCompile("(?ms)^```.*?^```$")
+)
+
+// TestEveryLinkLeadsSomewhere follows links to files and headings of the repository; those to the web are left alone.
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(read(t, page), ""), -1) {
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			to := page
+			if target != "" {
+				to = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(filepath.Join(root, to)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, m[1])
+				continue
+			}
+			if anchor != "" && !anchors(read(t, to))[anchor] {
+				t.Errorf("%s links to %s, but %s has no such heading", page, m[1], to)
+			}
+		}
+	}
+}
+
+// anchors are the names of a page's headings as GitHub makes them.
+func anchors(page string) map[string]bool {
+	out := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(page, ""), -1) {
+		out[strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ' || r == '-':
+				return '-'
+			case r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, m[1])] = true
+	}
+	return out
+}
+
+// foreign are places of a machine, which have no business in a document.
+var foreign = regexp.MustCompile(`/(root|work|tmp/[a-z])\b`)
+
+func TestDocumentsNameNoPlacesOfOneMachine(t *testing.T) {
+	for _, page := range pages(t) {
+		if s := foreign.FindString(read(t, page)); s != "" {
+			t.Errorf("%s names %s", page, s)
+		}
+	}
+}

@@ -1,0 +1,367 @@
+package docs_test
+
+import (
+	"go/ast"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/event/ocsf"
+	"github.com/tocsin-siem/tocsin/expression"
+	"github.com/tocsin-siem/tocsin/ingest/format"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// tables are the generated parts by the name of their markers.
+var tables = map[string]func(*testing.T) string{
+	"rule-keys":      ruleKeys,
+	"rule-codes":     ruleCodes,
+	"functions":      functions,
+	"asset-fields":   assetFields,
+	"classes":        classes,
+	"fields":         fields,
+	"formats":        formats,
+	"assets":         enrichTable("assetColumns", "AssetInfo"),
+	"identities":     enrichTable("identityColumns", "IdentityInfo"),
+	"zones":          enrichTable("zoneColumns", "ZoneInfo"),
+	"schedules":      enrichTable("scheduleColumns", "ScheduleInfo"),
+	"quality":        qualities,
+	"time-sources":   timeSources,
+	"reject-formats": rejectFormats,
+	"config":         configTable,
+	"metrics":        metricsTable,
+	"commands":       commandsTable,
+}
+
+func ruleKeys(*testing.T) string {
+	var rows [][]string
+	for _, k := range rules.Keys() {
+		var places []string
+		for _, p := range k.Places {
+			places = append(places, string(p))
+		}
+		rows = append(rows, []string{code(k.Name), strings.Join(places, ", "), k.Type, k.Default, k.Doc})
+	}
+	return table([]string{"key", "allowed in", "type", "default", "meaning"}, rows)
+}
+
+func ruleCodes(*testing.T) string {
+	var rows [][]string
+	for _, c := range rules.Codes() {
+		rows = append(rows, []string{code(c.Code), c.Severity.String(), c.Doc})
+	}
+	return table([]string{"code", "weight", "what is wrong"}, rows)
+}
+
+func functions(*testing.T) string {
+	var rows [][]string
+	for _, f := range expression.Functions() {
+		over := f.Over
+		if over == "" {
+			over = "event, match"
+		}
+		example := ""
+		if f.Example != "" {
+			example = code(f.Example + " = " + f.Result)
+		}
+		rows = append(rows, []string{code(f.Signature), over, f.Doc, example})
+	}
+	return table([]string{"function", "over", "meaning", "example"}, rows)
+}
+
+func assetFields(*testing.T) string {
+	names, kinds := expression.AssetFields()
+	var rows [][]string
+	for i, n := range names {
+		rows = append(rows, []string{code(n), kinds[i].String()})
+	}
+	return table([]string{"attribute", "type"}, rows)
+}
+
+// classes lists what can stand under class: the modelled classes with their activities, and the formats that emit them.
+func classes(*testing.T) string {
+	var rows [][]string
+	for _, c := range ocsf.Classes() {
+		if !event.Modelled(c.UID) || c.UID == event.ClassBase {
+			continue
+		}
+		var activities []string
+		for _, name := range (&event.ClassError{Of: c.Name}).Candidates() {
+			_, a, _ := strings.Cut(name, ".")
+			activities = append(activities, a)
+		}
+		rows = append(rows, []string{code(c.Name), strconv.FormatUint(uint64(c.UID), 10), strings.Join(activities, ", "), code(emitters(c.Name)...)})
+	}
+	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
+	return table([]string{"class", "OCSF id", "activities", "formats that emit it"}, rows)
+}
+
+func emitters(class string) []string {
+	var out []string
+	for _, f := range format.All() {
+		if slices.ContainsFunc(f.Classes, func(c string) bool { return c == class || strings.HasPrefix(c, class+".") }) {
+			out = append(out, f.Name)
+		}
+	}
+	return out
+}
+
+func fields(*testing.T) string {
+	flags := []struct {
+		flag event.Flags
+		name string
+	}{{event.Taint, "taint"}, {event.Enriched, "enriched"}, {event.Enum, "enum"}, {event.IsCaption, "caption"}, {event.Derived, "derived"}}
+	var rows [][]string
+	for _, f := range event.Fields() {
+		var set []string
+		for _, x := range flags {
+			if f.Flags&x.flag != 0 {
+				set = append(set, x.name)
+			}
+		}
+		rows = append(rows, []string{code(f.Path), f.Kind.String(), strings.Join(set, ", "), f.Doc})
+	}
+	return table([]string{"path", "type", "flags", "meaning"}, rows)
+}
+
+var framings = map[format.Framing]string{
+	format.Lines: "one record a line", format.LinesDense: "one record a line; indented lines continue it",
+	format.Columns: "lines below header lines (Zeek TSV, CSV)", format.JSONValues: "JSON values, over any number of lines; the elements of a top-level array",
+}
+
+func formats(t *testing.T) string {
+	var b strings.Builder
+	for _, f := range format.All() {
+		framing, known := framings[f.Framing]
+		if !known {
+			t.Errorf("framing %d of %s has no words here", f.Framing, f.Name)
+		}
+		if f.Join != nil {
+			framing += "; messages split over several records are joined"
+		}
+		b.WriteString("### " + f.Name + "\n\n" + f.Title + " (" + strings.ReplaceAll(f.Domain, "_", " ") + "). " + f.Doc + "\n\n")
+		b.WriteString("- framing: " + framing + "\n- emits: " + code(f.Classes...) + "\n\n")
+	}
+	return b.String()
+}
+
+// enrichTable documents a table file by its list of columns and the row type's comments.
+func enrichTable(columns, row string) func(*testing.T) string {
+	return func(t *testing.T) string {
+		code := parse(t, "enrich")
+		docs := code.fieldDocs(row)
+		var rows [][]string
+		for _, c := range code.columns(t, columns) {
+			doc := docs[strings.ToLower(c.field)]
+			if doc == "" {
+				doc = columnDocs[c.name]
+			}
+			if doc == "" {
+				t.Errorf("enrich.%s: column %s has no comment at %s", columns, c.name, row)
+			}
+			many := ""
+			if c.list {
+				many = "list"
+			}
+			rows = append(rows, []string{"`" + c.name + "`", many, doc})
+		}
+		return table([]string{"column", "", "meaning"}, rows)
+	}
+}
+
+// columnDocs are the columns whose row field holds something else than what the file says.
+var columnDocs = map[string]string{
+	"shift":  "Working hours, such as `Mon-Fri 06:00-14:00 Europe/Berlin`.",
+	"weekly": "Hours of every week, such as `Sun 02:00-05:00 Europe/Berlin` or `daily 02:00-04:00 UTC`; in place of `from` and `to`.",
+}
+
+type columnOf struct {
+	name, field string
+	list        bool
+}
+
+// columns reads the composite literal that a function of package enrich returns.
+func (c *source) columns(t *testing.T, function string) []columnOf {
+	var out []columnOf
+	f := c.function(t, function)
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			if name, ok := text(n.Args, 0); ok {
+				kind := called(n)
+				out = append(out, columnOf{name, selected(n), slices.Contains([]string{"texts", "names", "addresses", "hardware", "networks"}, kind)})
+				return false
+			}
+		case *ast.CompositeLit:
+			col := columnOf{}
+			for _, e := range n.Elts {
+				if kv, ok := e.(*ast.KeyValueExpr); ok {
+					switch key := kv.Key.(*ast.Ident).Name; key {
+					case "name":
+						col.name, _ = text([]ast.Expr{kv.Value}, 0)
+					case "list":
+						col.list = true
+					}
+				}
+			}
+			if col.name != "" {
+				col.field = strings.ReplaceAll(col.name, "_", "")
+				out = append(out, col)
+				return false
+			}
+		}
+		return true
+	})
+	if len(out) == 0 {
+		t.Errorf("enrich.%s has no columns that this test can read", function)
+	}
+	return out
+}
+
+// selected is the last field a call's arguments select, such as Serials in func(a *AssetInfo) *[]string { return &a.Serials }.
+func selected(n ast.Node) (field string) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if id, ok := s.X.(*ast.Ident); ok && id.Obj != nil {
+				field = s.Sel.Name
+			}
+		}
+		return true
+	})
+	return field
+}
+
+// constants documents a block of constants by their comments, under the names that a list of strings gives them.
+func constants(t *testing.T, typ, names string) [][]string {
+	code := parse(t, "event")
+	words, docs := code.strings(names), code.constantDocs(typ)
+	if len(words) == 0 || len(words) != len(docs) {
+		t.Fatalf("event: %d names in %s for %d constants of type %s", len(words), names, len(docs), typ)
+	}
+	var rows [][]string
+	for i, w := range words {
+		rows = append(rows, []string{"`" + w + "`", docs[i]})
+	}
+	return rows
+}
+
+func qualities(t *testing.T) string {
+	return table([]string{"flag", "meaning"}, constants(t, "Quality", "qualityNames"))
+}
+
+func timeSources(t *testing.T) string {
+	return table([]string{"time source", "meaning"}, constants(t, "TimeSource", "timeSourceNames")[1:])
+}
+
+// rejectFormats says which files of the decoding layer give which reject code.
+func rejectFormats(t *testing.T) string {
+	where := rejectCodes(t)
+	var rows [][]string
+	for _, c := range sortedKeys(where) {
+		var names []string
+		for f := range where[c] {
+			names = append(names, f)
+		}
+		slices.Sort(names)
+		meaning, known := rejectDocs[c]
+		if !known {
+			t.Errorf("the reject code %s has no meaning in rejectDocs", c)
+		}
+		rows = append(rows, []string{"`" + c + "`", strings.Join(names, ", "), meaning})
+	}
+	for c := range rejectDocs {
+		if where[c] == nil {
+			t.Errorf("rejectDocs explains %s, which nothing gives", c)
+		}
+	}
+	return table([]string{"code", "given by", "meaning"}, rows)
+}
+
+// rejectDocs are the meanings of the reject codes.
+var rejectDocs = map[string]string{
+	"empty":              "The record has no bytes.",
+	"undecodable":        "The format failed in a way that has no code of its own; the reason says how.",
+	"format_unknown":     "The source names a format that does not exist.",
+	"format_panic":       "A bug in the format. Please report it with the record.",
+	"no_event":           "Well formed, but nothing that happened: a header, a footer, a heartbeat, an entry without the fields that would say what.",
+	"no_header":          "A line of a column file without the header line that names its columns.",
+	"no_time":            "The record states no time, follows none that does, and no receive time was given (replay only).",
+	"not_text":           "Bytes that are no text.",
+	"too_long":           "Longer than the format reads.",
+	"too_many":           "More columns or elements than the format reads.",
+	"unknown_log":        "A log of the product that this format does not read.",
+	"unknown_message":    "A message of the product that this format does not know.",
+	"wrong_format":       "Another product's record, or another kind of record.",
+	"wrong_product":      "CEF of another product.",
+	"wrong_program":      "A syslog line of another program.",
+	"csv_columns":        "A CSV row with more or fewer cells than the header.",
+	"csv_syntax":         "Not CSV.",
+	"cef_truncated":      "CEF whose header ends too early.",
+	"json_payload":       "The payload inside the message is not JSON.",
+	"json_syntax":        "Not JSON.",
+	"json_duplicate_key": "The same key twice in one object: parsers disagree on which one counts, so an attacker could choose.",
+	"json_utf8":          "JSON with invalid UTF-8 or a lone surrogate.",
+	"json_depth":         "JSON nested too deep.",
+	"json_size":          "JSON larger than the limit.",
+	"json_trailing":      "Something follows the JSON document.",
+}
+
+// rejectCodes finds the codes in the source: first arguments of Rejectf, Code: in Reject literals, and the codes of the JSON reader.
+func rejectCodes(t *testing.T) map[string]map[string]bool {
+	found := map[string]map[string]bool{}
+	note := func(code, by string) {
+		if found[code] == nil {
+			found[code] = map[string]bool{}
+		}
+		found[code][by] = true
+	}
+	var names []string
+	for _, f := range format.All() {
+		names = append(names, f.Name)
+	}
+	for _, dir := range []string{"ingest", "ingest/format"} {
+		for file, tree := range parse(t, dir).files {
+			by := owner(filepath.Base(file), names)
+			if dir == "ingest" {
+				by = "every format"
+			}
+			ast.Inspect(tree, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					if c, ok := text(n.Args, 0); ok && (called(n) == "Rejectf" || called(n) == "reject") {
+						note(c, by)
+					}
+				case *ast.KeyValueExpr:
+					if k, ok := n.Key.(*ast.Ident); ok && k.Name == "Code" {
+						if c, ok := text([]ast.Expr{n.Value}, 0); ok && strings.Trim(c, "abcdefghijklmnopqrstuvwxyz_") == "" && c != "" {
+							note(c, by)
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+	for _, c := range parse(t, "ingest/format/jsonscan").constantStrings("Code") {
+		note(c, "formats that read JSON")
+		delete(found[c], "several formats")
+	}
+	return found
+}
+
+// owner is the format a file belongs to, by the longest name the file's name begins with.
+func owner(file string, names []string) string {
+	best := ""
+	for _, n := range names {
+		if strings.HasPrefix(file, n) && len(n) > len(best) {
+			best = n
+		}
+	}
+	if best == "" {
+		return "several formats"
+	}
+	return best
+}

@@ -1,0 +1,24 @@
+package format
+
+// All is the table of formats, by domain. Adding one is a file and a line here.
+func All() []Format {
+	return []Format{
+		okta(),
+		entra(),
+		ciscoISE(),
+		freeRADIUS(),
+		dhcpServer(),
+		openSSH(),
+		crowdStrike(),
+		intune(),
+		suricata(),
+		zeek(),
+		nozomiCEF(),
+		vda5050(),
+		universalRobots(),
+		ros2(),
+		blueZ(),
+		changeTicket(),
+		ocsf(),
+	}
+}

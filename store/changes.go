@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"iter"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// ChangeCursor is a change's place in the log; the zero value is before all.
+type ChangeCursor struct {
+	Batch event.BatchID
+	Index int
+}
+
+// changesStep bounds how many changes are held at a time.
+const changesStep = 200
+
+// Changes reads what happened to incidents, in the order of the log, behind a cursor.
+func (db *DB) Changes(ctx context.Context, after ChangeCursor, limit int) iter.Seq2[incident.Change, error] {
+	return func(yield func(incident.Change, error) bool) {
+		for n := 0; limit <= 0 || n < limit; {
+			step := changesStep
+			if limit > 0 {
+				step = min(step, limit-n)
+			}
+			page, err := db.changesPage(ctx, after, step)
+			if err != nil {
+				yield(incident.Change{}, fmt.Errorf("read changes: %w", err))
+				return
+			}
+			for _, c := range page {
+				if !yield(c, nil) {
+					return
+				}
+			}
+			if len(page) < step {
+				return
+			}
+			n += len(page)
+			last := page[len(page)-1]
+			after = ChangeCursor{last.Batch, last.Index}
+		}
+	}
+}
+
+func (db *DB) changesPage(ctx context.Context, after ChangeCursor, n int) ([]incident.Change, error) {
+	list, err := db.voids(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := query{head: changeSelect + db.table("changes"), tail: fmt.Sprintf("ORDER BY epoch, number, idx LIMIT 1 BY epoch, number, idx LIMIT %d", n)}
+	if after != (ChangeCursor{}) {
+		q.and("(epoch, number, idx) > (?, ?, ?)", uns(after.Batch.Epoch), uns(after.Batch.Number), num(int64(after.Index)))
+	}
+	q.and(valid(list))
+	return db.readChanges(ctx, q)
+}
+
+// changesOf finds the changes that made the revisions.
+func (db *DB) changesOf(ctx context.Context, keys []revisionKey) (map[revisionKey]incident.Change, error) {
+	q := query{head: changeSelect + db.table("changes")}
+	q.revisions("incident", keys)
+	list, err := db.readChanges(ctx, q)
+	found := make(map[revisionKey]incident.Change, len(list))
+	for _, c := range list {
+		found[revisionKey{c.Incident.ID, c.Incident.Revision}] = c
+	}
+	return found, err
+}
+
+const changeSelect = "SELECT epoch, number, idx, kind, fields, actor, origin, incident, revision FROM "
+
+// changeRow is a change without its incident.
+type changeRow struct {
+	incident.Change
+	key revisionKey
+}
+
+func scanChange(rows driver.Rows) (c changeRow, err error) {
+	var idx uint32
+	var kind, id string
+	if err := rows.Scan(&c.Batch.Epoch, &c.Batch.Number, &idx, &kind, &c.Fields, &c.Actor, &c.Origin, &id, &c.key.revision); err != nil {
+		return c, err
+	}
+	c.Index, c.Kind = int(idx), incident.ChangeKind(kind)
+	if len(c.Fields) == 0 {
+		c.Fields = nil
+	}
+	c.key.id, err = idOf(id)
+	return c, err
+}
+
+func (db *DB) readChanges(ctx context.Context, q query) ([]incident.Change, error) {
+	var changes []incident.Change
+	var keys []revisionKey
+	for row, err := range stream(ctx, db, "table changes", q, scanChange) {
+		if err != nil {
+			return nil, err
+		}
+		changes, keys = append(changes, row.Change), append(keys, row.key)
+	}
+	found, err := db.revisions(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range keys {
+		if changes[i].Incident = found[k]; changes[i].Incident == nil {
+			return nil, fmt.Errorf("%w: incident %s lacks revision %d", errCorrupt, event.FormatID(event.IncidentPrefix, k.id), k.revision)
+		}
+	}
+	return changes, nil
+}
+
+type revisionKey struct {
+	id       event.ID
+	revision int32
+}
+
+// revisions reads several revisions of incidents at once.
+func (db *DB) revisions(ctx context.Context, keys []revisionKey) (map[revisionKey]*incident.Incident, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	q := query{head: "SELECT doc FROM " + db.table("incidents")}
+	q.revisions("id", keys)
+	found := map[revisionKey]*incident.Incident{}
+	for in, err := range stream(ctx, db, "read incidents", q, scanDocument[incident.Incident]) {
+		if err != nil {
+			return nil, err
+		}
+		found[revisionKey{in.ID, in.Revision}] = in
+	}
+	return found, nil
+}
+
+// revisions keeps the rows of those revisions; column holds the incident's id.
+func (q *query) revisions(column string, keys []revisionKey) {
+	ids, numbers := make([]string, len(keys)), make([]int32, len(keys))
+	for i, k := range keys {
+		ids[i], numbers[i] = hex.EncodeToString(k.id[:]), k.revision
+	}
+	q.and("("+column+", revision) IN (SELECT toFixedString(unhex(pair.1), 16), pair.2 FROM (SELECT arrayJoin(arrayZip(?, ?)) AS pair))",
+		strs(ids), typed{"Array(Int32)", numbers})
+}

@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// EventFilter says which events are wanted; its zero value is all of them, newest first.
+type EventFilter struct {
+	From, To int64    // Event time in microseconds, from inclusive, to exclusive; 0 for no bound.
+	Classes  []string // As rules write them: authentication, robot_state.mode_change; empty for all.
+	Entity   string   // Canonical id of an entity the event names.
+	Text     string   // Part of the raw text, or of a value, without regard to ASCII case.
+	Where    []Condition
+	Forward  bool        // Oldest first.
+	After    EventCursor // Go on behind this event.
+	Limit    int         // 0 for no limit.
+}
+
+// EventCursor is an event's place in the order of time; the zero value is before all.
+type EventCursor struct {
+	Time int64 // Microseconds.
+	ID   event.ID
+}
+
+const eventSelect = "SELECT id, source, partition, offset, idx, format, site, toUnixTimestamp64Micro(received), toInt8(time_source), quality, entities, refs, event, raw FROM "
+
+// Events reads events in order of (time, id). An event that is stored twice is yielded once. Events after the first of a record come
+// without raw text. Each event belongs to the caller. A bad filter is an error that names the part and the fix.
+func (db *DB) Events(ctx context.Context, f EventFilter) iter.Seq2[*event.Event, error] {
+	q, err := db.eventQuery(f)
+	if err != nil {
+		return func(yield func(*event.Event, error) bool) { yield(nil, err) }
+	}
+	return func(yield func(*event.Event, error) bool) {
+		var last event.ID
+		n := 0
+		for e, err := range stream(ctx, db, "read events", q, scanEvent) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if e.Envelope.ID == last {
+				continue
+			}
+			last = e.Envelope.ID
+			if n++; !yield(e, nil) || n == f.Limit {
+				return
+			}
+		}
+	}
+}
+
+// slack is for rows that are stored twice and not merged yet.
+const slack = 64
+
+func (db *DB) eventQuery(f EventFilter) (query, error) {
+	q := query{head: eventSelect + db.table("events")}
+	lower, upper := f.From, f.To
+	if f.After != (EventCursor{}) {
+		sign := "<"
+		if f.Forward {
+			sign, lower = ">", max(lower, f.After.Time)
+		} else if upper == 0 || f.After.Time < upper {
+			upper = f.After.Time + 1
+		}
+		q.and("(time, id) "+sign+" ("+moment+", toFixedString(unhex(?), 16))", num(f.After.Time), hexID(f.After.ID))
+	}
+	q.between("time", lower, upper)
+	if lower != 0 {
+		q.and("hour >= ?", num(int64(hourOf(lower))))
+	}
+	if upper != 0 {
+		q.and("hour <= ?", num(int64(hourOf(upper))))
+	}
+	if err := q.classes(f.Classes); err != nil {
+		return q, err
+	}
+	if f.Entity != "" {
+		inner := query{head: "SELECT toUInt32(greatest(0, intDiv(toUnixTimestamp64Micro(time), 3600000000))), class_uid, time, id FROM " + db.table("entity_index"), args: q.args}
+		inner.and("entity = ?", uns(entityKey(f.Entity)))
+		inner.between("time", lower, upper)
+		q.args = inner.args
+		q.and("(hour, class_uid, time, id) IN (" + inner.String() + ")")
+		q.and("has(entities, ?)", str(f.Entity))
+	}
+	if f.Text != "" {
+		q.and("(positionCaseInsensitive(raw, ?) > 0 OR positionCaseInsensitive(event, ?) > 0)", str(f.Text), str(f.Text))
+	}
+	for _, c := range f.Where {
+		if err := q.condition(c); err != nil {
+			return q, err
+		}
+	}
+	q.tail = "ORDER BY hour DESC, time DESC, id DESC"
+	if f.Forward {
+		q.tail = "ORDER BY hour, time, id"
+	}
+	if f.Limit > 0 {
+		q.tail += limit(f.Limit+slack) + " SETTINGS query_plan_max_limit_for_lazy_materialization = 10000"
+	}
+	return q, nil
+}
+
+func (q *query) classes(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var uids []uint32
+	for _, name := range names {
+		c, err := event.ParseClass(name)
+		if err != nil {
+			return fmt.Errorf("event filter: %w", err)
+		}
+		uids = append(uids, c.UID)
+	}
+	q.and("class_uid IN ?", typed{"Array(UInt32)", uids})
+	exact := "0"
+	for _, name := range names {
+		c, _ := event.ParseClass(name)
+		if c.Any {
+			exact += q.fill(" OR class_uid = ?", typed{"UInt32", c.UID})
+		} else {
+			exact += q.fill(" OR class = ?", str(name))
+		}
+	}
+	q.and("(" + exact + ")")
+	return nil
+}
+
+// Event finds one event by its id, with the raw text of its record; found is false if there is none.
+func (db *DB) Event(ctx context.Context, id event.ID) (e *event.Event, found bool, err error) {
+	inner := query{head: "SELECT toUInt32(greatest(0, intDiv(toUnixTimestamp64Micro(time), 3600000000))), class_uid, time, id FROM " + db.table("entity_index")}
+	inner.and("entity = ?", uns(idKey(id)))
+	inner.and("id = toFixedString(unhex(?), 16)", hexID(id))
+	q := query{head: eventSelect + db.table("events"), args: inner.args, tail: "LIMIT 1"}
+	q.and("(hour, class_uid, time, id) IN (" + inner.String() + ")")
+	e, found, err = first(stream(ctx, db, "read event "+id.String(), q, scanEvent))
+	if err != nil || !found || e.Envelope.Index == 0 {
+		return e, found, err
+	}
+	raw := query{head: "SELECT raw FROM " + db.table("events"), tail: "LIMIT 1"}
+	p := e.Envelope.Position
+	raw.and("(epoch, number) IN (SELECT epoch, number FROM "+db.table("events")+" WHERE id = toFixedString(unhex(?), 16) AND hour = ?)", hexID(id), num(int64(hourOf(e.Time))))
+	raw.and("source = ? AND partition = ? AND offset = ? AND idx = 0", str(p.Source), num(int64(p.Partition)), num(p.Offset))
+	e.Envelope.Raw, _, err = first(stream(ctx, db, "read the record of event "+id.String(), raw, func(rows driver.Rows) ([]byte, error) {
+		var s string
+		err := rows.Scan(&s)
+		return []byte(s), err
+	}))
+	return e, true, err
+}
+
+func scanEvent(rows driver.Rows) (*event.Event, error) {
+	e := &event.Event{}
+	v := &e.Envelope
+	var id, refs, compact, raw string
+	var timeSource int8
+	var quality uint16
+	var entities []string
+	err := rows.Scan(&id, &v.Position.Source, &v.Position.Partition, &v.Position.Offset, &v.Index, &v.Format, &v.Site, &v.Received, &timeSource, &quality, &entities, &refs, &compact, &raw)
+	if err != nil {
+		return nil, err
+	}
+	if v.ID, err = idOf(id); err != nil {
+		return nil, err
+	}
+	v.TimeSource, v.Quality = event.TimeSource(timeSource), event.Quality(quality)
+	if raw != "" {
+		v.Raw = []byte(raw)
+	}
+	if err := event.Decode([]byte(compact), e); err != nil {
+		return nil, fmt.Errorf("event %s: %w", v.ID, err)
+	}
+	if e.Entities, err = decodeRefs([]byte(refs), entities); err != nil {
+		return nil, fmt.Errorf("event %s: entities: %w", v.ID, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"iter"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// RejectFilter says which rejects are wanted; its zero value is all of them.
+type RejectFilter struct {
+	Source   string
+	Format   string
+	Code     string
+	From, To int64 // When they were received, microseconds, from inclusive, to exclusive; 0 for no bound. A page ends where the next one's To is.
+	Limit    int   // 0 for no limit.
+}
+
+// Rejects lists records that could not become events, with their bytes, the last received first.
+func (db *DB) Rejects(ctx context.Context, f RejectFilter) iter.Seq2[event.Reject, error] {
+	q := query{
+		head: "SELECT source, partition, offset, format, toUnixTimestamp64Micro(received), code, reason, raw FROM " + db.table("rejects"),
+		tail: "ORDER BY received DESC, source, partition, offset LIMIT 1 BY received, source, partition, offset" + limit(f.Limit),
+	}
+	q.equal("source", f.Source)
+	q.equal("format", f.Format)
+	q.equal("code", f.Code)
+	q.between("received", f.From, f.To)
+	return stream(ctx, db, "list rejects", q, func(rows driver.Rows) (r event.Reject, err error) {
+		var raw string
+		p := &r.Position
+		err = rows.Scan(&p.Source, &p.Partition, &p.Offset, &r.Format, &r.Received, &r.Code, &r.Reason, &raw)
+		r.Raw = []byte(raw)
+		return r, err
+	})
+}
+
+// Notes lists what changed of an entity, or of all for "", in a stretch of event time (microseconds, from inclusive, to exclusive, 0 for no
+// bound), newest first.
+func (db *DB) Notes(ctx context.Context, entity string, from, to int64, max int) iter.Seq2[event.Note, error] {
+	q := query{
+		head: "SELECT entity, what, prev, value, actor, payload FROM " + db.table("notes"),
+		tail: "ORDER BY time DESC, event, what LIMIT 1 BY time, event, entity, what" + limit(max),
+	}
+	q.equal("entity", entity)
+	q.between("time", from, to)
+	return stream(ctx, db, "list notes", q, func(rows driver.Rows) (n event.Note, err error) {
+		var payload string
+		if err := rows.Scan(&n.Entity, &n.What, &n.Prev, &n.Value, &n.Actor, &payload); err != nil {
+			return n, err
+		}
+		n.Ref, err = decodeRef([]byte(payload))
+		return n, err
+	})
+}
+
+// Binding says that an identifier belonged to an entity for a time, as a row of the mirror.
+type Binding struct {
+	Relation   string // ip-mac, ip-device, ip-user, mac-device, mac-user, device-user.
+	Identifier string
+	Entity     string // Canonical id.
+	Session    string
+	Since      int64 // Event time, microseconds.
+	Until      int64 // Event time, microseconds, exclusive.
+	Source     string
+	Confidence uint8 // Per cent.
+}
+
+// MirrorBindings writes bindings that are new or have another end than before. The mirror is for searching; losing it loses nothing.
+func (db *DB) MirrorBindings(ctx context.Context, list []Binding) error {
+	b := &block{table: "bindings"}
+	relation := add(b, "relation", newLow())
+	identifier := add(b, "identifier", &text{})
+	entity := add(b, "entity", &text{})
+	session := add(b, "session", &text{})
+	since := add(b, "since", newFixed(timeType, 8))
+	until := add(b, "until", newFixed(timeType, 8))
+	source := add(b, "source", newLow())
+	confidence := add(b, "confidence", newFixed("UInt8", 1))
+	written := add(b, "written", newFixed(timeType, 8))
+	now := uint64(db.now().UnixMicro())
+	for i := range list {
+		x := &list[i]
+		relation.add(x.Relation)
+		identifier.add(x.Identifier)
+		entity.add(x.Entity)
+		session.add(x.Session)
+		since.add64(uint64(x.Since))
+		until.add64(uint64(x.Until))
+		source.add(x.Source)
+		confidence.add8(x.Confidence)
+		written.add64(now)
+	}
+	return db.insertFirm(ctx, "mirror bindings", b, "")
+}
+
+// Bindings lists what an identifier, or all for "", was bound to at an instant (event time, microseconds; 0 for ever), latest first.
+func (db *DB) Bindings(ctx context.Context, identifier string, at int64, max int) iter.Seq2[Binding, error] {
+	q := query{
+		head: "SELECT relation, identifier, entity, session, toUnixTimestamp64Micro(since), toUnixTimestamp64Micro(until), source, confidence FROM " + db.table("bindings") + " FINAL",
+		tail: "ORDER BY since DESC, identifier, relation, entity, source" + limit(max),
+	}
+	q.equal("identifier", identifier)
+	if at != 0 {
+		q.and("since <= "+moment+" AND until > "+moment, num(at), num(at))
+	}
+	return stream(ctx, db, "list bindings", q, func(rows driver.Rows) (x Binding, err error) {
+		err = rows.Scan(&x.Relation, &x.Identifier, &x.Entity, &x.Session, &x.Since, &x.Until, &x.Source, &x.Confidence)
+		return x, err
+	})
+}

@@ -1,0 +1,174 @@
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// minVersion is the oldest ClickHouse whose features the schema and the queries use.
+const minVersion = 25
+
+// DB is the store. Its methods may be called from any goroutine, but Append and Record by one at a time.
+type DB struct {
+	cfg     Config
+	conn    driver.Conn
+	log     *slog.Logger
+	now     func() time.Time
+	metrics metrics
+	version string
+
+	mu    sync.Mutex
+	enc   *encoders     // guarded by mu
+	epoch uint64        // guarded by mu: the epoch this process has claimed, 0 before
+	tail  event.BatchID // guarded by mu: the end of the log as this process last read it
+	read  bool          // guarded by mu: tail has been read
+
+	fault atomic.Pointer[Fault]
+}
+
+// Open connects, checks the server's version, brings the schema up to date and applies the configured retention. It fails where the schema
+// is newer than this program or an applied schema file has changed since.
+func Open(ctx context.Context, cfg Config, set Settings) (*DB, error) {
+	db, err := connect(cfg, set)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range []func(context.Context) error{db.checkVersion, db.applySchema, db.applyRetention} {
+		if err := step(ctx); err != nil {
+			_ = db.conn.Close()
+			return nil, fmt.Errorf("open clickhouse at %s: %w", strings.Join(cfg.Addr, ", "), err)
+		}
+	}
+	return db, nil
+}
+
+// connect makes a DB without asking the server anything.
+func connect(cfg Config, set Settings) (*DB, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if len(cfg.Addr) == 0 {
+		return nil, errors.New("clickhouse.addr is empty: start the embedded engine and give its address, or name a server")
+	}
+	options, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("open clickhouse: %w", err)
+	}
+	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	db.log = db.log.With("component", "store")
+	if db.now == nil {
+		db.now = time.Now
+	}
+	if db.metrics, err = newMetrics(set.Meter); err != nil {
+		return nil, err
+	}
+	if db.enc, err = newEncoders(); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+func (c Config) options() (*clickhouse.Options, error) {
+	o := &clickhouse.Options{
+		Protocol:    clickhouse.HTTP,
+		Addr:        c.Addr,
+		Auth:        clickhouse.Auth{Username: c.Username, Password: string(c.Password)},
+		DialTimeout: 10 * time.Second,
+		// An insert of a large batch into a busy server takes its time; the context is what ends it.
+		ReadTimeout:  10 * time.Minute,
+		MaxOpenConns: 16,
+		MaxIdleConns: 8,
+	}
+	if c.Protocol == "native" {
+		o.Protocol = clickhouse.Native
+	}
+	if !c.TLS.Enabled {
+		return o, nil
+	}
+	o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.TLS.ServerName}
+	if c.TLS.CA != "" {
+		pem, err := os.ReadFile(c.TLS.CA)
+		if err != nil {
+			return nil, fmt.Errorf("clickhouse.tls.ca: %w", err)
+		}
+		o.TLS.RootCAs = x509.NewCertPool()
+		if !o.TLS.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("clickhouse.tls.ca %s holds no PEM certificate", c.TLS.CA)
+		}
+	}
+	if c.TLS.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+		if err != nil {
+			return nil, fmt.Errorf("clickhouse.tls.cert: %w", err)
+		}
+		o.TLS.Certificates = []tls.Certificate{pair}
+	}
+	return o, nil
+}
+
+// Close ends the connections. It waits for nothing.
+func (db *DB) Close() error { return db.conn.Close() }
+
+// Version is what the server's version() says.
+func (db *DB) Version() string { return db.version }
+
+func (db *DB) checkVersion(ctx context.Context) error {
+	if err := db.row(ctx, "SELECT version()").Scan(&db.version); err != nil {
+		return fmt.Errorf("ask for the version: %w", err)
+	}
+	major, _, _ := strings.Cut(db.version, ".")
+	if n, err := strconv.Atoi(major); err != nil || n < minVersion {
+		return fmt.Errorf("the server is ClickHouse %s: version %d or newer is needed", db.version, minVersion)
+	}
+	return nil
+}
+
+// named is one bound parameter of a query: {name:Type} in its text.
+type named struct {
+	name  string
+	value any
+}
+
+func bind(args []named) []any {
+	bound := make([]any, len(args))
+	for i, a := range args {
+		bound[i] = clickhouse.Named(a.name, a.value)
+	}
+	return bound
+}
+
+func (db *DB) row(ctx context.Context, query string, args ...named) driver.Row {
+	return db.conn.QueryRow(ctx, query, bind(args)...)
+}
+
+func (db *DB) rows(ctx context.Context, query string, args ...named) (driver.Rows, error) {
+	return db.conn.Query(ctx, query, bind(args)...)
+}
+
+// table is the full name of one of our tables.
+func (db *DB) table(name string) string { return db.cfg.Database + "." + name }
+
+// Database is the database the tables are in.
+func (db *DB) Database() string { return db.cfg.Database }

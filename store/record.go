@@ -1,0 +1,246 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// Record keeps what followed from a batch, findings and changes, and then the mark that says so. Recording the same again changes
+// nothing: rows are replaced by id and revision, changes by batch and index.
+func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incident.Finding, changes []incident.Change) error {
+	what := fmt.Sprintf("record what follows from batch %d/%d", batch.Epoch, batch.Number)
+	written := db.now().UnixMicro()
+	blocks := make([]*block, 0, 4)
+	for _, make := range []func() (*block, error){
+		func() (*block, error) { return findingBlock(batch, findings, written) },
+		func() (*block, error) { return incidentBlock(changes, written) },
+		func() (*block, error) { return changeBlock(changes, written), nil },
+		func() (*block, error) { return recordedBlock(batch, written), nil },
+	} {
+		b, err := make()
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		blocks = append(blocks, b)
+	}
+	for _, b := range blocks {
+		if b.rows() == 0 {
+			continue
+		}
+		// No token: a revision that a newer program renders anew must replace the old row.
+		if err := db.insertFirm(ctx, what, b, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func recordedBlock(batch event.BatchID, written int64) *block {
+	b := &block{table: "recorded"}
+	add(b, "epoch", newFixed("UInt64", 8)).add64(batch.Epoch)
+	add(b, "number", newFixed("UInt64", 8)).add64(batch.Number)
+	add(b, "written", newFixed("DateTime('UTC')", 4)).add32(uint32(written / 1e6))
+	return b
+}
+
+func findingBlock(batch event.BatchID, findings []incident.Finding, at int64) (*block, error) {
+	b := &block{table: "findings"}
+	id := add(b, "id", newFixed("FixedString(16)", 16))
+	revision := add(b, "revision", newFixed("Int32", 4))
+	epoch := add(b, "epoch", newFixed("UInt64", 8))
+	number := add(b, "number", newFixed("UInt64", 8))
+	written := add(b, "written", newFixed(timeType, 8))
+	state := add(b, "state", newLow())
+	rule := add(b, "rule", newLow())
+	version := add(b, "version", newFixed("Int32", 4))
+	title := add(b, "title", newLow())
+	shadow := add(b, "shadow", newFixed("Bool", 1))
+	severity := add(b, "severity", newFixed("UInt8", 1))
+	score := add(b, "score", newFixed("UInt8", 1))
+	key := add(b, "key", &text{})
+	time := add(b, "time", newFixed(timeType, 8))
+	first := add(b, "first", newFixed(timeType, 8))
+	seen := add(b, "seen", newFixed(timeType, 8))
+	repeats := add(b, "repeats", newFixed("Int32", 4))
+	entities := add(b, "entities", newList(newLow()))
+	doc := add(b, "doc", &text{})
+	for i := range findings {
+		f := &findings[i]
+		id.addBytes((*[16]byte)(&f.ID))
+		revision.add32(uint32(f.Revision))
+		epoch.add64(batch.Epoch)
+		number.add64(batch.Number)
+		written.add64(uint64(at))
+		state.add(f.State.String())
+		rule.add(f.Rule.ID)
+		version.add32(uint32(f.Rule.Version))
+		title.add(f.Rule.Title)
+		shadow.addBool(f.Shadow)
+		severity.add8(uint8(f.Severity))
+		score.add8(uint8(f.Score))
+		key.add(f.Key)
+		time.add64(uint64(f.Time))
+		first.add64(uint64(f.First))
+		seen.add64(uint64(f.Seen))
+		repeats.add32(uint32(f.Repeats))
+		addAll(entities, evidenceIDs(f))
+		d, err := document(f)
+		if err != nil {
+			return nil, err
+		}
+		doc.addBytes(d)
+	}
+	return b, nil
+}
+
+// evidenceIDs are the canonical ids that a finding's evidence names, each once, in order of appearance.
+func evidenceIDs(f *incident.Finding) []string {
+	var ids []string
+	seen := map[string]bool{}
+	for _, e := range f.Evidence {
+		if e.Event == nil {
+			continue
+		}
+		for _, x := range e.Event.Entities {
+			if !seen[x.ID] {
+				seen[x.ID] = true
+				ids = append(ids, x.ID)
+			}
+		}
+	}
+	return ids
+}
+
+func addAll(c *list[*low], values []string) {
+	for _, v := range values {
+		c.of.add(v)
+	}
+	c.end()
+}
+
+func incidentBlock(changes []incident.Change, at int64) (*block, error) {
+	b := &block{table: "incidents"}
+	id := add(b, "id", newFixed("FixedString(16)", 16))
+	revision := add(b, "revision", newFixed("Int32", 4))
+	written := add(b, "written", newFixed(timeType, 8))
+	status := add(b, "status", newLow())
+	verdict := add(b, "verdict", newLow())
+	severity := add(b, "severity", newFixed("UInt8", 1))
+	score := add(b, "score", newFixed("UInt8", 1))
+	title := add(b, "title", &text{})
+	owner := add(b, "owner", newLow())
+	assignee := add(b, "assignee", newLow())
+	times := [4]*fixed{}
+	for i, name := range []string{"first", "last", "opened", "updated"} {
+		times[i] = add(b, name, newFixed(timeType, 8))
+	}
+	domains := add(b, "domains", newList(newLow()))
+	robots := add(b, "robots", newList(newLow()))
+	entities := add(b, "entities", newList(newLow()))
+	rules := add(b, "rules", newList(newLow()))
+	findings := add(b, "findings", newList(newFixed("FixedString(16)", 16)))
+	doc := add(b, "doc", &text{})
+	for i := range changes {
+		in := changes[i].Incident
+		id.addBytes((*[16]byte)(&in.ID))
+		revision.add32(uint32(in.Revision))
+		written.add64(uint64(at))
+		status.add(in.Status.String())
+		verdict.add(string(in.Verdict))
+		severity.add8(uint8(in.Severity))
+		score.add8(uint8(in.Score))
+		title.add(in.Title)
+		owner.add(in.Owner)
+		assignee.add(in.Assignee)
+		for j, t := range [4]int64{in.First, in.Last, in.Opened, in.Updated} {
+			times[j].add64(uint64(t))
+		}
+		addAll(domains, in.Domains)
+		addAll(robots, in.Robots)
+		for j := range in.Entities {
+			entities.of.add(in.Entities[j].ID)
+		}
+		entities.end()
+		addAll(rules, ruleIDs(in))
+		for j := range in.Findings {
+			findings.of.addBytes((*[16]byte)(&in.Findings[j].ID))
+		}
+		findings.end()
+		d, err := document(in)
+		if err != nil {
+			return nil, err
+		}
+		doc.addBytes(d)
+	}
+	return b, nil
+}
+
+func ruleIDs(in *incident.Incident) []string {
+	ids := make([]string, 0, len(in.Findings))
+	for i := range in.Findings {
+		ids = append(ids, in.Findings[i].Rule.ID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func changeBlock(changes []incident.Change, at int64) *block {
+	b := &block{table: "changes"}
+	epoch := add(b, "epoch", newFixed("UInt64", 8))
+	number := add(b, "number", newFixed("UInt64", 8))
+	idx := add(b, "idx", newFixed("UInt32", 4))
+	written := add(b, "written", newFixed(timeType, 8))
+	kind := add(b, "kind", newLow())
+	fields := add(b, "fields", newList(newLow()))
+	actor := add(b, "actor", &text{})
+	origin := add(b, "origin", newLow())
+	id := add(b, "incident", newFixed("FixedString(16)", 16))
+	revision := add(b, "revision", newFixed("Int32", 4))
+	for i := range changes {
+		c := &changes[i]
+		epoch.add64(c.Batch.Epoch)
+		number.add64(c.Batch.Number)
+		idx.add32(uint32(c.Index))
+		written.add64(uint64(at))
+		kind.add(string(c.Kind))
+		addAll(fields, c.Fields)
+		actor.add(c.Actor)
+		origin.add(c.Origin)
+		id.addBytes((*[16]byte)(&c.Incident.ID))
+		revision.add32(uint32(c.Incident.Revision))
+	}
+	return b
+}
+
+// recorded is the last batch whose consequences have been recorded.
+func (db *DB) recorded(ctx context.Context, list []void) (id event.BatchID, err error) {
+	rows, err := db.rows(ctx, "SELECT epoch, number FROM "+db.table("recorded")+" WHERE "+valid(list)+" ORDER BY epoch DESC, number DESC LIMIT 1")
+	if err != nil {
+		return id, err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		err = rows.Scan(&id.Epoch, &id.Number)
+	}
+	return id, cmp.Or(err, rows.Err())
+}
+
+func readStrings(rows driver.Rows) ([]string, error) {
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}

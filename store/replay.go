@@ -1,0 +1,389 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// void says that batches of an epoch beyond a number do not count: their process had been overtaken.
+type void struct{ epoch, after uint64 }
+
+// voids lists the epochs that have batches which do not count. There is one only after a process wrote on while another had taken over.
+func (db *DB) voids(ctx context.Context) ([]void, error) {
+	claims, err := db.claims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.rows(ctx, "SELECT epoch, max(number) FROM "+db.table("batches")+" GROUP BY epoch ORDER BY epoch")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []void
+	for rows.Next() {
+		var epoch, last uint64
+		if err := rows.Scan(&epoch, &last); err != nil {
+			return nil, err
+		}
+		if bound, ok := boundOf(epoch, claims); ok && last > bound {
+			list = append(list, void{epoch, bound})
+		}
+	}
+	return list, rows.Err()
+}
+
+// claimed is one row of the table of epochs.
+type claimed struct {
+	epoch uint64
+	after event.BatchID
+}
+
+// boundOf is the last number of an epoch that the claims of newer epochs let stand; ok is false if none speaks of it.
+func boundOf(epoch uint64, claims []claimed) (bound uint64, ok bool) {
+	for _, c := range claims {
+		switch {
+		case c.epoch <= epoch || c.after.Epoch > epoch:
+			continue
+		case c.after.Epoch < epoch:
+			return 0, true
+		case !ok || c.after.Number < bound:
+			bound, ok = c.after.Number, true
+		}
+	}
+	return bound, ok
+}
+
+func (db *DB) claims(ctx context.Context) ([]claimed, error) {
+	rows, err := db.rows(ctx, "SELECT epoch, after_epoch, after_number FROM "+db.table("epochs")+" ORDER BY epoch")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []claimed
+	for rows.Next() {
+		var c claimed
+		if err := rows.Scan(&c.epoch, &c.after.Epoch, &c.after.Number); err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// valid is the condition that keeps void batches out.
+func valid(list []void) string {
+	var b strings.Builder
+	b.WriteString("1")
+	for _, v := range list {
+		fmt.Fprintf(&b, " AND NOT (epoch = %d AND number > %d)", v.epoch, v.after)
+	}
+	return b.String()
+}
+
+const markerColumns = "epoch, number, toUnixTimestamp64Micro(received), rules, tables, hits, notes, actions, " +
+	"end_source, end_partition, end_offset, end_cookie, mark_source, mark_newest, mark_received, mark_idle, carry"
+
+// counted is an entry with what its marker says it has.
+type counted struct {
+	*incident.Entry
+	hits, notes, actions uint32
+}
+
+func scanMarker(rows driver.Rows) (c counted, err error) {
+	b := &event.Batch{}
+	c.Entry = &incident.Entry{Batch: b}
+	var endSource, endCookie, markSource []string
+	var endPartition []int32
+	var endOffset, newest, received []int64
+	var idle []bool
+	var carry string
+	err = rows.Scan(&b.ID.Epoch, &b.ID.Number, &b.Received, &c.Rules, &c.Tables, &c.hits, &c.notes, &c.actions,
+		&endSource, &endPartition, &endOffset, &endCookie, &markSource, &newest, &received, &idle, &carry)
+	if err != nil {
+		return c, err
+	}
+	for i := range endSource {
+		b.Ends = append(b.Ends, event.End{Source: endSource[i], Partition: endPartition[i], Offset: endOffset[i], Cookie: endCookie[i]})
+	}
+	for i := range markSource {
+		b.Marks = append(b.Marks, event.Mark{Source: markSource[i], Newest: newest[i], Received: received[i], Idle: idle[i]})
+	}
+	if b.Carry, err = decodeCarry([]byte(carry)); err != nil {
+		return c, fmt.Errorf("batch %d/%d of the log: carried records: %w", b.ID.Epoch, b.ID.Number, err)
+	}
+	return c, nil
+}
+
+// Tail reads the end of the log. What it returns is also what this process' claim will rest on.
+func (db *DB) Tail(ctx context.Context) (incident.Tail, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.readTail(ctx)
+}
+
+func (db *DB) readTail(ctx context.Context) (t incident.Tail, err error) {
+	err = db.retry(ctx, "read the end of the log", func() error {
+		t, err = db.findTail(ctx)
+		return err
+	})
+	if err == nil {
+		db.tail, db.read = t.Batch, true
+	}
+	return t, err
+}
+
+func (db *DB) findTail(ctx context.Context) (t incident.Tail, err error) {
+	list, err := db.voids(ctx)
+	if err != nil {
+		return t, err
+	}
+	if t.Epoch, err = db.newestEpoch(ctx); err != nil {
+		return t, err
+	}
+	last, err := db.markers(ctx, "WHERE "+valid(list)+" ORDER BY epoch DESC, number DESC LIMIT 1")
+	if err != nil {
+		return t, err
+	}
+	if len(last) > 0 {
+		b := last[0].Batch
+		t.Batch, t.Received, t.Marks, t.Carry, t.Rules, t.Tables = b.ID, b.Received, b.Marks, b.Carry, last[0].Rules, last[0].Tables
+	}
+	if t.Recorded, err = db.recorded(ctx, list); err != nil {
+		return t, err
+	}
+	rows, err := db.rows(ctx, `SELECT source, partition, max(offset), argMax(cookie, (epoch, number, offset)) FROM `+db.table("batches")+`
+		ARRAY JOIN end_source AS source, end_partition AS partition, end_offset AS offset, end_cookie AS cookie
+		WHERE `+valid(list)+` GROUP BY source, partition ORDER BY source, partition`)
+	if err != nil {
+		return t, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e event.End
+		if err := rows.Scan(&e.Source, &e.Partition, &e.Offset, &e.Cookie); err != nil {
+			return t, err
+		}
+		t.Ends = append(t.Ends, e)
+	}
+	return t, rows.Err()
+}
+
+func (db *DB) markers(ctx context.Context, rest string, args ...named) ([]counted, error) {
+	rows, err := db.rows(ctx, "SELECT "+markerColumns+" FROM "+db.table("batches")+" "+rest, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []counted
+	for rows.Next() {
+		c, err := scanMarker(rows)
+		if err != nil {
+			return nil, err
+		}
+		if n := len(list); n > 0 && list[n-1].Batch.ID == c.Batch.ID {
+			continue // Written twice and not merged yet.
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// Bounds of one step of Replay.
+const (
+	replayMarkers = 1000
+	replayHits    = 50_000
+)
+
+// Replay reads the log behind a batch, in order, with hits, notes and actions and without events and rejects. Batches without a marker and void ones
+// are not seen. It ends at the end of the log as it was when it got there, or with an error, after which it yields nothing. A batch that lacks
+// rows which its marker counts is an error: the log is damaged. Hits of one event share its Ref within an entry. Each entry belongs to the caller.
+func (db *DB) Replay(ctx context.Context, after event.BatchID) iter.Seq2[*incident.Entry, error] {
+	return func(yield func(*incident.Entry, error) bool) {
+		for {
+			entries, err := db.replayStep(ctx, after)
+			if err != nil {
+				yield(nil, fmt.Errorf("replay the log after batch %d/%d: %w", after.Epoch, after.Number, err))
+				return
+			}
+			if len(entries) == 0 {
+				return
+			}
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			after = entries[len(entries)-1].Batch.ID
+		}
+	}
+}
+
+const behind = "(epoch > {ae:UInt64} OR (epoch = {ae:UInt64} AND number > {an:UInt64}))"
+
+const upTo = "(epoch < {te:UInt64} OR (epoch = {te:UInt64} AND number <= {tn:UInt64}))"
+
+func (db *DB) replayStep(ctx context.Context, after event.BatchID) (entries []*incident.Entry, err error) {
+	err = db.retry(ctx, "read the log", func() error {
+		entries, err = db.replayOnce(ctx, after)
+		return err
+	})
+	return entries, err
+}
+
+func (db *DB) replayOnce(ctx context.Context, after event.BatchID) ([]*incident.Entry, error) {
+	list, err := db.voids(ctx)
+	if err != nil {
+		return nil, err
+	}
+	args := []named{{"ae", after.Epoch}, {"an", after.Number}}
+	found, err := db.markers(ctx, fmt.Sprintf("WHERE %s AND %s ORDER BY epoch, number LIMIT %d", behind, valid(list), replayMarkers), args...)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	n, hits := 0, uint32(0)
+	for ; n < len(found) && (n == 0 || hits < replayHits); n++ {
+		hits += found[n].hits
+	}
+	found = found[:n]
+	last := found[n-1].Batch.ID
+	s := replayRows{db: db, args: append(args, named{"te", last.Epoch}, named{"tn", last.Number}), found: found}
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	entries := make([]*incident.Entry, n)
+	for i, c := range found {
+		if len(c.Hits) != int(c.hits) || len(c.Notes) != int(c.notes) || len(c.Actions) != int(c.actions) {
+			return nil, fmt.Errorf("%w: batch %d/%d has %d hits, %d notes and %d actions, its marker counts %d, %d and %d", errCorrupt,
+				c.Batch.ID.Epoch, c.Batch.ID.Number, len(c.Hits), len(c.Notes), len(c.Actions), c.hits, c.notes, c.actions)
+		}
+		entries[i] = c.Entry
+	}
+	return entries, nil
+}
+
+// replayRows fills entries with the rows of their batches, which come in the same order.
+type replayRows struct {
+	db    *DB
+	args  []named
+	found []counted
+	at    int // The entry the last row belongs to.
+	seq   int64
+	refs  map[event.ID]*event.Ref // Of that entry.
+}
+
+func (s *replayRows) read(ctx context.Context) error {
+	for _, t := range []struct {
+		table, columns string
+		take           func(driver.Rows) error
+		count          func(counted) uint32
+	}{
+		{"hits", "rule, version, branch, step, key, payload", s.takeHit, func(c counted) uint32 { return c.hits }},
+		{"notes", "entity, what, prev, value, actor, payload", s.takeNote, func(c counted) uint32 { return c.notes }},
+		{"actions", "doc", s.takeAction, func(c counted) uint32 { return c.actions }},
+	} {
+		if !slices.ContainsFunc(s.found, func(c counted) bool { return t.count(c) > 0 }) {
+			continue
+		}
+		if err := s.readTable(ctx, t.table, t.columns, t.take); err != nil {
+			return fmt.Errorf("table %s: %w", t.table, err)
+		}
+	}
+	return nil
+}
+
+func (s *replayRows) readTable(ctx context.Context, table, columns string, take func(driver.Rows) error) error {
+	s.at, s.seq, s.refs = 0, -1, map[event.ID]*event.Ref{}
+	rows, err := s.db.rows(ctx, "SELECT epoch, number, seq, "+columns+" FROM "+s.db.table(table)+" WHERE "+behind+" AND "+upTo+" ORDER BY epoch, number, seq", s.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := take(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// scan reads a row and gives the entry it belongs to; nil for a row of a batch that does not exist, and for one read before.
+func (s *replayRows) scan(rows driver.Rows, dest ...any) (*incident.Entry, error) {
+	var id event.BatchID
+	var seq uint32
+	if err := rows.Scan(append([]any{&id.Epoch, &id.Number, &seq}, dest...)...); err != nil {
+		return nil, err
+	}
+	for s.at < len(s.found) && s.found[s.at].Batch.ID.Less(id) {
+		s.at++
+		s.seq = -1
+		clear(s.refs)
+	}
+	if s.at == len(s.found) || s.found[s.at].Batch.ID != id || int64(seq) <= s.seq {
+		return nil, nil
+	}
+	s.seq = int64(seq)
+	return s.found[s.at].Entry, nil
+}
+
+func (s *replayRows) takeHit(rows driver.Rows) error {
+	var h event.Hit
+	var payload string
+	e, err := s.scan(rows, &h.Rule, &h.Version, &h.Branch, &h.Step, &h.Key, &payload)
+	if err != nil || e == nil {
+		return err
+	}
+	if err := decodeHit([]byte(payload), &h); err != nil {
+		return fmt.Errorf("hit %d of batch %d/%d: %w", s.seq, e.Batch.ID.Epoch, e.Batch.ID.Number, err)
+	}
+	h.Ref = s.shared(h.Ref)
+	e.Hits = append(e.Hits, h)
+	return nil
+}
+
+func (s *replayRows) takeNote(rows driver.Rows) error {
+	var n event.Note
+	var payload string
+	e, err := s.scan(rows, &n.Entity, &n.What, &n.Prev, &n.Value, &n.Actor, &payload)
+	if err != nil || e == nil {
+		return err
+	}
+	if n.Ref, err = decodeRef([]byte(payload)); err != nil {
+		return fmt.Errorf("note %d of batch %d/%d: %w", s.seq, e.Batch.ID.Epoch, e.Batch.ID.Number, err)
+	}
+	n.Ref = s.shared(n.Ref)
+	e.Notes = append(e.Notes, n)
+	return nil
+}
+
+func (s *replayRows) takeAction(rows driver.Rows) error {
+	var doc string
+	e, err := s.scan(rows, &doc)
+	if err != nil || e == nil {
+		return err
+	}
+	var a incident.Action
+	if err := readDocument([]byte(doc), &a); err != nil {
+		return fmt.Errorf("action %d of batch %d/%d: %w", s.seq, e.Batch.ID.Epoch, e.Batch.ID.Number, err)
+	}
+	e.Actions = append(e.Actions, a)
+	return nil
+}
+
+func (s *replayRows) shared(r *event.Ref) *event.Ref {
+	if r == nil {
+		return nil
+	}
+	if known, ok := s.refs[r.Event]; ok {
+		return known
+	}
+	s.refs[r.Event] = r
+	return r
+}

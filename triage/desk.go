@@ -1,0 +1,145 @@
+package triage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// Outbox is what is owed: recorded changes times routes, less settlements. It keeps no queue of its own.
+type Outbox interface {
+	// Pending lists the deliveries a route owes and has not settled, in order of their changes, at most limit. One that was attempted has the
+	// attempts, next time and error of its last attempt.
+	Pending(ctx context.Context, r Route, limit int) ([]incident.Delivery, error)
+	// Attempt records an attempt that failed and will be repeated.
+	Attempt(ctx context.Context, d incident.Delivery) error
+	// Settle records how a delivery ended. Settling twice is fine.
+	Settle(ctx context.Context, d incident.Delivery) error
+}
+
+// Route says which changes an endpoint is owed. A change whose origin is the endpoint is never owed to it.
+type Route struct {
+	Endpoint    string
+	Kinds       []incident.ChangeKind // Any of them; all if empty.
+	MinSeverity incident.Severity
+	Since       int64 // Our clock, microseconds: incidents updated at or after.
+}
+
+// Owes reports whether a change is owed. An outbox that cannot ask its database so may ask this.
+func (r Route) Owes(c *incident.Change) bool {
+	if c.Origin == r.Endpoint && r.Endpoint != "" || c.Incident.Severity < r.MinSeverity || c.Incident.Updated < r.Since {
+		return false
+	}
+	for _, k := range r.Kinds {
+		if k == c.Kind {
+			return true
+		}
+	}
+	return len(r.Kinds) == 0
+}
+
+// RawText gives original log text by event, for endpoints that ask for it. An event that is not found is left out.
+type RawText interface {
+	Raw(ctx context.Context, ids []event.ID) (map[event.ID]string, error)
+}
+
+// Settings is what the code around a desk gives it.
+type Settings struct {
+	Source  string // Who speaks, such as urn:tocsin:plant-1.
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics *Metrics // nil counts nothing
+	Raw     RawText  // nil where no endpoint asks for it
+}
+
+// Desk delivers what is owed to endpoints: in order within an incident, many incidents side by side, each endpoint for itself. A delivery
+// is made at least once, under the same id each time.
+type Desk struct {
+	cfg       Config
+	s         Settings
+	outbox    Outbox
+	endpoints []*endpoint
+}
+
+// NewDesk reads the endpoints' secrets and makes a desk. Nothing is sent before Run.
+func NewDesk(cfg Config, s Settings, outbox Outbox) (*Desk, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	d := &Desk{cfg: cfg, s: s, outbox: outbox}
+	for _, c := range cfg.Endpoints {
+		if c.IncludeRaw && s.Raw == nil {
+			return nil, fmt.Errorf("triage.endpoints: %s: include_raw: there is no store to read log text from", c.Name)
+		}
+		w, err := newWebhook(c)
+		if err != nil {
+			return nil, err
+		}
+		d.endpoints = append(d.endpoints, newEndpoint(d, w))
+	}
+	return d, nil
+}
+
+// Run delivers until ctx ends. It always gives ctx's error. What is owed then is owed still after a restart.
+func (d *Desk) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, e := range d.endpoints {
+		all.Go(func() { e.run(ctx) })
+	}
+	all.Wait()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Notify says that changes have been recorded, so that they are looked for now. It never blocks and may be called from anywhere.
+func (d *Desk) Notify() {
+	for _, e := range d.endpoints {
+		select {
+		case e.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// EndpointStatus is how an endpoint does, for the console.
+type EndpointStatus struct {
+	Name     string
+	State    string // ok, failing, open (the circuit breaker holds deliveries back), misconfigured or disabled.
+	Failures int    // In a row.
+	Since    int64  // Our clock, microseconds: when the first of them was; 0 if none.
+	Error    string // The last failure.
+	Pending  int    // What is owed, as of the last look.
+}
+
+// Endpoints tells how the endpoints do, in configuration order. It may be called from anywhere.
+func (d *Desk) Endpoints() []EndpointStatus {
+	out := make([]EndpointStatus, 0, len(d.endpoints))
+	for _, e := range d.endpoints {
+		out = append(out, e.health.status(e.hook.Name))
+	}
+	return out
+}
+
+// backoff is the wait before the next attempt after n failed ones, with up to 20 % either way; ok is false if there is none.
+func (d *Desk) backoff(n int) (wait time.Duration, ok bool) {
+	if n >= len(d.cfg.Retry) {
+		return 0, false
+	}
+	base := d.cfg.Retry[n]
+	return base + time.Duration((rand.Float64()*0.4-0.2)*float64(base)), true
+}
+
+// patience is how long after a change somebody is still told of it: as long as the attempts take, and a little.
+func (d *Desk) patience() time.Duration {
+	total := time.Hour
+	for _, w := range d.cfg.Retry {
+		total += w + w/5
+	}
+	return total
+}
