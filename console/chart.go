@@ -16,6 +16,16 @@ var chartLanes = []struct{ name, title string }{
 	{"robot", "Robot"}, {"changes", "Changes"}, {analystLane, "Analyst"},
 }
 
+// laneTitle is what people call a lane.
+func laneTitle(name string) string {
+	for _, l := range chartLanes {
+		if l.name == name {
+			return l.title
+		}
+	}
+	return name
+}
+
 const analystLane = "analyst"
 
 // The measures of the chart in its own pixels.

@@ -23,6 +23,7 @@ var functions = template.FuncMap{
 	"ago":      ago,
 	"words":    func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 	"list":     func(s []string) string { return strings.Join(s, ", ") },
+	"lane":     laneTitle,
 	"weight":   func(w float64) string { return fmt.Sprintf("%.2f", w) },
 	"finding":  func(id event.ID) string { return event.FormatID(event.FindingPrefix, id) },
 	"incident": func(id event.ID) string { return event.FormatID(event.IncidentPrefix, id) },
@@ -74,9 +75,9 @@ func long(micros int64) string {
 	}
 }
 
-// bare is an entity id without its kind.
+// bare is an entity id without its kind; what is no entity id stays as it is.
 func bare(id string) string {
-	if _, name, ok := strings.Cut(id, ":"); ok {
+	if kind, name, ok := strings.Cut(id, ":"); ok && event.EntityKindOf(kind) != event.EntityNone {
 		return name
 	}
 	return id

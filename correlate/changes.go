@@ -106,7 +106,7 @@ var acts = []act{
 // watchKey is one attribute of one entity.
 type watchKey struct{ entity, what string }
 
-// watchValue is what it was when last seen.
+// watchValue is what it was last seen to be, and since when: what notes tell, so that notes can rebuild it.
 type watchValue struct {
 	value string
 	time  int64
@@ -192,7 +192,7 @@ func (w *watchlist) software(e *event.Event) {
 	w.set(e, deviceOf(e), "software "+cmp.Or(e.App.Name, e.App.UID), e.App.PrevVersion, e.App.Version)
 }
 
-// set compares a value with the one last seen. Events older than that are left alone: they say nothing about now.
+// set compares a value with the one last seen. Events older than its first sight are left alone: they say nothing about now.
 func (w *watchlist) set(e *event.Event, entity, what, prev, value string) {
 	if entity == "" {
 		return
@@ -200,9 +200,6 @@ func (w *watchlist) set(e *event.Event, entity, what, prev, value string) {
 	k := watchKey{entity, what}
 	last, known := w.seen[k]
 	if known && (e.Time < last.time || last.value == value) {
-		if e.Time > last.time {
-			w.seen[k] = watchValue{last.value, e.Time}
-		}
 		return
 	}
 	if !known {

@@ -22,29 +22,40 @@ var (
 	usageLine  = regexp.MustCompile(`(?m)^Usage:\n  tocsin ?(.*)$`)
 )
 
-// commandTree asks the program itself, from the root on.
-func commandTree(t *testing.T, path ...string) *command {
+var tree *command // What commandTree found; tests of this package do not run side by side.
+
+// commandTree is the tree of commands, asked of the program itself once.
+func commandTree(t *testing.T) *command {
+	t.Helper()
+	if tree == nil {
+		tree = help(t)
+	}
+	return tree
+}
+
+// help asks a command and those below it.
+func help(t *testing.T, path ...string) *command {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), filepath.Join(bin(t), "tocsin"), append(path, "--help")...).Output()
 	if err != nil {
 		t.Fatalf("tocsin %s --help: %v", strings.Join(path, " "), err)
 	}
-	help := string(out)
+	said := string(out)
 	c := &command{children: map[string]*command{}, flags: map[string]bool{}}
-	if m := usageLine.FindStringSubmatch(help); m != nil {
+	if m := usageLine.FindStringSubmatch(said); m != nil {
 		c.usage = strings.TrimSuffix(m[1], " [flags]")
 	}
-	for _, m := range flagName.FindAllStringSubmatch(help, -1) {
+	for _, m := range flagName.FindAllStringSubmatch(said, -1) {
 		c.flags[m[1]] = true
 	}
-	_, list, _ := strings.Cut(help, "Available Commands:\n")
+	_, list, _ := strings.Cut(said, "Available Commands:\n")
 	list, _, _ = strings.Cut(list, "\n\n")
 	for _, m := range subcommand.FindAllStringSubmatch(list, -1) {
 		if m[1] == "help" || m[1] == "completion" {
 			continue
 		}
 		c.subs = append(c.subs, m[1])
-		child := commandTree(t, append(path[:len(path):len(path)], m[1])...)
+		child := help(t, append(path[:len(path):len(path)], m[1])...)
 		child.short = m[2]
 		c.children[m[1]] = child
 	}

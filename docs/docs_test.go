@@ -95,7 +95,7 @@ func table(head []string, rows [][]string) string {
 	var b strings.Builder
 	line := func(cells []string) {
 		for _, c := range cells {
-			b.WriteString("| " + strings.ReplaceAll(strings.ReplaceAll(c, "\n", " "), "|", `\|`) + " ")
+			b.WriteString("| " + cell(c) + " ")
 		}
 		b.WriteString("|\n")
 	}
@@ -105,6 +105,15 @@ func table(head []string, rows [][]string) string {
 		line(r)
 	}
 	return b.String()
+}
+
+// cell escapes what would end a cell, and outside code what would be HTML.
+func cell(s string) string {
+	parts := strings.Split(strings.NewReplacer("\n", " ", "|", `\|`).Replace(s), "`")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.NewReplacer("<", `\<`, "*", `\*`).Replace(parts[i])
+	}
+	return strings.Join(parts, "`")
 }
 
 // code sets words in code style, separated by commas.

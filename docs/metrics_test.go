@@ -162,3 +162,19 @@ func prometheusName(t *testing.T, i instrument) string {
 	t.Fatalf("the exporter shows nothing for %s", i.name)
 	return ""
 }
+
+var named = regexp.MustCompile("`(tocsin(?:\\.[a-z_]+){2,})`")
+
+func TestEveryMetricNamedExists(t *testing.T) {
+	known := map[string]bool{}
+	for _, i := range instruments(t) {
+		known[i.name] = true
+	}
+	for _, page := range pages(t) {
+		for _, m := range named.FindAllStringSubmatch(read(t, page), -1) {
+			if !known[m[1]] {
+				t.Errorf("%s names the instrument %s, which nothing registers", page, m[1])
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ var tables = map[string]func(*testing.T) string{
 	"config":         configTable,
 	"metrics":        metricsTable,
 	"commands":       commandsTable,
+	"doctor":         doctorTable,
 }
 
 func ruleKeys(*testing.T) string {
@@ -155,9 +156,9 @@ func enrichTable(columns, row string) func(*testing.T) string {
 		docs := code.fieldDocs(row)
 		var rows [][]string
 		for _, c := range code.columns(t, columns) {
-			doc := docs[strings.ToLower(c.field)]
+			doc := columnDocs[c.name]
 			if doc == "" {
-				doc = columnDocs[c.name]
+				doc = docs[strings.ToLower(c.field)]
 			}
 			if doc == "" {
 				t.Errorf("enrich.%s: column %s has no comment at %s", columns, c.name, row)
@@ -174,6 +175,9 @@ func enrichTable(columns, row string) func(*testing.T) string {
 
 // columnDocs are the columns whose row field holds something else than what the file says.
 var columnDocs = map[string]string{
+	"from":   "Start, as in `2026-11-21T22:00:00+01:00`, with its zone; for a window that is once.",
+	"to":     "End, exclusive.",
+	"purdue": "Purdue level, 0 to 5; 3.5 is the industrial DMZ.",
 	"shift":  "Working hours, such as `Mon-Fri 06:00-14:00 Europe/Berlin`.",
 	"weekly": "Hours of every week, such as `Sun 02:00-05:00 Europe/Berlin` or `daily 02:00-04:00 UTC`; in place of `from` and `to`.",
 }
@@ -232,6 +236,41 @@ func selected(n ast.Node) (field string) {
 		return true
 	})
 	return field
+}
+
+// doctorTable lists the checks of the doctor by their codes.
+func doctorTable(t *testing.T) string {
+	names := map[string]string{}
+	parse(t, "app").each(func(n ast.Node) bool {
+		lit, ok := n.(*ast.CompositeLit)
+		if !ok {
+			return true
+		}
+		if typ, ok := lit.Type.(*ast.Ident); !ok || typ.Name != "Diagnosis" {
+			return true
+		}
+		var words []string
+		for _, e := range lit.Elts {
+			if kv, ok := e.(*ast.KeyValueExpr); ok {
+				e = kv.Value
+			}
+			if w, ok := text([]ast.Expr{e}, 0); ok {
+				words = append(words, w)
+			}
+		}
+		if len(words) >= 2 {
+			names[words[0]] = words[1]
+		}
+		return true
+	})
+	var rows [][]string
+	for _, c := range sortedKeys(names) {
+		rows = append(rows, []string{"`" + c + "`", names[c]})
+	}
+	if len(rows) == 0 {
+		t.Error("app has no Diagnosis literals that this test can read")
+	}
+	return table([]string{"code", "check"}, rows)
 }
 
 // constants documents a block of constants by their comments, under the names that a list of strings gives them.
@@ -334,11 +373,9 @@ func rejectCodes(t *testing.T) map[string]map[string]bool {
 					if c, ok := text(n.Args, 0); ok && (called(n) == "Rejectf" || called(n) == "reject") {
 						note(c, by)
 					}
-				case *ast.KeyValueExpr:
-					if k, ok := n.Key.(*ast.Ident); ok && k.Name == "Code" {
-						if c, ok := text([]ast.Expr{n.Value}, 0); ok && strings.Trim(c, "abcdefghijklmnopqrstuvwxyz_") == "" && c != "" {
-							note(c, by)
-						}
+				case *ast.CompositeLit:
+					if c := codeOf(n); c != "" {
+						note(c, by)
 					}
 				}
 				return true
@@ -350,6 +387,22 @@ func rejectCodes(t *testing.T) map[string]map[string]bool {
 		delete(found[c], "several formats")
 	}
 	return found
+}
+
+// codeOf is the constant code of a literal of a type called Reject; "" of everything else.
+func codeOf(n *ast.CompositeLit) string {
+	typ, ok := n.Type.(*ast.SelectorExpr)
+	name, plain := n.Type.(*ast.Ident)
+	if (!ok || typ.Sel.Name != "Reject") && (!plain || name.Name != "Reject") {
+		return ""
+	}
+	for _, e := range n.Elts {
+		if kv, ok := e.(*ast.KeyValueExpr); ok && kv.Key.(*ast.Ident).Name == "Code" {
+			c, _ := text([]ast.Expr{kv.Value}, 0)
+			return c
+		}
+	}
+	return ""
 }
 
 // owner is the format a file belongs to, by the longest name the file's name begins with.

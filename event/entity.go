@@ -110,9 +110,12 @@ func (e *Event) AddEntity(kind EntityKind, role Role, strength Strength, object 
 		return
 	}
 	for i := range e.Entities {
-		if x := &e.Entities[i]; x.Kind == kind && x.Role == role && x.Key == key {
-			x.Strength = max(x.Strength, strength)
-			return
+		x := &e.Entities[i]
+		if x.Kind == kind && x.Key == key && (x.Role == role || x.Role == RoleReporter) {
+			if x.Role == role {
+				x.Strength = max(x.Strength, strength)
+			}
+			return // what a format has named as reporter never becomes anything else
 		}
 	}
 	e.Entities = append(e.Entities, EntityRef{Kind: kind, Role: role, Strength: strength, Object: object, Key: key})

@@ -1,12 +1,8 @@
 package store
 
-import (
-	"io"
+import "github.com/tocsin-siem/tocsin/event"
 
-	"github.com/tocsin-siem/tocsin/event"
-)
-
-// Encoder lets tests and benchmarks see the blocks of events without a database.
+// Encoder lets benchmarks make the blocks of events without a database.
 type Encoder struct{ enc *eventEncoder }
 
 func NewEncoder() (*Encoder, error) {
@@ -14,7 +10,7 @@ func NewEncoder() (*Encoder, error) {
 	return &Encoder{enc}, err
 }
 
-// Encode makes the blocks of a batch and returns their bytes.
+// Encode makes the blocks of a batch and returns their bytes. The batch must fit into one block.
 func (e *Encoder) Encode(events []event.Event, id event.BatchID) (int, error) {
 	e.enc.block.reset()
 	e.enc.index.reset()
@@ -30,17 +26,5 @@ func (e *Encoder) Encode(events []event.Event, id event.BatchID) (int, error) {
 	return e.enc.block.size() + e.enc.index.size(), nil
 }
 
-// Block gives the bytes of the events' block.
-func (e *Encoder) Block() io.Reader { return e.enc.block.reader() }
-
 // SendRowByRow makes the store send blocks the way it must over the native protocol.
 func (db *DB) SendRowByRow() { db.cfg.Protocol = "native" }
-
-// EventColumnNames lists the columns the encoder writes.
-func (e *Encoder) EventColumnNames() []string {
-	var names []string
-	for _, c := range e.enc.block.columns {
-		names = append(names, c.name)
-	}
-	return names
-}

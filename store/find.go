@@ -102,7 +102,7 @@ func (db *DB) eventQuery(f EventFilter) (query, error) {
 		q.tail = "ORDER BY hour, time, id"
 	}
 	if f.Limit > 0 {
-		q.tail += limit(f.Limit+slack) + " SETTINGS query_plan_max_limit_for_lazy_materialization = 10000"
+		q.tail += limit(f.Limit + slack)
 	}
 	return q, nil
 }

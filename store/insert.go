@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	chproto "github.com/ClickHouse/ch-go/proto"
+	clientcolumn "github.com/ClickHouse/clickhouse-go/v2/lib/column"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 )
 
@@ -64,6 +66,6 @@ func (db *DB) sendRows(ctx context.Context, b *block, statement string) error {
 
 // decodeBlock reads a Native block of revision 0 with the client's own decoder.
 func decodeBlock(r io.Reader) (*proto.Block, error) {
-	decoded := &proto.Block{}
+	decoded := &proto.Block{ServerContext: &clientcolumn.ServerContext{Timezone: time.UTC}}
 	return decoded, decoded.Decode(chproto.NewReader(r), 0)
 }

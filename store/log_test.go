@@ -1,13 +1,18 @@
 package store_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/store"
@@ -129,7 +134,7 @@ func TestReplayGivesBackWhatWasAppended(t *testing.T) {
 	tail, err := again.Tail(t.Context())
 	must(t, err)
 	wantTail := incident.Tail{
-		Batch: event.BatchID{Epoch: 1, Number: 6}, Received: start,
+		Batch: event.BatchID{Epoch: 1, Number: 6}, Epoch: 1, Received: start,
 		Ends: []event.End{
 			{Source: "fleet", Partition: 0, Offset: 120, Cookie: "inode 7"},
 			{Source: "fleet", Partition: 1, Offset: 160, Cookie: "inode 7"},
@@ -165,5 +170,56 @@ func TestAProcessThatWasOvertakenIsRefusedAndItsLaterBatchesAreVoid(t *testing.T
 	}
 	if err := open(t, cfg).Append(t.Context(), entry(2, 2, 30, 10)); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("a second process with the same epoch got %v, want ErrFenced", err)
+	}
+}
+
+// The store satisfies what the worker declares.
+var (
+	_ correlate.Log         = (*store.DB)(nil)
+	_ correlate.Records     = (*store.DB)(nil)
+	_ correlate.Checkpoints = (*store.DB)(nil)
+)
+
+// A process that had begun its epoch and died before its first marker must not keep the next one from writing.
+func TestAnEpochWithoutABatchIsPassedOver(t *testing.T) {
+	cfg := freshConfig(t)
+	must(t, open(t, cfg).Append(t.Context(), entry(1, 1, 0, 10)))
+	must(t, admin(t, cfg).Exec(t.Context(), "INSERT INTO "+cfg.Database+".epochs SELECT 2, 'dead', now64(6), 1, 1"))
+	db := open(t, cfg)
+	tail, err := db.Tail(t.Context())
+	must(t, err)
+	if tail.Batch.Epoch != 1 || tail.Epoch != 2 {
+		t.Errorf("the tail is batch %v, epoch %d; want a batch of epoch 1, epoch 2", tail.Batch, tail.Epoch)
+	}
+	must(t, db.Append(t.Context(), entry(tail.Epoch+1, 1, 10, 10)))
+	if got := replay(t, db, event.BatchID{}); len(got) != 2 {
+		t.Errorf("%d batches, want 2", len(got))
+	}
+}
+
+func TestALargeBatchIsSentInSeveralBlocks(t *testing.T) {
+	db := open(t, freshConfig(t))
+	e := entry(1, 1, 0, 60)
+	for i := range e.Batch.Events {
+		e.Batch.Events[i].Envelope.Raw = bytes.Repeat([]byte{'x'}, 3<<20)
+	}
+	must(t, db.Append(t.Context(), e))
+	for row, err := range mustQuery(t, db, "SELECT count(), sum(length(raw)) FROM events") {
+		must(t, err)
+		if diff := cmp.Diff([]any{uint64(60), uint64(60 * 3 << 20)}, row); diff != "" {
+			t.Errorf("rows and bytes (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestAPasswordDoesNotShowItself(t *testing.T) {
+	cfg := store.DefaultConfig()
+	cfg.Password = "hunter2"
+	marshalled, err := json.Marshal(cfg)
+	must(t, err)
+	for _, shown := range []string{fmt.Sprint(cfg), fmt.Sprintf("%+v %#v %q", cfg, cfg, cfg.Password), string(marshalled), slog.AnyValue(cfg.Password).Resolve().String()} {
+		if strings.Contains(shown, "hunter2") {
+			t.Errorf("the password is in %s", shown)
+		}
 	}
 }

@@ -40,6 +40,15 @@ A source is FORMAT=PATH or NAME:FORMAT=PATH; several sources are read in step, a
   tocsin replay --source console:openssh=auth.log --timezone Europe/Berlin --rules my-rules/ --drain`,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, t) },
 	}
+	f.register(c)
+	c.Flags().BoolVar(&f.json, "json", false, "findings and incidents as OCSF, one a line")
+	c.Flags().BoolVar(&f.changes, "changes", false, "print every revision as it comes, not only the last")
+	c.Flags().BoolVar(&f.drain, "drain", false, "run event time past every deadline at the end")
+	return c
+}
+
+// register adds the flags that say what is read and with which tables and rules.
+func (f *replayFlags) register(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.sources, "source", nil, "FORMAT=PATH or NAME:FORMAT=PATH; repeat for several")
 	c.Flags().StringArrayVar(&f.rules, "rules", nil, "rule file or folder; repeat for several (default those of the configuration)")
 	c.Flags().StringVar(&f.assets, "assets", "", "inventory file (CSV or YAML)")
@@ -50,10 +59,6 @@ A source is FORMAT=PATH or NAME:FORMAT=PATH; several sources are read in step, a
 	c.Flags().StringVar(&f.received, "received", "", "time of records that state none and follow none, RFC 3339")
 	c.Flags().StringVar(&f.timezone, "timezone", "UTC", "zone of stamps without one")
 	c.Flags().StringVar(&f.site, "site", "", "plant the records belong to")
-	c.Flags().BoolVar(&f.json, "json", false, "findings and incidents as OCSF, one a line")
-	c.Flags().BoolVar(&f.changes, "changes", false, "print every revision as it comes, not only the last")
-	c.Flags().BoolVar(&f.drain, "drain", false, "run event time past every deadline at the end")
-	return c
 }
 
 func (f *replayFlags) run(c *cobra.Command, t *terminal) error {
@@ -129,11 +134,9 @@ func (f *replayFlags) settings() (app.ReplaySettings, error) {
 		return set, usagef("--timezone %q is not a time zone; write it like Europe/Berlin", f.timezone)
 	}
 	if f.received != "" {
-		at, err := time.Parse(time.RFC3339, f.received)
-		if err != nil {
-			return set, usagef("--received %q: write it like 2026-11-21T08:00:00Z", f.received)
+		if set.Received, err = moment("--received", f.received); err != nil {
+			return set, err
 		}
-		set.Received = at.UnixMicro()
 	}
 	seen := map[string]int{}
 	for _, s := range f.sources {

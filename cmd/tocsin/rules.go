@@ -15,7 +15,7 @@ import (
 )
 
 func rulesCommand(t *terminal) *cobra.Command {
-	return group("rules", "Lint, test, list and explain rules", rulesLint(t), rulesTest(t), rulesList(t))
+	return group("rules", "Lint, test, list and explain rules", rulesLint(t), rulesTest(t), rulesList(t), rulesExplain(t))
 }
 
 // rulePaths are the paths given, or those of the configuration.

@@ -45,14 +45,12 @@ func (t *ticket) set(name, value string) {
 
 // ticketField finds what to do with a column; nil where we have no use for it.
 func ticketField(name string) func(t *ticket, value string) {
-	key := ticketKey(name)
-	for _, f := range ticketFields {
-		if f.name == key {
-			return f.put
-		}
-	}
-	return nil
+	var room [maxTicketName]byte
+	return ticketByName[string(appendTicketKey(room[:0], name))]
 }
+
+// maxTicketName bounds the names of columns that we know.
+const maxTicketName = 64
 
 // unmappedTicket lists the columns, or the members of a single JSON ticket, that decoding does not read.
 func unmappedTicket(rec *event.Record) []string {
@@ -72,19 +70,22 @@ func unmappedTicket(rec *event.Record) []string {
 	})
 }
 
-func ticketKey(name string) string {
-	if rest, found := strings.CutPrefix(strings.ToLower(strings.TrimSpace(name)), "custom field ("); found {
-		name = strings.TrimSuffix(rest, ")")
+// appendTicketKey appends the letters and digits of a column's name in lower case, without Jira's wrapping; of a longer name than any we know
+// only the beginning.
+func appendTicketKey(dst []byte, name string) []byte {
+	const wrap = "custom field ("
+	if name = strings.TrimSpace(name); len(name) > len(wrap) && strings.EqualFold(name[:len(wrap)], wrap) {
+		name = strings.TrimSuffix(name[len(wrap):], ")")
 	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'A' && r <= 'Z':
-			return r + 'a' - 'A'
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			return r
+	for i := 0; i < len(name) && len(dst) < maxTicketName; i++ {
+		switch c := name[i]; {
+		case c >= 'A' && c <= 'Z':
+			dst = append(dst, c+'a'-'A')
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			dst = append(dst, c)
 		}
-		return -1
-	}, name)
+	}
+	return dst
 }
 
 // setObject takes the members of a JSON ticket; those of Jira's "fields" belong to it. names gives Jira's custom fields their titles.
@@ -267,6 +268,14 @@ var ticketFields = []struct {
 	{"cell", keepText(ticketZone)},
 	{"area", keepText(ticketZone)},
 }
+
+var ticketByName = func() map[string]func(t *ticket, value string) {
+	m := make(map[string]func(t *ticket, value string), len(ticketFields))
+	for _, f := range ticketFields {
+		m[f.name] = f.put
+	}
+	return m
+}()
 
 // ticketStates are the states of ServiceNow (in words and as the numbers its table interface gives), of Jira's change work flow and of
 // plain exports. What is not listed is unknown.

@@ -24,6 +24,9 @@ func (a *iseAttributes) setEnds(e *event.Event, p *iseHeader) {
 	} else if e.DstEndpoint.IP != "" {
 		setHost(&e.DstEndpoint, strings.ToLower(p.host))
 		e.DstEndpoint.IP = plainIP(a.destinationIP)
+		// The policy node stands in every sign-in of the site: it is an end here, but it joins nothing.
+		e.AddEntity(event.EntityDevice, event.RoleReporter, event.Context, event.ObjectReporter, e.DstEndpoint.Hostname)
+		e.AddEntity(event.EntityIP, event.RoleReporter, event.Context, event.ObjectReporter, e.DstEndpoint.IP)
 	}
 	a.setStation(e)
 	a.setUser(e)
@@ -218,9 +221,9 @@ func (a *iseAttributes) logon(e *event.Event, kind iseKind) {
 
 // setProtocol names how the account was checked.
 func (a *iseAttributes) setProtocol(e *event.Event) {
-	e.AppProtocol = strings.ToLower(a.protocol)
-	if e.AppProtocol == "" {
-		e.AppProtocol = "radius"
+	e.AppProtocol = "radius"
+	if a.protocol != "" && !strings.EqualFold(a.protocol, "radius") {
+		e.AppProtocol = strings.ToLower(a.protocol)
 	}
 	e.AuthProtocolID = 10
 	switch {
@@ -276,5 +279,12 @@ func (a *iseAttributes) accounting(e *event.Event) {
 	}
 }
 
-// lowerContains is strings.Contains without regard to case; sub is in lower case.
-func lowerContains(s, sub string) bool { return strings.Contains(strings.ToLower(s), sub) }
+// lowerContains is strings.Contains without regard to case; sub is in lower case and begins with a letter.
+func lowerContains(s, sub string) bool {
+	for i := 0; i+len(sub) <= len(s); i++ {
+		if s[i]|0x20 == sub[0] && strings.EqualFold(s[i:i+len(sub)], sub) {
+			return true
+		}
+	}
+	return false
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/tocsin-siem/tocsin/event"
+	schema "github.com/tocsin-siem/tocsin/event/ocsf"
 	"github.com/tocsin-siem/tocsin/ingest/format/jsonscan"
 )
 
@@ -49,6 +50,9 @@ type Scratch struct {
 	JSON   jsonscan.Result // The document.
 	Nested jsonscan.Result // One element inside it.
 	Buf    []byte
+
+	schema  schema.Validator // Keeps its tables of patterns between events.
+	columns zeekColumns      // The header of the log that the last row belonged to.
 }
 
 // Reject is the reason why a record cannot become an event.

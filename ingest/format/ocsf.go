@@ -87,7 +87,7 @@ func ocsfDocument(s *Scratch, dst []event.Event, rec *event.Record, doc jsonscan
 	switch {
 	case version != schema.Version:
 		e.Envelope.Quality |= event.Upgraded
-	case ocsfInvalid(doc.Raw()):
+	case schema.HasErrors(s.schema.Validate(doc.Raw())):
 		e.Envelope.Quality |= event.SchemaOdd
 	}
 	w.members(doc)
@@ -100,12 +100,6 @@ func ocsfDocument(s *Scratch, dst []event.Event, rec *event.Record, doc jsonscan
 		}
 	}
 	return dst, nil
-}
-
-// ocsfInvalid reports whether an event that claims the current version breaks its rules.
-func ocsfInvalid(doc []byte) bool {
-	var v schema.Validator
-	return schema.HasErrors(v.Validate(doc))
 }
 
 // setClass takes class and activity. A class without a struct becomes a base event whose activity names it.

@@ -266,6 +266,9 @@ func sshAuthType(method string) uint8 {
 }
 
 func portText(s string) uint16 {
+	if s == "" {
+		return 0
+	}
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil {
 		return 0

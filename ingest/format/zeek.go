@@ -40,18 +40,17 @@ func appendZeek(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event
 	if len(bytes.TrimSpace(entries)) == 0 {
 		return dst, Rejectf("no_event", "the record is empty")
 	}
-	h, ok := readZeekHeader(textOf(header))
-	if !ok {
+	if !s.columns.use(header) {
 		return dst, Rejectf("no_header", "the line is not JSON and has no #fields line before it, so its columns have no names")
 	}
-	return appendZeekColumns(dst, rec, &h, textOf(entries))
+	return appendZeekColumns(s, dst, rec, textOf(entries))
 }
 
 // maxEntries bounds the entries of one record: a record usually is one, and a whole file in one is a mistake of whoever sent it.
 const maxEntries = 10_000
 
-func appendZeekColumns(dst []event.Event, rec *event.Record, h *zeekHeader, entries string) ([]event.Event, error) {
-	start := len(dst)
+func appendZeekColumns(s *Scratch, dst []event.Event, rec *event.Record, entries string) ([]event.Event, error) {
+	start, h := len(dst), &s.columns.header
 	for entries != "" {
 		var line string
 		line, entries, _ = strings.Cut(entries, "\n")
@@ -65,9 +64,9 @@ func appendZeekColumns(dst []event.Event, rec *event.Record, h *zeekHeader, entr
 		if strings.IndexByte(line, h.separator) < 0 || h.separator == '\t' && binaryText(line) {
 			return dst[:start], Rejectf("wrong_format", "the line does not have the columns that the header names")
 		}
-		var z zeekRow
-		whole := z.read(h, line)
-		dst = zeekEvent(dst, &z, rec)
+		z := zeekRow{cells: &s.columns.cells}
+		whole := z.read(&s.columns, line)
+		dst = zeekEvent(s, dst, &z, rec)
 		if !whole {
 			dst[len(dst)-1].Envelope.Quality |= event.SchemaOdd
 		}
@@ -103,7 +102,7 @@ func appendZeekJSON(s *Scratch, dst []event.Event, rec *event.Record) ([]event.E
 			return dst, Rejectf("unknown_log", "the entry has no _path, and its keys are those of no known log")
 		}
 	}
-	dst = zeekEvent(dst, &z, rec)
+	dst = zeekEvent(s, dst, &z, rec)
 	e := &dst[len(dst)-1]
 	r := &s.JSON
 	for _, f := range zeekSecrets {

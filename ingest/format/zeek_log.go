@@ -7,7 +7,7 @@ import (
 )
 
 // zeekEvent appends the event of one entry.
-func zeekEvent(dst []event.Event, z *zeekRow, rec *event.Record) []event.Event {
+func zeekEvent(s *Scratch, dst []event.Event, z *zeekRow, rec *event.Record) []event.Event {
 	dst = append(dst, event.Event{})
 	e := &dst[len(dst)-1]
 	zeekCommon(e, z, rec)
@@ -17,7 +17,7 @@ func zeekEvent(dst []event.Event, z *zeekRow, rec *event.Record) []event.Event {
 		e.ClassUID, e.ActivityID, e.Activity = event.ClassBase, 0, ""
 	}
 	if uid := e.Connection.UID; uid != "" && e.Time != 0 {
-		e.Envelope.ID = event.NewID("zeek", uid, z.path, z.str(zTS), zeekDiscriminator(z))
+		e.Envelope.ID = event.NewID("zeek", uid, z.path, z.str(zTS), zeekDiscriminator(s, z))
 	}
 	return dst
 }
@@ -27,22 +27,22 @@ func needsEnd(class uint32) bool {
 	return class/1000 == 4 && class != event.ClassHTTP || class == event.ClassOTCommand
 }
 
-// zeekDiscriminator tells entries apart that one connection gives at one instant.
-func zeekDiscriminator(z *zeekRow) string {
+// zeekDiscriminator tells entries apart that one connection gives at one instant. The text lies in the scratch.
+func zeekDiscriminator(s *Scratch, z *zeekRow) string {
 	switch z.path {
 	case "conn", "http", "ssl", "ssh", "radius", "dhcp":
 		return z.str(zURI)
 	}
-	var b strings.Builder
+	b := s.Buf[:0]
 	for _, f := range [...]zeekField{
 		zQuery, zQType, zNote, zMsg, zName, zFunc, zReqResp, zPDUType, zAddress, zValues, zReqValues, zRespValues, zFCRequest, zFCReply, zFunctionName,
 		zFunctionCode, zSubfunctionName, zIndexNumber, zObjectType, zTopic, zPayload, zFUID, zIsOrig, zIdentifier, zNodeNumeric, zNodeString,
 		zAction, zFilename, zCommand, zArg, zFingerprint, zOpcodeName, zPDUName,
 	} {
-		b.WriteString(z.str(f))
-		b.WriteByte(0)
+		b = append(append(b, z.str(f)...), 0)
 	}
-	return b.String()
+	s.Buf = b[:0]
+	return textOf(b)
 }
 
 // zeekCommon fills what every log has.

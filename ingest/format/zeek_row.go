@@ -13,7 +13,7 @@ import (
 // zeekRow is one entry of a log, whether it came as JSON or as columns.
 type zeekRow struct {
 	json  *jsonscan.Result // nil for columns
-	cells [zFields]string
+	cells *[zFields]string // nil for JSON
 	path  string // The log's name.
 	set   byte   // What separates the members of a set or vector.
 }
@@ -53,7 +53,11 @@ func (z *zeekRow) num(f zeekField) (int64, bool) {
 	if z.json != nil {
 		return z.json.LooseInt64(int(f))
 	}
-	n, err := strconv.ParseInt(z.cells[f], 10, 64)
+	s := z.cells[f]
+	if s == "" || s[0] > '9' {
+		return 0, false // The usual case, spared the error that ParseInt makes.
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
 }
 
@@ -165,33 +169,59 @@ func readZeekHeader(lines string) (h zeekHeader, ok bool) {
 	return h, ok
 }
 
+// zeekColumns is a header taken apart, and the cells of the row at hand. Rows of one log follow each other, so the last header is kept.
+type zeekColumns struct {
+	text   string // Our own copy of the header: the buffer it stood in may be another one's by now.
+	ok     bool
+	header zeekHeader
+	fields []zeekField // Of each column; zFields for one we have no use for.
+	cells  [zFields]string
+}
+
+// use makes the header the one that rows are read by. It reports whether it names the columns.
+func (c *zeekColumns) use(header []byte) bool {
+	if c.text == textOf(header) {
+		return c.ok
+	}
+	c.text = string(header)
+	c.header, c.ok = readZeekHeader(c.text)
+	c.fields = c.fields[:0]
+	for name := range strings.SplitSeq(c.header.fields, string(rune(c.header.separator))) {
+		f, known := zeekByName[name]
+		if !known {
+			f = zFields
+		}
+		c.fields = append(c.fields, f)
+	}
+	return c.ok
+}
+
 // read fills the row from one line of columns. It reports whether the line has as many cells as there are columns.
-func (z *zeekRow) read(h *zeekHeader, line string) (whole bool) {
+func (z *zeekRow) read(c *zeekColumns, line string) (whole bool) {
+	h := &c.header
 	z.path, z.set = h.path, h.set
-	names := h.fields
-	for {
-		end := strings.IndexByte(names, h.separator)
-		name := names
-		if end >= 0 {
-			name, names = names[:end], names[end+1:]
-		}
-		cut := strings.IndexByte(line, h.separator)
-		cell := line
-		if cut >= 0 {
-			cell, line = line[:cut], line[cut+1:]
-		}
-		if cell != h.unset && cell != h.empty && cell != "" {
-			if f, ok := zeekByName[name]; ok {
-				z.cells[f] = cell
-				if !slices.Contains(zeekSecrets[:], f) {
-					z.cells[f] = zeekUnescape(cell)
-				}
+	clear(z.cells[:])
+	for i, f := range c.fields {
+		cell, rest, more := cutByte(line, h.separator)
+		line = rest
+		if f != zFields && cell != h.unset && cell != h.empty && cell != "" {
+			z.cells[f] = cell
+			if !slices.Contains(zeekSecrets[:], f) {
+				z.cells[f] = zeekUnescape(cell)
 			}
 		}
-		if end < 0 || cut < 0 {
-			return end < 0 && cut < 0
+		if last := i == len(c.fields)-1; last || !more {
+			return last && !more
 		}
 	}
+	return false
+}
+
+func cutByte(s string, sep byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, sep); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
 }
 
 // zeekUnescape undoes the \x.. escapes by which columns carry separators and bytes that are no text.

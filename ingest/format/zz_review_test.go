@@ -36,6 +36,9 @@ func TestZZReview(t *testing.T) {
 			}
 			out = keep
 		}
+		if i := strings.Index(line, "operationName"); i > 0 {
+			line = line[i+16:]
+		}
 		if i := strings.Index(line, "event_type"); i > 0 {
 			line = line[i+12:]
 		}

@@ -1,0 +1,272 @@
+package store_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/store"
+)
+
+func finding(name string, revision int32) incident.Finding {
+	e := sample(len(name))
+	return incident.Finding{
+		ID: event.NewID("finding", name), Revision: revision, State: incident.Provisional, Reason: "history: 3h of 72h",
+		Rule: incident.RuleRef{ID: "rule-" + name, Version: 2, Title: "Title <b>", Tags: []string{"attack.t1078"}, Owner: "ot"},
+		Key:  "k\x1f1", Vars: []incident.Var{{Name: "user", Value: "user:ana.silva"}}, Time: start + int64(len(name)), First: start, Seen: start + 5,
+		Score: 77, Severity: incident.High, Evidence: []incident.Evidence{{Step: "logon", Event: refOf(&e)}},
+		Collected: []incident.Collected{{Name: "robots", Values: []string{"a", "b"}}}, Repeats: 2, LastRepeat: start + 9, Notes: []string{"order not certain within 5s"},
+	}
+}
+
+func change(name string, revision int32, batch event.BatchID, index int, kind incident.ChangeKind) incident.Change {
+	in := &incident.Incident{
+		ID: event.NewID("incident", name), Revision: revision, Status: incident.Open, Title: "Robot arm moved by " + name, Severity: incident.High, Score: 80,
+		Owner: "robot-operations", OwnerWhy: "robots are affected", First: start, Last: start + 9, Opened: start, Updated: start + int64(revision)*1e6,
+		Findings: []incident.Finding{finding(name, 1)}, Links: []incident.Link{{Weight: 1.5, Shared: []incident.Shared{{ID: "user:ana.silva", Kind: event.EntityUser, Weight: 1}}}},
+		Entities: []incident.Member{{ID: "user:ana.silva", Kind: event.EntityUser, Strength: event.Medium, Roles: []event.Role{event.RoleActor}, Findings: 1}},
+		Domains:  []string{"identity", "robot"}, Robots: []string{"robot:" + name}, Changed: []event.Note{{Entity: "robot:" + name, What: "mode", Value: "manual"}},
+		Remarks: []incident.Remark{{At: start, By: "ana", Text: "<script>"}},
+	}
+	if kind == incident.ChangeClosed {
+		in.Status, in.Verdict = incident.Closed, incident.Misuse
+	}
+	return incident.Change{Batch: batch, Index: index, Kind: kind, Fields: []string{"findings", "score"}, Actor: "rule:r1", Origin: "soc", Incident: in}
+}
+
+// record puts three incidents into a store: a (open), b (revised and closed), c.
+func record(t *testing.T, db *store.DB) []incident.Change {
+	t.Helper()
+	one, two := event.BatchID{Epoch: 1, Number: 1}, event.BatchID{Epoch: 1, Number: 2}
+	must(t, db.Append(t.Context(), entry(1, 1, 0, 5)))
+	must(t, db.Append(t.Context(), entry(1, 2, 5, 5)))
+	changes := []incident.Change{
+		change("a", 1, one, 0, incident.ChangeOpened), change("b", 1, one, 1, incident.ChangeOpened),
+		change("b", 2, two, 0, incident.ChangeClosed), change("c", 3, two, 1, incident.ChangeUpdated),
+	}
+	must(t, db.Record(t.Context(), one, []incident.Finding{finding("a", 1), finding("bb", 1)}, changes[:2]))
+	final := finding("bb", 2)
+	final.State, final.Shadow = incident.Final, true
+	// Twice, as after a crash between the rows and the mark.
+	for range 2 {
+		must(t, db.Record(t.Context(), two, []incident.Finding{final}, changes[2:]))
+	}
+	return changes
+}
+
+func TestRecordedIncidentsAreListedByTheirLatestRevision(t *testing.T) {
+	db := open(t, freshConfig(t))
+	changes := record(t, db)
+	a, b, c := changes[0].Incident, changes[2].Incident, changes[3].Incident
+	for name, tc := range map[string]struct {
+		filter store.IncidentFilter
+		want   []*incident.Incident
+	}{
+		"all":      {store.IncidentFilter{}, []*incident.Incident{c, b, a}},
+		"page":     {store.IncidentFilter{Limit: 1, After: store.IncidentCursor{Updated: c.Updated, ID: c.ID}}, []*incident.Incident{b}},
+		"open":     {store.IncidentFilter{Status: []incident.Status{incident.Open, incident.Acknowledged}}, []*incident.Incident{c, a}},
+		"robot":    {store.IncidentFilter{Robot: "robot:b"}, []*incident.Incident{b}},
+		"rule":     {store.IncidentFilter{Rule: "rule-a"}, []*incident.Incident{a}},
+		"title":    {store.IncidentFilter{Title: "BY C"}, []*incident.Incident{c}},
+		"severity": {store.IncidentFilter{Severity: incident.Critical}, nil},
+		"updated":  {store.IncidentFilter{From: b.Updated, To: c.Updated}, []*incident.Incident{b}},
+		"nobody's": {store.IncidentFilter{Entity: "user:ana.silva", Owner: "it"}, nil},
+	} {
+		if diff := cmp.Diff(tc.want, collect(t, db.Incidents(t.Context(), tc.filter))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for revision, want := range map[int32]*incident.Incident{0: b, 1: changes[1].Incident, 2: b} {
+		got, found, err := db.Incident(t.Context(), b.ID, revision)
+		must(t, err)
+		if !found || got.Revision != want.Revision || got.Status != want.Status {
+			t.Errorf("revision %d of incident b: found %v, %+v", revision, found, got)
+		}
+	}
+	if _, found, err := db.Incident(t.Context(), event.NewID("none"), 0); found || err != nil {
+		t.Errorf("an unknown incident gave %v, %v", found, err)
+	}
+}
+
+func TestFindingsAreListedByTheirLatestRevision(t *testing.T) {
+	db := open(t, freshConfig(t))
+	record(t, db)
+	final := finding("bb", 2)
+	final.State, final.Shadow = incident.Final, true
+	a := finding("a", 1)
+	if diff := cmp.Diff([]*incident.Finding{&final, &a}, collect(t, db.Findings(t.Context(), store.FindingFilter{}))); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	for name, f := range map[string]store.FindingFilter{
+		"state": {State: incident.Provisional}, "shadow": {Shadow: event.False}, "rule": {Rule: "rule-a"},
+		"cursor": {After: store.EventCursor{Time: final.Time, ID: final.ID}}, "time": {To: final.Time, Entity: "user:ana.silva"},
+	} {
+		if diff := cmp.Diff([]*incident.Finding{&a}, collect(t, db.Findings(t.Context(), f))); diff != "" {
+			t.Errorf("by %s (-want +got):\n%s", name, diff)
+		}
+	}
+	got, found, err := db.Finding(t.Context(), final.ID)
+	must(t, err)
+	if diff := cmp.Diff(&final, got); !found || diff != "" {
+		t.Errorf("by id: found %v (-want +got):\n%s", found, diff)
+	}
+}
+
+func TestChangesComeInTheOrderOfTheLogAndOnce(t *testing.T) {
+	db := open(t, freshConfig(t))
+	want := record(t, db)
+	if diff := cmp.Diff(want, collect(t, db.Changes(t.Context(), store.ChangeCursor{}, 0))); diff != "" {
+		t.Errorf("changes (-recorded +read):\n%s", diff)
+	}
+	if diff := cmp.Diff(want[2:3], collect(t, db.Changes(t.Context(), store.ChangeCursor{Batch: want[1].Batch, Index: want[1].Index}, 1))); diff != "" {
+		t.Errorf("one change behind the second (-want +got):\n%s", diff)
+	}
+	tail, err := db.Tail(t.Context())
+	must(t, err)
+	if want := (event.BatchID{Epoch: 1, Number: 2}); tail.Recorded != want {
+		t.Errorf("recorded up to %v, want %v", tail.Recorded, want)
+	}
+}
+
+func TestChangesAreReadInSteps(t *testing.T) {
+	db := open(t, freshConfig(t))
+	must(t, db.Append(t.Context(), entry(1, 1, 0, 5)))
+	var want []incident.Change
+	for i := range 450 {
+		want = append(want, change(fmt.Sprint("i", i), 1, event.BatchID{Epoch: 1, Number: 1}, i, incident.ChangeOpened))
+	}
+	must(t, db.Record(t.Context(), event.BatchID{Epoch: 1, Number: 1}, nil, want))
+	if diff := cmp.Diff(want, collect(t, db.Changes(t.Context(), store.ChangeCursor{}, 0))); diff != "" {
+		t.Errorf("changes (-recorded +read):\n%s", diff)
+	}
+}
+
+func TestADeliveryIsAsItsLastAttemptLeftIt(t *testing.T) {
+	db := open(t, freshConfig(t))
+	changes := record(t, db)
+	deliveries := make([]incident.Delivery, 3)
+	for i := range deliveries {
+		in := changes[i].Incident
+		deliveries[i] = incident.Delivery{ID: incident.DeliveryID(in.ID, in.Revision, "soc"), Endpoint: "soc", Change: changes[i], Attempts: 1, Next: start + 60e6, State: incident.DeliveryPending, Error: "503"}
+	}
+	must(t, db.Settle(t.Context(), deliveries...))
+	deliveries[1].Attempts, deliveries[1].State, deliveries[1].Error = 2, incident.DeliveryDone, ""
+	deliveries[2].Attempts, deliveries[2].State, deliveries[2].Next = 9, incident.DeliveryDead, 0
+	must(t, db.Settle(t.Context(), deliveries[1:]...))
+	for name, tc := range map[string]struct {
+		filter store.DeliveryFilter
+		want   []incident.Delivery
+	}{
+		"pending":  {store.DeliveryFilter{State: incident.DeliveryPending}, deliveries[:1]},
+		"due":      {store.DeliveryFilter{State: incident.DeliveryPending, Due: start + 60e6}, deliveries[:1]},
+		"not due":  {store.DeliveryFilter{State: incident.DeliveryPending, Due: start + 60e6 - 1}, nil},
+		"done":     {store.DeliveryFilter{State: incident.DeliveryDone, Endpoint: "soc"}, deliveries[1:2]},
+		"dead":     {store.DeliveryFilter{State: incident.DeliveryDead, Incident: changes[2].Incident.ID}, deliveries[2:]},
+		"nobody's": {store.DeliveryFilter{Endpoint: "other"}, nil},
+	} {
+		if diff := cmp.Diff(tc.want, collect(t, db.Deliveries(t.Context(), tc.filter))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestRejectsAndNotesAreListedWithWhatTheyHold(t *testing.T) {
+	db := open(t, freshConfig(t))
+	e := entry(1, 1, 0, 5)
+	must(t, db.Append(t.Context(), e))
+	if diff := cmp.Diff(e.Batch.Rejects, collect(t, db.Rejects(t.Context(), store.RejectFilter{Code: "json_syntax", Limit: 5}))); diff != "" {
+		t.Errorf("rejects (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(e.Notes, collect(t, db.Notes(t.Context(), "robot:amr-01", start, 0, 10))); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheMirrorOfBindingsKeepsTheLatestEnd(t *testing.T) {
+	db := open(t, freshConfig(t))
+	b := store.Binding{Relation: "ip-mac", Identifier: "10.1.0.7", Entity: "mac:02:00:5e:10:00:07", Since: start, Until: start + 10, Source: "dhcp", Confidence: 50}
+	must(t, db.MirrorBindings(t.Context(), []store.Binding{b}))
+	b.Until = start + 99
+	must(t, db.MirrorBindings(t.Context(), []store.Binding{b}))
+	if diff := cmp.Diff([]store.Binding{b}, collect(t, db.Bindings(t.Context(), "10.1.0.7", start+50, 10))); diff != "" {
+		t.Errorf("bindings (-want +got):\n%s", diff)
+	}
+	if got := collect(t, db.Bindings(t.Context(), "10.1.0.7", start+99, 10)); len(got) != 0 {
+		t.Errorf("%v after its end, want none", got)
+	}
+}
+
+func TestTheNewestWholeCheckpointIsTaken(t *testing.T) {
+	cfg := freshConfig(t)
+	db := open(t, cfg)
+	if c, err := db.Latest(t.Context()); err != nil || c.Batch != (event.BatchID{}) {
+		t.Errorf("without a checkpoint: %v, %v", c.Batch, err)
+	}
+	saved := map[uint64][]byte{}
+	for n := range uint64(5) {
+		must(t, db.Append(t.Context(), entry(1, n+1, int(n)*5, 5)))
+		data := make([]byte, 9<<20+int(n))
+		_, _ = rand.Read(data)
+		saved[n+1] = data
+		must(t, db.Save(t.Context(), incident.Checkpoint{Batch: event.BatchID{Epoch: 1, Number: n + 1}, Data: data}))
+	}
+	conn := admin(t, cfg)
+	table := cfg.Database + ".checkpoints"
+	var kept uint64
+	must(t, conn.QueryRow(t.Context(), "SELECT uniqExact(number) FROM "+table).Scan(&kept))
+	if kept != 3 {
+		t.Errorf("%d checkpoints are kept, want 3", kept)
+	}
+	check := func(number uint64) {
+		t.Helper()
+		c, err := db.Latest(t.Context())
+		if err != nil || c.Batch.Number != number || string(c.Data) != string(saved[number]) {
+			t.Errorf("the latest is %v with %d bytes, %v; want batch %d as it was saved", c.Batch, len(c.Data), err, number)
+		}
+	}
+	check(5)
+	must(t, conn.Exec(t.Context(), "ALTER TABLE "+table+" UPDATE data = concat('x', substring(data, 2)) WHERE number = 5 AND chunk = 1 SETTINGS mutations_sync = 2"))
+	check(4)
+	must(t, conn.Exec(t.Context(), "ALTER TABLE "+table+" DELETE WHERE number = 4 AND chunk = 2 SETTINGS mutations_sync = 2"))
+	check(3)
+	must(t, conn.Exec(t.Context(), "ALTER TABLE "+cfg.Database+".batches DELETE WHERE number = 3 SETTINGS mutations_sync = 2"))
+	if c, err := db.Latest(t.Context()); err != nil || c.Data != nil {
+		t.Errorf("with none whole: batch %v, %v; want none", c.Batch, err)
+	}
+}
+
+func TestAPermanentErrorIsReturnedAtOnce(t *testing.T) {
+	cfg := freshConfig(t)
+	db := open(t, cfg)
+	must(t, admin(t, cfg).Exec(t.Context(), "DROP TABLE "+cfg.Database+".hits"))
+	err := db.Append(t.Context(), entry(1, 1, 0, 5))
+	if err == nil || errors.Is(err, store.ErrFenced) {
+		t.Errorf("appending without a table gave %v, want the engine's error", err)
+	}
+	if got := replay(t, db, event.BatchID{}); len(got) != 0 {
+		t.Errorf("%d batches after a failed append, want none", len(got))
+	}
+}
+
+func TestBlocksArriveRowByRowAsTheyDoWhole(t *testing.T) {
+	cfg := freshConfig(t)
+	db := open(t, cfg)
+	db.SendRowByRow()
+	e := entry(1, 1, 0, 20)
+	must(t, db.Append(t.Context(), e))
+	var want []*event.Event
+	for i := range 20 {
+		want = append(want, new(sample(i)))
+	}
+	if diff := cmp.Diff(want, collect(t, db.Events(t.Context(), store.EventFilter{Forward: true}))); diff != "" {
+		t.Errorf("events (-appended +read):\n%s", diff)
+	}
+	if diff := cmp.Diff([]*incident.Entry{forReplay(e)}, replay(t, db, event.BatchID{}), zones); diff != "" {
+		t.Errorf("replay (-appended +read):\n%s", diff)
+	}
+}
