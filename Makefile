@@ -44,7 +44,7 @@ rules: build ## Lint and test the shipped rules
 	bin/tocsin rules test
 
 docs: ## Write the generated tables in docs/ anew
-	$(GO) test ./app -run TestDocuments -update
+	$(GO) test ./docs -update
 
 golden: ## Write every golden file anew; read the diff before you keep it
 	$(GO) test ./ingest/format -run Golden -update

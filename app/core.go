@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/correlate"
@@ -81,6 +82,7 @@ type Enricher struct {
 func (x *Enricher) Enrich(b *event.Batch) {
 	start := time.Now()
 	x.stats = x.enricher.Enrich(b.Events, b.Sorted)
+	b.Learned = x.enricher.Bindings().Learned()
 	x.took = time.Since(start)
 }
 
@@ -112,6 +114,9 @@ func (l lookups) AssetField(id, field string) event.FieldValue {
 		return v
 	}
 	switch field {
+	case "name":
+		_, name, _ := strings.Cut(a.ID, ":")
+		return text(name)
 	case "kind":
 		return text(a.Kind)
 	case "site":

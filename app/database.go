@@ -47,6 +47,9 @@ type Database struct {
 	log    *slog.Logger
 	config engine.Config
 
+	life   context.Context // Ends with Close: a start under way is given up.
+	end    context.CancelFunc
+
 	mu      sync.Mutex
 	process *engine.Process // nil with a server
 	closing bool
@@ -61,6 +64,7 @@ func OpenDatabase(ctx context.Context, c Config, log *slog.Logger, meter metric.
 		return nil, err
 	}
 	d := &Database{log: log.With("component", "engine")}
+	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	if len(cfg.Addr) == 0 {
 		d.config = EngineConfig(c)
 		d.config.Progress = progress
@@ -108,7 +112,7 @@ func (d *Database) ended() bool {
 
 func (d *Database) restart() bool {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		p, err := engine.Start(context.Background(), d.config)
+		p, err := engine.Start(d.life, d.config)
 		d.mu.Lock()
 		if err == nil && !d.closing {
 			d.process = p
@@ -125,11 +129,15 @@ func (d *Database) restart() bool {
 		}
 		reason := fmt.Sprint(err)
 		d.down.Store(&reason)
-		time.Sleep(wait)
+		select {
+		case <-d.life.Done():
+		case <-time.After(wait):
+		}
 	}
 }
 
 func (d *Database) closeEngine() {
+	d.end()
 	d.mu.Lock()
 	d.closing = true
 	p := d.process

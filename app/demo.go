@@ -75,7 +75,7 @@ func Demo(ctx context.Context, cfg Config, set DemoSettings) error {
 
 // showDemo prints what came out and waits, unless once.
 func (s *Service) showDemo(ctx context.Context, set DemoSettings) error {
-	if err := s.worker.Drain(ctx, now()); err != nil {
+	if err := s.worker.Drain(ctx, s.now()); err != nil {
 		return err
 	}
 	if !set.Changes {
@@ -95,8 +95,7 @@ func (s *Service) showDemo(ctx context.Context, set DemoSettings) error {
 		return nil
 	}
 	fmt.Fprintf(set.Talk, "\nThe console shows it at %s/ — stop with Ctrl-C.\n", s.URL())
-	<-ctx.Done()
-	return nil
+	return s.pipeline.Attend(ctx)
 }
 
 // scenarioInputs writes a scenario's raw logs into dir and gives the sources that read them.

@@ -8,6 +8,7 @@ import (
 	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/enrich"
 	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
 )
 
 // healthBoard remembers what the health page tells.
@@ -18,10 +19,25 @@ type healthBoard struct {
 	events   int64
 	rejects  int64
 	marks    []event.Mark
+	ends     map[string]event.End // by source
 	problems []enrich.Problem
 }
 
-func newHealthBoard() *healthBoard { return &healthBoard{} }
+func newHealthBoard() *healthBoard { return &healthBoard{ends: map[string]event.End{}} }
+
+// recovered shows where the log ends, until the first batch.
+func (h *healthBoard) recovered(tail incident.Tail) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sources(tail.Marks, tail.Ends)
+}
+
+func (h *healthBoard) sources(marks []event.Mark, ends []event.End) {
+	h.marks = marks
+	for _, e := range ends {
+		h.ends[e.Source] = e
+	}
+}
 
 func (h *healthBoard) batch(b *event.Batch) {
 	h.mu.Lock()
@@ -29,7 +45,7 @@ func (h *healthBoard) batch(b *event.Batch) {
 	h.last, h.batchID = time.Now(), b.ID
 	h.events += int64(len(b.Events))
 	h.rejects += int64(len(b.Rejects))
-	h.marks = b.Marks
+	h.sources(b.Marks, b.Ends)
 }
 
 func (h *healthBoard) tables(problems []enrich.Problem) {
@@ -53,6 +69,9 @@ func (s *Service) checks() []console.Check {
 		detail := "no event yet"
 		if m.Newest != 0 {
 			detail = "newest event " + stamp(m.Newest) + " UTC"
+		}
+		if e, ok := h.ends[m.Source]; ok {
+			detail += fmt.Sprintf("; read to %d", e.Offset)
 		}
 		if m.Idle {
 			detail += "; idle"

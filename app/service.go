@@ -30,6 +30,7 @@ type ServiceSettings struct {
 	Progress  func(engine.Progress)
 	Published func([]incident.Change) // Told of recorded changes; nil: nobody.
 	Ready     func(url string)        // Told when the console answers and recovery is done; nil: nobody.
+	Clock     func() time.Time        // Our clock; nil: the machine's.
 	Inputs    []ReplayInput           // Read once instead of the configured sources, always the one furthest behind; for the demo.
 }
 
@@ -61,9 +62,15 @@ type cleanup struct {
 // grace is how long stopping may take before it is cut short.
 const grace = 20 * time.Second
 
+// manners is how long open requests may take to end.
+const manners = 5 * time.Second
+
 // Run starts the service, runs it until ctx ends or its inputs do, and stops it. after, if given, runs between the end of the inputs and
 // the stop.
 func Run(ctx context.Context, cfg Config, set ServiceSettings, after func(context.Context, *Service) error) (err error) {
+	if set.Clock == nil {
+		set.Clock = time.Now
+	}
 	s := &Service{cfg: cfg, set: set, posts: map[string]http.Handler{}, wake: make(chan struct{}, 1), health: newHealthBoard()}
 	defer func() {
 		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
@@ -130,12 +137,12 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.desk, err = triage.NewDesk(s.cfg.Triage, triage.Settings{Source: s.source(), Now: time.Now, Log: s.tel.Log.With("component", "triage"), Metrics: triageMetrics, Raw: r}, NewOutbox(s.db.DB))
+	s.desk, err = triage.NewDesk(s.cfg.Triage, triage.Settings{Source: s.source(), Now: s.set.Clock, Log: s.tel.Log.With("component", "triage"), Metrics: triageMetrics, Raw: r}, NewOutbox(s.db.DB))
 	if err != nil {
 		return err
 	}
 	s.worker = correlate.NewWorker(correlate.WorkerSettings{
-		Engine: s.core.Engine, Stitcher: s.core.Stitcher, State: s.core.Enricher.bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
+		Engine: s.core.Engine, Stitcher: s.core.Stitcher, State: s.core.Enricher.enricher.Bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
 		Versions: func() (string, string) { return s.core.Rules.Hash, s.core.Live.Tables().Version() },
 		Every:    s.cfg.Correlate.Checkpoint.Microseconds(), Published: s.published, Slog: s.tel.Log.With("component", "correlate"), Folded: s.folded,
 	})
@@ -143,9 +150,7 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.core.relearn(ctx, s.db.DB, tail); err != nil {
-		return err
-	}
+	s.health.recovered(tail)
 	if err := s.sources(ctx, tail); err != nil {
 		return err
 	}
@@ -173,7 +178,7 @@ func (s *Service) folded(b *event.Batch, hits, findings, changes int) {
 func (s *Service) sources(ctx context.Context, tail incident.Tail) error {
 	set := ingest.Settings{
 		Config:   ingest.Config{Batch: s.cfg.Ingest.Batch, Bytes: s.cfg.Ingest.Bytes, Linger: s.cfg.Ingest.Linger, Idle: s.cfg.Ingest.Idle},
-		Enricher: s.core.Enricher, Handler: &spanned{s.worker, s.tel.Tracer}, Clock: now, Log: s.tel.Log.With("component", "ingest"),
+		Enricher: s.core.Enricher, Handler: &spanned{s.worker, s.tel.Tracer}, Clock: s.now, Log: s.tel.Log.With("component", "ingest"),
 		Carry: tail.Carry, Marks: tail.Marks, Wake: s.wake,
 	}
 	var err error
@@ -188,7 +193,7 @@ func (s *Service) sources(ctx context.Context, tail incident.Tail) error {
 		set.Inputs = append(set.Inputs, in)
 	}
 	for _, in := range s.set.Inputs {
-		source, err := in.Open(now)
+		source, err := in.Open(s.now)
 		if err != nil {
 			return err
 		}
@@ -198,7 +203,8 @@ func (s *Service) sources(ctx context.Context, tail incident.Tail) error {
 	return err
 }
 
-func now() int64 { return time.Now().UnixMicro() }
+// now is our clock in microseconds.
+func (s *Service) now() int64 { return s.set.Clock().UnixMicro() }
 
 func (s *Service) open(ctx context.Context, c SourceConfig, tail incident.Tail) (ingest.Input, error) {
 	f, ok := format.ByName(c.Format)
@@ -217,12 +223,12 @@ func (s *Service) open(ctx context.Context, c SourceConfig, tail incident.Tail) 
 	case c.File != "":
 		in.IsFile = c.Follow != nil && !*c.Follow
 		in.Source, err = ingest.OpenFile(ingest.FileConfig{
-			Name: c.Name, Path: c.File, Follow: !in.IsFile, Format: f, Site: c.Site, Zone: zone, From: endOf(tail, c.Name), Clock: now,
+			Name: c.Name, Path: c.File, Follow: !in.IsFile, Format: f, Site: c.Site, Zone: zone, From: endOf(tail, c.Name), Clock: s.now,
 		})
 	case c.Stdin:
-		in.Source = ingest.NewStream(ctx, c.Name, s.set.Stdin, f, c.Site, zone, now)
+		in.Source = ingest.NewStream(ctx, c.Name, s.set.Stdin, f, c.Site, zone, s.now)
 	default:
-		h := ingest.NewHTTP(c.Name, f, c.Site, zone, now)
+		h := ingest.NewHTTP(c.Name, f, c.Site, zone, s.now)
 		in.Source = h
 		s.posts["POST /ingest/"+c.Name], err = withToken(c, h)
 	}
@@ -270,12 +276,14 @@ func (s *Service) serve(ctx context.Context, r reader) error {
 	for pattern, h := range s.posts {
 		mounts[pattern] = h
 	}
-	handler, err := console.New(console.Settings{Reader: r, Analyst: s, Health: s.checks, Mounts: mounts, Log: s.tel.Log.With("component", "console"), Now: now})
+	handler, err := console.New(console.Settings{Reader: r, Analyst: s, Health: s.checks, Mounts: mounts, Log: s.tel.Log.With("component", "console"), Now: s.now})
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	backCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, BaseContext: func(net.Listener) context.Context { return backCtx },
+	}
 	var back sync.WaitGroup
 	back.Go(func() {
 		if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -287,9 +295,13 @@ func (s *Service) serve(ctx context.Context, r reader) error {
 	s.onStop("console", func(ctx context.Context) error {
 		cancel()
 		s.feed.Close()
-		err := server.Shutdown(ctx)
+		ctx, enough := context.WithTimeout(ctx, manners)
+		defer enough()
+		if server.Shutdown(ctx) != nil { // A client that does not let go is no reason to stop without a checkpoint.
+			_ = server.Close()
+		}
 		back.Wait()
-		return err
+		return nil
 	})
 	if s.set.Ready != nil {
 		s.set.Ready(s.URL())

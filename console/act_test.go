@@ -109,6 +109,7 @@ func TestAnActOnAnOldRevisionIsRefusedWhateverItDiffersIn(t *testing.T) {
 	for _, f := range []url.Values{
 		form(in, "assign", "assignee", "ben"), form(in, "acknowledge"), form(in, "assign", "assignee", "ana", "by", "ben"), form(in, "assign", "assignee", "ana", "into", id(in)),
 		form(in, "assign", "assignee", "ana", "finding", event.FormatID(event.FindingPrefix, in.Findings[0].ID)), form(in, "assign", "assignee", "ana", "text", "x"),
+		form(in, "acknowledge", "assignee", "ana"), form(in, "assign", "assignee", "ana", "verdict", "test"),
 	} {
 		w := post(h, "/incidents/"+id(in), f)
 		got := readPage(t, w.Body.String())

@@ -3,6 +3,7 @@ package console_test
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -44,7 +45,7 @@ func browser(t *testing.T) func(args ...string) string {
 	return nil
 }
 
-func TestABrowserShowsThePages(t *testing.T) {
+func TestABrowserShowsEveryPage(t *testing.T) {
 	run := browser(t)
 	p, in := compromised(t)
 	p.fixed = routine()
@@ -58,6 +59,8 @@ func TestABrowserShowsThePages(t *testing.T) {
 	}{
 		"queue":    {"/incidents", []string{"Queue", "Repeated protective stops of AMR-0017", "authorised activity", "5 incidents", id}},
 		"incident": {"/incidents/" + id, []string{"Malfunction or intrusion?", "Intrusion", "Which robots?", "AMR-0042", "Second-factor fatigue", "Why these belong together", "<svg", "<circle", `id="m0"`, "acknowledge"}},
+		"rejects":  {"/rejects", []string{"json_syntax"}},
+		"health":   {"/health", []string{"needs attention"}},
 		"event":    {"/events/" + program.String(), []string{"robot_control.program_load", "load program pick_v9_final.urp", "robot_command.name", "Normalised", "Raw", "OCSF"}},
 	}
 	for name, page := range pages {
@@ -71,6 +74,34 @@ func TestABrowserShowsThePages(t *testing.T) {
 	}
 }
 
+// A page of the console cannot send its form by itself, for it runs no script; so a page with one stands beside it, under the console's
+// own policy but for that script.
+func TestABrowserActsFromTheConsolesPagesAndFromNowhereElse(t *testing.T) {
+	run := browser(t)
+	p, in := compromised(t)
+	h := p.handler(t)
+	mux := http.NewServeMux()
+	mux.Handle("/", h)
+	mux.HandleFunc("GET /sender", func(w http.ResponseWriter, r *http.Request) {
+		sent := get(h, "/incidents").Header()
+		w.Header().Set("Referrer-Policy", sent.Get("Referrer-Policy"))
+		if r.URL.Query().Get("policy") != "" {
+			w.Header().Set("Content-Security-Policy", sent.Get("Content-Security-Policy")+"; script-src 'unsafe-inline'")
+		}
+		fmt.Fprintf(w, `<!doctype html><form method="post" action="%s/incidents/%s"><input name="revision" value="1"><input name="by" value="ana"><input name="action" value="note"><input name="text" value="from %s"></form><script>document.forms[0].submit()</script>`,
+			r.URL.Query().Get("to"), id(in), r.Host)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	other := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	if dom := run("--virtual-time-budget=4000", "--dump-dom", other+"/sender?to="+server.URL); !strings.Contains(dom, "The request came from another web site.") || len(p.acts) != 0 {
+		t.Errorf("from another site: %d acts\n%s", len(p.acts), dom)
+	}
+	if dom := run("--virtual-time-budget=4000", "--dump-dom", server.URL+"/sender?policy=1"); !strings.Contains(dom, "from 127.0.0.1") || !strings.Contains(dom, "Why these belong together") || p.changes != 1 {
+		t.Errorf("from the console: %d changes\n%s", p.changes, dom)
+	}
+}
+
 // screenshots keeps pictures of a page for people to look at, where TOCSIN_SCREENSHOTS names a folder.
 func screenshots(t *testing.T, run func(...string) string, name, url string) {
 	t.Helper()
@@ -79,7 +110,7 @@ func screenshots(t *testing.T, run func(...string) string, name, url string) {
 		return
 	}
 	for look, args := range map[string][]string{
-		"light": {"--window-size=1280,3400"}, "dark": {"--window-size=1280,3400", "--blink-settings=preferredColorScheme=0"}, "zoom": {"--window-size=640,5200"},
+		"light": {"--window-size=1280,4300"}, "dark": {"--window-size=1280,4300", "--blink-settings=preferredColorScheme=0"}, "zoom": {"--window-size=640,5200"},
 	} {
 		file := filepath.Join(dir, fmt.Sprintf("%s-%s.png", name, look))
 		run(append(args, "--screenshot="+file, url)...)

@@ -2,8 +2,11 @@ package console_test
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -264,5 +267,43 @@ func TestAConsoleThatOnlyReadsHasNoForm(t *testing.T) {
 	}
 	if w := get(h, "/api/v1/health"); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != "[]" {
 		t.Errorf("health without checks: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestARawRecordIsShownFromItsFirstByte(t *testing.T) {
+	p, in := compromised(t)
+	at := in.Findings[0].Evidence[0].Event.Event
+	p.events[at].Envelope.Raw = []byte("\n\r first")
+	doc, err := html.Parse(get(p.handler(t), "/events/"+at.String()).Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range doc.Descendants() {
+		if n.Data == "pre" {
+			if got := n.FirstChild.Data; got != "\n\\u000d first" {
+				t.Errorf("shown as %q", got)
+			}
+			return
+		}
+	}
+	t.Error("there is no raw record")
+}
+
+func TestAStoreThatFailsIsLoggedAndAClientThatLeavesIsNot(t *testing.T) {
+	p, _ := compromised(t)
+	set := p.settings()
+	var log bytes.Buffer
+	set.Log = slog.New(slog.NewTextHandler(&log, nil))
+	h := mustNew(t, set)
+	p.broken = context.Canceled
+	get(h, "/incidents")
+	if log.Len() > 0 {
+		t.Errorf("logged: %s", log.String())
+	}
+	p.broken = errors.New("connection refused")
+	get(h, "/incidents")
+	get(h, "/api/v1/incidents")
+	if n := strings.Count(log.String(), "connection refused"); n != 2 {
+		t.Errorf("logged %d times: %s", n, log.String())
 	}
 }

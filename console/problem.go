@@ -23,7 +23,7 @@ type problemPage struct {
 
 // problems is what a page says above the error's own words, and what to do about it.
 var problems = map[int]struct{ title, help string }{
-	http.StatusBadRequest:            {"That does not work", "Nothing was changed. Go back, mend it and send it again."},
+	http.StatusBadRequest:            {"That does not work", "Nothing was changed. Check the address, or go back and mend the form."},
 	http.StatusForbidden:             {"Refused", "Nothing was changed. Act only from the console's own pages: open the console and send the form there."},
 	http.StatusNotFound:              {"Not here", "It may have been dropped by its retention time, or the address was cut short when it was copied."},
 	http.StatusMethodNotAllowed:      {"Not possible here", "This address can only be read."},

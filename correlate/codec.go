@@ -168,6 +168,16 @@ func (r *reader) int() int64 {
 	return v
 }
 
+// time reads an event time; anything that could overflow when a length is added is refused.
+func (r *reader) time() int64 {
+	t := r.int()
+	if t < never || t > forever {
+		r.fail()
+		return 0
+	}
+	return t
+}
+
 func (r *reader) take(n uint64) []byte {
 	if uint64(len(r.b)) < n {
 		r.fail()
@@ -273,7 +283,7 @@ func (r *reader) ref() *event.Ref {
 		}
 		return x
 	}
-	x = &event.Ref{Event: r.id(), Time: r.int(), Received: r.int(), Sequence: r.string()}
+	x = &event.Ref{Event: r.id(), Time: r.time(), Received: r.int(), Sequence: r.string()}
 	r.refs = append(r.refs, x)
 	x.ClassUID, x.Activity = uint32(r.uint()), uint16(r.uint())
 	x.ActivityName = r.string()

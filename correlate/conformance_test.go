@@ -126,6 +126,7 @@ func TestPublishedSequenceRulesAnswerAsTheirTestsSay(t *testing.T) {
 						for _, at := range times {
 							e := event.Event{ClassUID: event.ClassAPI, ActivityID: 1, Time: publishedTime(t, at.Value), API: &event.API{Operation: fmt.Sprint("step", p.step(o.ID)), Service: value}}
 							e.Envelope.ID = event.NewID(o.ID, value, at.Value)
+							e.Envelope.Position.Offset = int64(len(b.Events)) // Equal times stand in the order written.
 							b.Events = append(b.Events, e)
 						}
 					}

@@ -21,8 +21,10 @@ const final = incident.Final
 // candidate is a match with what is known of its fate.
 type candidate struct {
 	*match
-	deadline int64 // W at which it becomes final.
-	killer   *cell // The hit of an after-guard that killed it.
+	deadline int64    // W at which it becomes final.
+	killer   *cell    // The hit of an after-guard that killed it.
+	id       event.ID // Of its finding; zero before it was needed.
+	per      string   // The throttle's values.
 }
 
 // window is an open stretch of the throttle: a finding and the values it was thrown with.
@@ -47,6 +49,7 @@ type known struct {
 	// The outcome of the pass over the candidates that is going on.
 	seen, final bool
 	held        bool // Its match is there, and waits for a guard: what was told stands until then.
+	open        bool // The throttle still counts into it.
 	fresh       *match
 	extra       int32 // Repeats of matches that are not final.
 	extraLast   int64
@@ -82,11 +85,14 @@ func (f *fold) decide(r *ruleState, k *partition) {
 			f.trace(trace{Kind: traceKilled, Rule: r.rule, Cell: m.killer, Match: m.match, Branch: m.branch})
 			continue
 		}
-		per := r.per(m.match)
+		if m.id.IsZero() {
+			m.id, m.per = findingID(r, k.key, m.match), r.per(m.match)
+		}
+		per := m.per
 		i := r.throttles(open, per, m.time())
 		if m.deadline > r.w && m.deadline > m.time() || r.throttles(undecided, per, m.time()) >= 0 {
 			undecided = append(undecided, window{per: per, time: m.time()})
-			if o := k.lookup(findingID(r, k.key, m.match)); o != nil {
+			if o := k.byID[m.id]; o != nil {
 				o.held = true
 			}
 			continue
@@ -96,7 +102,7 @@ func (f *fold) decide(r *ruleState, k *partition) {
 			f.trace(trace{Kind: traceThrottled, Rule: r.rule, Cell: m.at, Match: m.match, At: open[i].time})
 			continue
 		}
-		o := k.finding(r, m.match)
+		o := k.finding(m.id)
 		if o.seen {
 			o.repeat(m.time(), settled) // Another branch completed by the same event.
 			continue
@@ -136,25 +142,23 @@ func (o *known) repeat(t int64, final bool) {
 	o.extraLast = t
 }
 
-// finding is the record of the finding that a match makes, made if it is new. A match that was final before is not looked at again, so an
-// id met twice is the same finding.
-func (k *partition) finding(r *ruleState, m *match) *known {
-	id := findingID(r, k.key, m)
-	if o := k.lookup(id); o != nil {
+// finding is the record of a finding, made if it is new. A match that was final before is not looked at again, so an id met twice is the
+// same finding.
+func (k *partition) finding(id event.ID) *known {
+	if o := k.byID[id]; o != nil {
 		return o
 	}
 	o := &known{id: id}
-	k.known = append(k.known, o)
+	k.learn(o)
 	return o
 }
 
-func (k *partition) lookup(id event.ID) *known {
-	for _, o := range k.known {
-		if o.id == id {
-			return o
-		}
+func (k *partition) learn(o *known) {
+	if k.byID == nil {
+		k.byID = map[event.ID]*known{}
 	}
-	return nil
+	k.byID[o.id] = o
+	k.known = append(k.known, o)
 }
 
 // findingID is the identity of N4.
@@ -266,14 +270,20 @@ func (f *fold) forget(r *ruleState, k *partition) {
 		oldest = min(oldest, k.matches[0].time())
 	}
 	k.throttle = slices.DeleteFunc(k.throttle, func(w window) bool { return w.time+r.plan.Throttle.For < oldest })
+	for _, w := range k.throttle {
+		w.of.open = true
+	}
 	k.known = slices.DeleteFunc(k.known, func(o *known) bool {
+		keep := o.state == incident.Provisional || o.seen && o.state == 0
 		switch o.state {
 		case final:
-			return !slices.ContainsFunc(k.throttle, func(w window) bool { return w.of == o })
+			keep = o.open
 		case incident.Withdrawn:
-			return o.match.time() <= r.w && !o.held
-		default:
-			return o.state == 0 && !o.seen
+			keep = o.match.time() > r.w || o.held
 		}
+		if o.open = false; !keep {
+			delete(k.byID, o.id)
+		}
+		return !keep
 	})
 }

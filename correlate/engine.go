@@ -202,14 +202,15 @@ type RuleStats struct {
 
 // Stats is a copy of the engine's counters, by rule id.
 type Stats struct {
-	Frontier int64 // Microseconds; 0 before the first.
-	Watched  int   // Entries of the register of changes.
-	Rules    []RuleStats
+	Frontier  int64 // Microseconds; 0 before the first.
+	Watched   int   // Entries of the register of changes.
+	Unwatched int64 // Values for which the register had no room.
+	Rules     []RuleStats
 }
 
 // Stats copies the counters.
 func (e *Engine) Stats() Stats {
-	out := Stats{Frontier: max(0, e.fold.frontier), Watched: len(e.watch.seen)}
+	out := Stats{Frontier: max(0, e.fold.frontier), Watched: len(e.watch.seen), Unwatched: e.watch.dropped}
 	for _, r := range e.fold.rules {
 		s := r.stats
 		s.Keys, s.Bytes, s.Degraded, s.Waiting = len(r.parts), r.bytes, r.degraded, r.waiting()

@@ -41,11 +41,13 @@ throttle: {per: [robot], for: 1h}
 		"complete":  {sequence, []string{"0s A r1", "1m B r1"}, "complete"},
 		"not changed": {
 			"match:\n  event: {id: a, class: api_activity, bind: {robot: robot}, changed: {value: api.operation, per: [robot]}}\n",
-			[]string{"0s A r1", "1m A r1"}, "passed over at step a: the value is not new, did not change, or is still being learned",
+			[]string{"0s A r1", "1m A r1"},
+			"passed over at step a: the value is not new, did not change, or is still being learned",
 		},
 		"counting": {
 			"match:\n  count: {id: a, class: api_activity, bind: {robot: robot}, at_least: 3, within: 10m}\n",
-			[]string{"0s A r1", "1m A r1"}, "waits for more: it counts 2 of 3 until 2026-01-05 10:11:00.000",
+			[]string{"0s A r1", "1m A r1"},
+			"waits for more: it counts 2 of 3 until 2026-01-05 10:11:00.000",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

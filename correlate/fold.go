@@ -145,7 +145,7 @@ func (f *fold) run(frontier int64, ok bool) {
 		k.rescan(f.scan.with(r, k), f.scratch(r))
 	}
 	if ok {
-		f.frontier = max(f.frontier, frontier)
+		f.frontier = max(f.frontier, min(frontier, forever))
 	}
 	for _, r := range f.rules {
 		r.w = f.limit(r)
@@ -199,7 +199,7 @@ func (f *fold) stop(r *ruleState) {
 
 // fits reports whether a hit has the shape the rule's plan expects: a logged hit of an older build might not.
 func (f *fold) fits(r *ruleState, c *cell) bool {
-	if int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) {
+	if t := c.time(); t < never/2 || t > forever/2 || int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) {
 		r.stats.Misfits++
 		return false
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,6 +139,14 @@ func seedOf() uint64 {
 	return rand.Uint64()
 }
 
+// rounds is how many seeds a property is tried with; TOCSIN_ROUNDS multiplies it.
+func rounds(n int) int {
+	if more, err := strconv.Atoi(os.Getenv("TOCSIN_ROUNDS")); err == nil {
+		return n * more
+	}
+	return n
+}
+
 // randomEvents are events on a coarse grid of times, so that ties are common.
 func randomEvents(r *rand.Rand, n int) []event.Event {
 	ops := []string{"A", "A", "A", "B", "B", "C", "G", "U"}
@@ -217,9 +224,7 @@ func runBatches(t *testing.T, set *rules.Set, batches [][]event.Event, workers i
 		b := event.Batch{Events: events}
 		correlate.Sort(&b)
 		hits, _ := e.Match(&b)
-		for _, f := range e.Fold(hits, marks[i]) {
-			all = append(all, f)
-		}
+		all = append(all, e.Fold(hits, marks[i])...)
 		if each != nil {
 			e = each(e, i)
 		}
@@ -264,11 +269,7 @@ func TestFinalFindingsDoNotDependOnOrderOfArrivalOrCutsOrWorkers(t *testing.T) {
 	all := lawfulSet(t)
 	set := &rules.Set{Rules: all}
 	fired := map[string]int{}
-	rounds := 150
-	if testing.Short() {
-		rounds = 20
-	}
-	for range rounds {
+	for range rounds(60) {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 5))
 		events := randomEvents(r, 40+r.IntN(200))
@@ -291,7 +292,7 @@ func TestFinalFindingsDoNotDependOnOrderOfArrivalOrCutsOrWorkers(t *testing.T) {
 	}
 	for _, r := range all {
 		if fired[r.ID] == 0 {
-			t.Errorf("%s never fired: the test shows nothing about it\n%s", r.ID, strings.TrimSpace(lawful[0]))
+			t.Errorf("%s never fired: the test shows nothing about it", r.ID)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package correlate
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
 
 // partition is what the fold keeps for one rule and key: the hits later than W in order, the state before them and after them, and the
 // matches that are not final yet.
@@ -26,8 +30,9 @@ type partition struct {
 	done     *cell        // Completing hit of the last match that became final; nil before.
 	fresh    int          // Hits of buf after the last mark.
 	known    []*known     // Announced and not final, withdrawn and not final, or final and open for repeats.
-	throttle []window     // After the final matches.
-	degraded bool         // The budget took something away here.
+	byID     map[event.ID]*known
+	throttle []window // After the final matches.
+	degraded bool     // The budget took something away here.
 }
 
 // mark is the state right after a hit of the buffer.
@@ -37,7 +42,7 @@ type mark struct {
 }
 
 func newPartition(r *ruleState, key string, born uint64) *partition {
-	return &partition{key: key, rule: r, born: born, slot: -1, horizon: never, head: newState(r.program), guards: make([][]*cell, r.program.guards)}
+	return &partition{key: key, rule: r, born: born, slot: -1, horizon: never, head: newState(r.program), guards: make([][]*cell, r.guards)}
 }
 
 // add takes a hit in; false means that it was there already. In order this is the whole work of a hit; out of order it leaves a note for rescan.

@@ -32,7 +32,6 @@ const start = rules.TestStart
 //	== announced  what is announced after which batch, before the end of input
 //	== findings   the final findings after the end of input
 type scenario struct {
-	name                string
 	comment             []string
 	rule                string
 	timeline            []string

@@ -200,10 +200,10 @@ func (w *writer) partition(k *partition) {
 }
 
 func (r *reader) engine(e *Engine) {
-	e.fold.frontier, e.fold.born = r.int(), r.uint()
+	e.fold.frontier, e.fold.born = r.time(), r.uint()
 	for range r.count(4) {
 		k := watchKey{r.string(), r.string()}
-		e.watch.seen[k] = watchValue{r.string(), r.int()}
+		e.watch.seen[k] = watchValue{r.string(), r.time()}
 	}
 	known := map[*ruleState]bool{}
 	for range r.count(7) {
@@ -224,7 +224,7 @@ func (r *reader) engine(e *Engine) {
 
 // rule reads the state of a rule; with nil it is read over.
 func (r *reader) rule(f *fold, s *ruleState) {
-	w, since, swap, degraded := r.int(), r.int(), r.int(), r.bool()
+	w, since, swap, degraded := r.time(), r.time(), r.time(), r.bool()
 	if s != nil {
 		s.w, s.since, s.swap, s.degraded = w, since, swap, degraded
 	}
@@ -255,10 +255,10 @@ func (r *reader) gate(s *ruleState, g *gate) {
 	for i := range 2 {
 		for range r.count(3) {
 			per := r.string()
-			reg := &register{first: r.int(), values: map[string]*sightings{}}
+			reg := &register{first: r.time(), values: map[string]*sightings{}}
 			for range r.count(5) {
 				value := r.string()
-				v := &sightings{seen: r.bool(), time: r.int(), value: r.string()}
+				v := &sightings{seen: r.bool(), time: r.time(), value: r.string()}
 				for range r.count(1) {
 					x, fresh := number(r, sights)
 					if fresh {
@@ -289,16 +289,16 @@ func (r *reader) partition(f *fold, s *ruleState) {
 		k.guards[i] = r.cellList()
 	}
 	for range r.count(2) {
-		k.matches = append(k.matches, &candidate{match: r.match(0), deadline: r.int()})
+		k.matches = append(k.matches, &candidate{match: r.match(0), deadline: r.time()})
 	}
 	for range r.count(22) {
 		o := &known{id: r.id(), match: r.match(0), revision: int32(r.int()), state: incident.State(r.byte())}
-		o.told = told{match: o.match, repeats: int32(r.int()), last: r.int(), notes: r.string()}
-		o.repeats, o.last = int32(r.int()), r.int()
-		k.known = append(k.known, o)
+		o.told = told{match: o.match, repeats: int32(r.int()), last: r.time(), notes: r.string()}
+		o.repeats, o.last = int32(r.int()), r.time()
+		k.learn(o)
 	}
 	for range r.count(3) {
-		w := window{per: r.string(), time: r.int()}
+		w := window{per: r.string(), time: r.time()}
 		at := r.uint()
 		if r.err != nil || at >= uint64(len(k.known)) {
 			r.fail()

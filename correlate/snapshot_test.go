@@ -16,7 +16,7 @@ import (
 
 func TestAnEngineRestoredAtAnyPointGoesOnAsIfNothingHadHappened(t *testing.T) {
 	set := &rules.Set{Rules: lawfulSet(t)}
-	for range 60 {
+	for range rounds(20) {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 6))
 		batches := arrival(r, randomEvents(r, 40+r.IntN(200)), 180_000_000)
@@ -42,10 +42,10 @@ func TestAnEngineRestoredAtAnyPointGoesOnAsIfNothingHadHappened(t *testing.T) {
 }
 
 // midway is an engine in the middle of things.
-func midway(t testing.TB, set *rules.Set) *correlate.Engine {
+func midway(t testing.TB, set *rules.Set, n int) *correlate.Engine {
 	e := correlate.New(set, correlate.Settings{})
 	r := rand.New(rand.NewPCG(7, 7))
-	batches := arrival(r, randomEvents(r, 120), 180_000_000)
+	batches := arrival(r, randomEvents(r, n), 180_000_000)
 	marks := marksAfter(batches)
 	for i, events := range batches[:(len(batches)+1)/2] {
 		b := event.Batch{Events: events}
@@ -58,7 +58,7 @@ func midway(t testing.TB, set *rules.Set) *correlate.Engine {
 
 func TestADamagedOrForeignSnapshotIsRefusedAndLeavesNoState(t *testing.T) {
 	set := &rules.Set{Rules: lawfulSet(t)}
-	good := midway(t, set).Snapshot(nil)
+	good := midway(t, set, 120).Snapshot(nil)
 	empty := correlate.New(set, correlate.Settings{}).Snapshot(nil)
 	r := rand.New(rand.NewPCG(8, 8))
 	for i := range 500 {
@@ -97,8 +97,9 @@ func sign(b []byte) {
 }
 
 func FuzzRestoreNeverPanics(f *testing.F) {
-	set := &rules.Set{Rules: lawfulSet(f)}
-	f.Add(midway(f, set).Snapshot(nil)[22:])
+	all := lawfulSet(f)
+	set := &rules.Set{Rules: []*rules.Rule{all[3], all[7], all[len(all)-1]}}
+	f.Add(midway(f, set, 25).Snapshot(nil)[22:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b := append([]byte("TCSN\x01\x00"), make([]byte, 16)...)
 		b = append(b, body...)
@@ -114,7 +115,7 @@ func FuzzRestoreNeverPanics(f *testing.F) {
 
 func TestARuleOfAnotherVersionStartsWithoutStateAndTheOthersKeepTheirs(t *testing.T) {
 	all := lawfulSet(t)
-	b := midway(t, &rules.Set{Rules: all}).Snapshot(nil)
+	b := midway(t, &rules.Set{Rules: all}, 120).Snapshot(nil)
 	changed := *all[0]
 	changed.Version = 2
 	e := correlate.New(&rules.Set{Rules: append([]*rules.Rule{&changed}, all[2:]...)}, correlate.Settings{})

@@ -42,7 +42,7 @@ func (w *writer) link(l *link) {
 	if l == nil || !numbered(w, w.links, l) {
 		return
 	}
-	w.uint(uint64(l.step))
+	w.b = append(w.b, byte(l.step))
 	w.cellList(l.hits)
 	w.int(l.first)
 	w.int(l.last)
@@ -62,8 +62,7 @@ func (w *writer) match(m *match) {
 	w.bool(m.swapped)
 	w.uint(uint64(len(m.steps)))
 	for _, e := range m.steps {
-		w.uint(uint64(e.branch))
-		w.uint(uint64(e.step))
+		w.b = append(w.b, byte(e.branch), byte(e.step))
 		w.cellList(e.hits)
 	}
 	w.uint(uint64(len(m.parts)))
@@ -116,7 +115,7 @@ func (r *reader) link(depth int) *link {
 	}
 	l = &link{}
 	r.links = append(r.links, l)
-	l.step, l.hits, l.first, l.last, l.vars, l.swapped = r.count(1), r.cellList(), r.int(), r.int(), r.maybeTexts(), r.bool()
+	l.step, l.hits, l.first, l.last, l.vars, l.swapped = int(r.byte()), r.cellList(), r.time(), r.time(), r.maybeTexts(), r.bool()
 	l.prev = r.link(depth + 1)
 	if len(l.hits) == 0 || l.prev == nil && l.step != 0 || l.prev != nil && l.prev.step != l.step-1 {
 		r.fail()
@@ -136,9 +135,9 @@ func (r *reader) match(depth int) *match {
 	}
 	m = &match{}
 	r.matches = append(r.matches, m)
-	m.at, m.branch, m.bound, m.first, m.swapped = r.cell(), int(r.int()), r.maybeTexts(), r.int(), r.bool()
+	m.at, m.branch, m.bound, m.first, m.swapped = r.cell(), int(r.int()), r.maybeTexts(), r.time(), r.bool()
 	for range r.count(3) {
-		e := evidence{branch: int(r.uint()), step: int(r.uint()), hits: r.cellList()}
+		e := evidence{branch: int(r.byte()), step: int(r.byte()), hits: r.cellList()}
 		if len(e.hits) == 0 {
 			r.fail()
 		}

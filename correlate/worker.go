@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -40,10 +41,11 @@ type Stitcher interface {
 	Restore(b []byte) error
 }
 
-// State is further state that belongs to a checkpoint, such as the bindings that enrichment learned.
+// State is further state that belongs to a checkpoint, such as the bindings that enrichment learned. Relearn adds what a batch of the log taught.
 type State interface {
 	AppendState(b []byte) []byte
 	ReadState(b []byte) error
+	Relearn(learned []byte) error
 }
 
 // WorkerSettings is what a worker is made of.
@@ -66,9 +68,11 @@ type WorkerSettings struct {
 type Worker struct {
 	set     WorkerSettings
 	id      event.BatchID
-	ends    map[endKey]int64 // everything before is in the log
-	tail    incident.Tail
-	saved   int64 // our clock at the last checkpoint
+	ends    map[endKey]int64        // everything before is in the log
+	carried map[event.Position]bool // but these, which wait for the rest of their message
+	tail    incident.Tail           // of the last batch handled: marks, ends and carry
+	torn    bool                    // a batch was folded and could not be written: the state is ahead of the log
+	saved   int64                   // our clock at the last checkpoint
 	saving  sync.WaitGroup
 	mu      sync.Mutex // guards waiting
 	waiting []*request
@@ -89,7 +93,7 @@ type request struct {
 
 // NewWorker makes a worker. It does nothing yet.
 func NewWorker(set WorkerSettings) *Worker {
-	return &Worker{set: set, ends: map[endKey]int64{}}
+	return &Worker{set: set, ends: map[endKey]int64{}, carried: map[event.Position]bool{}}
 }
 
 // Recover brings engine and stitcher to the state of the log's end: the newest good checkpoint, then the hits of the batches after it. It
@@ -105,6 +109,9 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 	}
 	folded := 0
 	for e, err := range w.set.Log.Replay(ctx, from) {
+		if err == nil && w.set.State != nil {
+			err = w.set.State.Relearn(e.Batch.Learned)
+		}
 		if err != nil {
 			return tail, fmt.Errorf("recover: %w", err)
 		}
@@ -121,6 +128,7 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 	for _, e := range tail.Ends {
 		w.ends[endKey{e.Source, e.Partition}] = e.Offset
 	}
+	w.carry(tail.Carry)
 	w.tail = tail
 	w.id = event.BatchID{Epoch: max(tail.Epoch, tail.Batch.Epoch) + 1}
 	w.set.Slog.Info("recovered", "batches_folded", folded, "epoch", w.id.Epoch)
@@ -162,6 +170,7 @@ func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 	appended := make(chan error, 1)
 	go func() { appended <- w.set.Log.Append(ctx, e) }()
 	findings, changes := w.fold(e, requests)
+	w.torn = true // until all of it is written
 	if err := <-appended; err != nil {
 		w.answer(requests, err)
 		return fmt.Errorf("append batch: %w", err)
@@ -170,11 +179,9 @@ func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 		w.answer(requests, err)
 		return err
 	}
+	w.torn = false
 	w.answer(requests, nil)
-	for _, end := range b.Ends { // A batch that was fetched again ends before what the log has.
-		k := endKey{end.Source, end.Partition}
-		w.ends[k] = max(w.ends[k], end.Offset)
-	}
+	w.passed(b)
 	if w.set.Folded != nil {
 		w.set.Folded(b, len(hits), len(findings), len(changes))
 	}
@@ -182,12 +189,29 @@ func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 	return nil
 }
 
+// passed remembers where the log ends after b.
+func (w *Worker) passed(b *event.Batch) {
+	for _, end := range b.Ends { // A batch that was fetched again ends before what the log has.
+		k := endKey{end.Source, end.Partition}
+		w.ends[k] = max(w.ends[k], end.Offset)
+	}
+	w.carry(b.Carry)
+	w.tail.Marks, w.tail.Carry = slices.Clone(b.Marks), slices.Clone(b.Carry)
+}
+
+func (w *Worker) carry(records []event.Record) {
+	clear(w.carried)
+	for i := range records {
+		w.carried[records[i].Position] = true
+	}
+}
+
 // dropRedelivered removes the events and rejects of records that the log has already. Records without a lasting position have none to compare;
-// their ids make a repeat harmless.
+// their ids make a repeat harmless. A message of several records has the place of its first, which a batch may have passed while it waited.
 func (w *Worker) dropRedelivered(b *event.Batch) {
 	known := func(p event.Position) bool {
 		end, ok := w.ends[endKey{p.Source, p.Partition}]
-		return ok && p.Partition >= 0 && p.Offset < end
+		return ok && p.Partition >= 0 && p.Offset < end && !w.carried[p]
 	}
 	kept := 0
 	for i := range b.Events {
@@ -301,9 +325,10 @@ func (w *Worker) save(ctx context.Context, id event.BatchID) {
 	})
 }
 
-// Stop saves a last checkpoint, so that the next start is quick, and waits for it. No Handle may run.
+// Stop saves a last checkpoint, so that the next start is quick, and waits for it. No Handle may run. After a batch that could not be written
+// there is none to save: the state has what the log has not.
 func (w *Worker) Stop(ctx context.Context) {
-	if w.id.Number > 0 {
+	if w.id.Number > 0 && !w.torn {
 		w.save(ctx, w.id)
 	}
 	w.saving.Wait()
@@ -315,12 +340,17 @@ var errCheckpoint = errors.New("checkpoint is damaged or foreign")
 // demonstrations and tests; a service that goes on never drains.
 func (w *Worker) Drain(ctx context.Context, now int64) error {
 	w.id.Number++
-	b := &event.Batch{ID: w.id, Received: now, Marks: w.tail.Marks}
+	b := &event.Batch{ID: w.id, Received: now, Marks: w.tail.Marks, Carry: w.tail.Carry}
 	e := &incident.Entry{Batch: b}
 	e.Rules, e.Tables = w.set.Versions()
+	w.torn = true
 	if err := w.set.Log.Append(ctx, e); err != nil {
 		return fmt.Errorf("append batch: %w", err)
 	}
 	findings := w.set.Engine.Drain()
-	return w.record(ctx, b.ID, findings, w.set.Stitcher.Apply(findings, nil, b.ID, now))
+	if err := w.record(ctx, b.ID, findings, w.set.Stitcher.Apply(findings, nil, b.ID, now)); err != nil {
+		return err
+	}
+	w.torn = false
+	return nil
 }

@@ -250,11 +250,7 @@ func (f *feed) deliver(r *rand.Rand, set *rules.Set, d *disk, committed map[stri
 
 func TestNoCrashLosesARecordOrRecordsOneTwiceOrChangesAFinding(t *testing.T) {
 	set := &rules.Set{Rules: lawfulSet(t)}
-	rounds := 400
-	if testing.Short() {
-		rounds = 50
-	}
-	for range rounds {
+	for range rounds(100) {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 9))
 		events := slices.Concat(arrival(r, randomEvents(r, 60+r.IntN(60)), 180_000_000)...)

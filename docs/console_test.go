@@ -57,12 +57,15 @@ func blocks(page string) []block {
 	return out
 }
 
+var built string // The folder that program made.
+
 // program builds the command once for all tests and gives the folder it is in.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "tocsin-docs")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "tocsin"), "../cmd/tocsin").CombinedOutput(); err != nil {
 		return dir, errors.New(string(out))
 	}
@@ -71,8 +74,8 @@ var program = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := program(); err == nil {
-		_ = os.RemoveAll(dir)
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }

@@ -101,6 +101,7 @@ type Bindings struct {
 	newest  int64 // Newest instant observed.
 	touched []slotKey
 	changes []Binding
+	journal []byte // What the batch observed.
 	stats   BindingStats
 }
 
@@ -173,6 +174,7 @@ func (b *Bindings) observe(r Relation, identifier string, x interval) {
 		x.until = min(max(x.until, x.from+1), x.from+maxAge.Microseconds())
 	}
 	b.newest = max(b.newest, x.from)
+	b.note(r, identifier, &x)
 	k := slotKey{r, identifier}
 	s := b.slots[k]
 	if s == nil {

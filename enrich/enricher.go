@@ -55,6 +55,7 @@ func (x *Enricher) Bindings() *Bindings { return x.bindings }
 // must not be changed.
 func (x *Enricher) Enrich(events []event.Event, sorted []int32) Stats {
 	x.t, x.stats = x.tables(), Stats{Events: len(events)}
+	x.bindings.begin()
 	if sorted == nil {
 		for i := range events {
 			x.enrich(&events[i])

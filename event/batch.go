@@ -34,6 +34,7 @@ type Batch struct {
 	Marks    []Mark   // All sources, by name.
 	Received int64    // Microseconds since the Unix epoch, our clock.
 	Carry    []Record // Segments waiting for the rest of their message; they come again after a restart.
+	Learned  []byte   // What enrichment learned from the batch, in its own form; it comes again on replay.
 }
 
 // Frontier is F of N1 over the batch's marks: the least Newest of the sources that are not idle; ok is false while a source that is

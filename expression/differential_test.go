@@ -29,7 +29,7 @@ func (tables) AssetField(id, field string) event.FieldValue {
 	}
 	return map[string]event.FieldValue{
 		"criticality": {Kind: event.KindInt, Known: true, Num: 3}, "humans_near": {Kind: event.KindBool, Known: true, Num: 1},
-		"zone": {Kind: event.KindString, Known: true, Str: "cell-1"}, "purdue_level": {Kind: event.KindFloat, Known: true, Flt: 1.5},
+		"zone": {Kind: event.KindString, Known: true, Str: "cell-1"},
 	}[field]
 }
 
@@ -70,7 +70,7 @@ var corpus = []string{
 	`user.name in [device.hostname, "a"]`, `traffic.bytes in [traffic.packets, 2]`, `user.name in user.roles`, `user.name in ["a"] ? traffic.bytes : 7`,
 	`is_mfa ? user.name : device.hostname`, `is_mfa ? user.roles : actor.user.roles`, `is_mfa ? 1.5 : robot.battery_pct`, `known(is_mfa) and known(user.name) and known(traffic.bytes)`,
 	`(user.name ?? device.hostname) == "a"`, `(traffic.bytes ?? 9) > 3`, `inList("vendors", user.name)`, `window("maintenance", entities.robot, time)`,
-	`window("maintenance", "robot:r1", time)`, `asset("robot:r1").criticality + 1`, `asset(user.name).zone == "cell-1"`, `asset("robot:r1").humans_near`, `asset("robot:r1").purdue_level`,
+	`window("maintenance", "robot:r1", time)`, `asset("robot:r1").criticality + 1`, `asset(user.name).zone == "cell-1"`, `asset("robot:r1").humans_near`,
 	`hour(time) < 6 or weekday(time) > 5`, `time - start_time > duration("30m")`, `domainOf(user.email_addr)`, `domainOf(user.name)`, `private(src_endpoint.ip)`,
 	`clamp(traffic.bytes * 30)`, `clamp(robot.battery_pct, 0, 1)`, `1 < traffic.bytes < 9`, `1 < len(user.name) < 9`, `(1 / 0) > 3`, `0 / 0 == 0 / 0`,
 	`let n = user.name; n == "a" or n == "b"`, `split(user.email_addr, "@")[1]`, `user.roles[0] == "a"`, `user.name[0:1]`, `join(user.roles, "-")`, `map(user.roles, upper(#))`,

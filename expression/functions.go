@@ -40,12 +40,10 @@ var assetFields = []struct {
 	{"name", event.KindString, "name in the inventory"},
 	{"site", event.KindString, "plant"},
 	{"zone", event.KindString, "network zone or cell"},
-	{"fleet", event.KindString, "robot fleet"},
 	{"vendor", event.KindString, "manufacturer"},
 	{"model", event.KindString, "model or series"},
 	{"owner_team", event.KindString, "team that answers for it"},
 	{"criticality", event.KindInt, "1 low to 4 critical"},
-	{"purdue_level", event.KindFloat, "Purdue level of its zone"},
 	{"humans_near", event.KindBool, "people work beside it"},
 	{"restricted_area", event.KindBool, "it stands in a restricted area"},
 }

@@ -8,9 +8,8 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// atMatch moves a lookup from the fold to match time where all of its arguments come from one hit: the event the hit was made of is asked
-// then, with the tables of that moment, and the answer travels in the hit. So a finding does not change when a table does. Lookups whose
-// arguments are variables, aggregates or constants stay: they read the tables that are current when the match is decided.
+// atMatch moves a lookup from the fold to match time: all of its arguments must come from one hit. The event the hit was made of is asked
+// then, with the tables of that moment, and the answer travels in the hit. So a finding does not change when a table does.
 func (r *names) atMatch(n ast.Node) (ast.Node, bool) {
 	if r.scope == nil {
 		return nil, false
@@ -32,6 +31,11 @@ func (r *names) atMatch(n ast.Node) (ast.Node, bool) {
 	step, hit, i := m.at.step, m.at.hit, m.at.step.NeedValue(x)
 	get := func(f *frame) *event.FieldValue { return carriedAt(hit(f), len(step.Fields)+i) }
 	return r.name(n, m.at.prefix+"value("+text+")", carriedCode(x.kind, get)), true
+}
+
+// notAtMatch refuses a lookup whose arguments do not come from one event: there would be no moment whose tables it could read.
+func (r *names) notAtMatch(n ast.Node) ast.Node {
+	return r.issue(n, CodeRefused, "a lookup over a match must read the fields of one step", "write step.path in place of vars or an aggregate, as in asset(step.entities.robot)")
 }
 
 // mover copies a tree with its paths cut down to those of the event, noting the one hit they all start at.
@@ -59,7 +63,7 @@ func (m *mover) strip(n ast.Node) ast.Node {
 		}
 		return m.stripPath(n)
 	case *ast.BuiltinNode:
-		if n.Name == "lower" || n.Name == "upper" || n.Name == "trim" || n.Name == "string" {
+		if n.Name == "lower" || n.Name == "upper" || n.Name == "trim" || n.Name == "trimPrefix" || n.Name == "trimSuffix" || n.Name == "string" {
 			return &ast.BuiltinNode{Name: n.Name, Arguments: m.stripAll(n.Arguments)}
 		}
 	case *ast.IdentifierNode, *ast.ChainNode:

@@ -143,10 +143,11 @@ func (r *names) call(n *ast.CallNode) ast.Node {
 	if fn == nil {
 		return r.unknownFunction(n, id.Value)
 	}
-	if fn.lookup {
+	if fn.lookup && r.scope != nil {
 		if out, ok := r.atMatch(n); ok {
 			return out
 		}
+		return r.notAtMatch(n)
 	}
 	if id.Value == "clamp" && len(n.Arguments) == 1 {
 		n.Arguments = append(n.Arguments, &ast.IntegerNode{Value: 0}, &ast.IntegerNode{Value: 100})
@@ -213,8 +214,11 @@ func (r *names) asset(n ast.Node, call *ast.CallNode, parts []string) ast.Node {
 	var all []string
 	for _, f := range assetFields {
 		if f.name == parts[0] {
-			if out, ok := r.atMatch(n); ok {
-				return out
+			if r.scope != nil {
+				if out, ok := r.atMatch(n); ok {
+					return out
+				}
+				return r.notAtMatch(n)
 			}
 			out := &ast.CallNode{Callee: &ast.IdentifierNode{Value: "asset." + f.name}, Arguments: []ast.Node{r.resolve(call.Arguments[0])}}
 			out.SetLocation(n.Location())

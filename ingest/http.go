@@ -28,6 +28,8 @@ type HTTP struct {
 	zone    *time.Location
 	clock   func() int64
 	posts   chan *post
+	closed  chan struct{}
+	close   sync.Once
 	mu      sync.Mutex // guards waiting, which Fetch and Commit share
 	waiting []*post    // fetched and not yet durable, in order
 	next    int64
@@ -43,7 +45,7 @@ type post struct {
 
 // NewHTTP makes the source of an endpoint.
 func NewHTTP(name string, f *format.Format, site string, zone *time.Location, clock func() int64) *HTTP {
-	return &HTTP{name: name, format: f, site: site, zone: zone, clock: clock, posts: make(chan *post)}
+	return &HTTP{name: name, format: f, site: site, zone: zone, clock: clock, posts: make(chan *post), closed: make(chan struct{})}
 }
 
 // ServeHTTP implements http.Handler: a body of records in the format's framing, optionally gzip, optionally with an Idempotency-Key.
@@ -69,7 +71,11 @@ func (s *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case s.posts <- p:
+	case <-s.closed:
+		refuse(w, "shutting down")
+		return
 	case <-r.Context().Done():
+		refuse(w, "the request was given up")
 		return
 	case <-time.After(30 * time.Second):
 		w.Header().Set("Retry-After", "5")
@@ -79,14 +85,20 @@ func (s *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case err = <-p.done:
 	case <-r.Context().Done():
+		refuse(w, "the request was given up")
 		return
 	}
 	if err != nil {
-		w.Header().Set("Retry-After", "5")
-		answer(w, http.StatusServiceUnavailable, 0, "not stored: "+err.Error()+"; send the same body again")
+		refuse(w, err.Error())
 		return
 	}
 	answer(w, http.StatusOK, len(p.records), "")
+}
+
+// refuse says that a request's records may not be durable. A handler that returned without a word would have said 200.
+func refuse(w http.ResponseWriter, why string) {
+	w.Header().Set("Retry-After", "5")
+	answer(w, http.StatusServiceUnavailable, 0, "not stored: "+why+"; send the same body again")
 }
 
 func answer(w http.ResponseWriter, status, records int, problem string) {
@@ -219,6 +231,7 @@ func (s *HTTP) Commit(_ context.Context, ends []event.End) error {
 
 // Close implements Source: requests that are not durable are told to come again.
 func (s *HTTP) Close() error {
+	s.close.Do(func() { close(s.closed) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.waiting {

@@ -166,6 +166,21 @@ func (p *Pipeline) consume(ctx context.Context, chunks <-chan chunk) error {
 	return nil
 }
 
+// Attend hands over an empty batch whenever Wake asks for one, until ctx ends (nil) or the handler fails: for a program that goes on after its
+// inputs have ended.
+func (p *Pipeline) Attend(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.set.Wake:
+			if err := p.handle(ctx, nil, true); err != nil {
+				return stopped(ctx, err)
+			}
+		}
+	}
+}
+
 // stopped makes the end of the context the quiet end of a run.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

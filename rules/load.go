@@ -94,7 +94,7 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err
@@ -196,20 +196,20 @@ func canonical(w io.Writer, n *yaml.Node) {
 			pairs = append(pairs, i)
 		}
 		slices.SortFunc(pairs, func(a, b int) int { return strings.Compare(n.Content[a].Value, n.Content[b].Value) })
-		io.WriteString(w, "{")
+		_, _ = io.WriteString(w, "{")
 		for _, i := range pairs {
 			canonical(w, n.Content[i])
 			canonical(w, n.Content[i+1])
 		}
-		io.WriteString(w, "}")
+		_, _ = io.WriteString(w, "}")
 	case yaml.SequenceNode:
-		io.WriteString(w, "[")
+		_, _ = io.WriteString(w, "[")
 		for _, c := range n.Content {
 			canonical(w, c)
 		}
-		io.WriteString(w, "]")
+		_, _ = io.WriteString(w, "]")
 	default:
-		io.WriteString(w, "\x00"+n.Value+"\x00")
+		_, _ = io.WriteString(w, "\x00"+n.Value+"\x00")
 	}
 }
 
@@ -220,7 +220,7 @@ func hashOf(nodes ...*yaml.Node) string {
 		if n != nil {
 			canonical(h, n)
 		}
-		io.WriteString(h, "\x01")
+		_, _ = io.WriteString(h, "\x01")
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

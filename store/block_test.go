@@ -112,8 +112,12 @@ func decodeChGo(t *testing.T, b *testBlock) int {
 	texts := chproto.NewArray(new(chproto.ColStr))
 	var decoded chproto.Block
 	results := chproto.Results{
-		{Name: "number", Data: &number}, {Name: "maybe", Data: maybe}, {Name: "text", Data: &text},
-		{Name: "low", Data: low}, {Name: "lows", Data: lows}, {Name: "texts", Data: texts},
+		{Name: "number", Data: &number},
+		{Name: "maybe", Data: maybe},
+		{Name: "text", Data: &text},
+		{Name: "low", Data: low},
+		{Name: "lows", Data: lows},
+		{Name: "texts", Data: texts},
 	}
 	if err := decoded.DecodeRawBlock(chproto.NewReader(b.reader()), 0, results); err != nil {
 		t.Fatal(err)

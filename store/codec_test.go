@@ -1,9 +1,13 @@
 package store
 
 import (
+	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -61,5 +65,27 @@ func TestWhichBatchesOfAnEpochStand(t *testing.T) {
 		if bound, ok := boundOf(tc.epoch, claims); bound != tc.bound || ok != tc.ok {
 			t.Errorf("epoch %d stands up to %d (%v), want %d (%v)", tc.epoch, bound, ok, tc.bound, tc.ok)
 		}
+	}
+}
+
+func TestAFullDiskAndOtherPassingTroublesAreTriedAgain(t *testing.T) {
+	for _, tc := range []struct {
+		err             error
+		permanent, full bool
+	}{
+		{&clickhouse.Exception{Code: 243}, false, true},
+		{fmt.Errorf("insert Native: %w", &clickhouse.Exception{Code: 241}), false, false}, // memory
+		{&clickhouse.Exception{Code: 252}, false, false},                                  // too many parts
+		{io.ErrUnexpectedEOF, false, false},
+		{fmt.Errorf("insert Native: %w", &clickhouse.Exception{Code: 60}), true, false}, // no such table
+		{fmt.Errorf("%w: column", errBlock), true, false},
+	} {
+		if isPermanent(tc.err) != tc.permanent || isDiskFull(tc.err) != tc.full {
+			t.Errorf("%v: permanent %v, disk full %v; want %v, %v", tc.err, isPermanent(tc.err), isDiskFull(tc.err), tc.permanent, tc.full)
+		}
+	}
+	f := &Fault{What: "append batch 1/2", DiskFull: true, Err: io.EOF}
+	if !strings.Contains(f.Error(), "free space or shorten clickhouse.retention") {
+		t.Errorf("a full disk reads %q, without what to do", f)
 	}
 }

@@ -40,7 +40,6 @@ func (c *fixed) add8(v uint8)         { c.b = append(c.b, v) }
 func (c *fixed) add16(v uint16)       { c.b = binary.LittleEndian.AppendUint16(c.b, v) }
 func (c *fixed) add32(v uint32)       { c.b = binary.LittleEndian.AppendUint32(c.b, v) }
 func (c *fixed) add64(v uint64)       { c.b = binary.LittleEndian.AppendUint64(c.b, v) }
-func (c *fixed) addFloat(v float64)   { c.add64(math.Float64bits(v)) }
 func (c *fixed) addBytes(v *[16]byte) { c.b = append(c.b, v[:]...) }
 
 // addBool writes ClickHouse's Bool.

@@ -98,8 +98,10 @@ func (db *DB) deliveriesPage(ctx context.Context, f DeliveryFilter, n int) ([]in
 	if !f.After.IsZero() {
 		inner.and("id > toFixedString(unhex(?), 16)", hexID(f.After))
 	}
-	q := query{head: "SELECT id, endpoint, incident, revision, attempts, state, toUnixTimestamp64Micro(next), error FROM (" + inner.String() + ")",
-		args: inner.args, tail: fmt.Sprintf("ORDER BY id LIMIT %d", n)}
+	q := query{
+		head: "SELECT id, endpoint, incident, revision, attempts, state, toUnixTimestamp64Micro(next), error FROM (" + inner.String() + ")",
+		args: inner.args, tail: fmt.Sprintf("ORDER BY id LIMIT %d", n),
+	}
 	q.equal("state", string(f.State))
 	if f.Due != 0 {
 		q.and("next <= "+moment, num(f.Due))

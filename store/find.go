@@ -20,6 +20,7 @@ type EventFilter struct {
 	Forward  bool        // Oldest first.
 	After    EventCursor // Go on behind this event.
 	Limit    int         // 0 for no limit.
+	NoRaw    bool        // Leave the raw text out: a timeline of scattered events costs a fraction.
 }
 
 // EventCursor is an event's place in the order of time; the zero value is before all.
@@ -28,7 +29,7 @@ type EventCursor struct {
 	ID   event.ID
 }
 
-const eventSelect = "SELECT id, source, partition, offset, idx, format, site, toUnixTimestamp64Micro(received), toInt8(time_source), quality, entities, refs, event, raw FROM "
+const eventSelect = "SELECT id, source, partition, offset, idx, format, site, toUnixTimestamp64Micro(received), toInt8(time_source), quality, entities, refs, event, "
 
 // Events reads events in order of (time, id). An event that is stored twice is yielded once. Events after the first of a record come
 // without raw text. Each event belongs to the caller. A bad filter is an error that names the part and the fix.
@@ -59,8 +60,31 @@ func (db *DB) Events(ctx context.Context, f EventFilter) iter.Seq2[*event.Event,
 // slack is for rows that are stored twice and not merged yet.
 const slack = 64
 
+// eventKey is the sorting key: rows are fetched by it at the cost of the granules they are in.
+const eventKey = "hour, class_uid, time, id"
+
+// indexKey is the sorting key as the index knows it.
+const indexKey = "toUInt32(greatest(0, intDiv(toUnixTimestamp64Micro(time), 3600000000))), class_uid, time, id"
+
+// eventQuery finds a limited number of events by their small columns first and then fetches those rows: the large ones are not read for rows that
+// sorting throws away.
 func (db *DB) eventQuery(f EventFilter) (query, error) {
-	q := query{head: eventSelect + db.table("events")}
+	q, err := db.eventSearch(f)
+	columns := eventSelect + "raw FROM " + db.table("events")
+	if f.NoRaw {
+		columns = eventSelect + "'' FROM " + db.table("events")
+	}
+	if err != nil || f.Limit == 0 {
+		q.head = columns
+		return q, err
+	}
+	order := q.tail
+	q.head, q.tail = "SELECT "+eventKey+" FROM "+db.table("events"), order+limit(f.Limit+slack)
+	return query{head: columns, where: []string{"(" + eventKey + ") IN (" + q.String() + ")"}, tail: order, args: q.args}, nil
+}
+
+// eventSearch is the conditions and the order.
+func (db *DB) eventSearch(f EventFilter) (q query, err error) {
 	lower, upper := f.From, f.To
 	if f.After != (EventCursor{}) {
 		sign := "<"
@@ -82,11 +106,11 @@ func (db *DB) eventQuery(f EventFilter) (query, error) {
 		return q, err
 	}
 	if f.Entity != "" {
-		inner := query{head: "SELECT toUInt32(greatest(0, intDiv(toUnixTimestamp64Micro(time), 3600000000))), class_uid, time, id FROM " + db.table("entity_index"), args: q.args}
+		inner := query{head: "SELECT " + indexKey + " FROM " + db.table("entity_index"), args: q.args}
 		inner.and("entity = ?", uns(entityKey(f.Entity)))
 		inner.between("time", lower, upper)
 		q.args = inner.args
-		q.and("(hour, class_uid, time, id) IN (" + inner.String() + ")")
+		q.and("(" + eventKey + ") IN (" + inner.String() + ")")
 		q.and("has(entities, ?)", str(f.Entity))
 	}
 	if f.Text != "" {
@@ -100,9 +124,6 @@ func (db *DB) eventQuery(f EventFilter) (query, error) {
 	q.tail = "ORDER BY hour DESC, time DESC, id DESC"
 	if f.Forward {
 		q.tail = "ORDER BY hour, time, id"
-	}
-	if f.Limit > 0 {
-		q.tail += limit(f.Limit + slack)
 	}
 	return q, nil
 }
@@ -135,11 +156,11 @@ func (q *query) classes(names []string) error {
 
 // Event finds one event by its id, with the raw text of its record; found is false if there is none.
 func (db *DB) Event(ctx context.Context, id event.ID) (e *event.Event, found bool, err error) {
-	inner := query{head: "SELECT toUInt32(greatest(0, intDiv(toUnixTimestamp64Micro(time), 3600000000))), class_uid, time, id FROM " + db.table("entity_index")}
+	inner := query{head: "SELECT " + indexKey + " FROM " + db.table("entity_index")}
 	inner.and("entity = ?", uns(idKey(id)))
 	inner.and("id = toFixedString(unhex(?), 16)", hexID(id))
-	q := query{head: eventSelect + db.table("events"), args: inner.args, tail: "LIMIT 1"}
-	q.and("(hour, class_uid, time, id) IN (" + inner.String() + ")")
+	q := query{head: eventSelect + "raw FROM " + db.table("events"), args: inner.args, tail: "LIMIT 1"}
+	q.and("(" + eventKey + ") IN (" + inner.String() + ")")
 	e, found, err = first(stream(ctx, db, "read event "+id.String(), q, scanEvent))
 	if err != nil || !found || e.Envelope.Index == 0 {
 		return e, found, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -268,5 +269,30 @@ func TestBlocksArriveRowByRowAsTheyDoWhole(t *testing.T) {
 	}
 	if diff := cmp.Diff([]*incident.Entry{forReplay(e)}, replay(t, db, event.BatchID{}), zones); diff != "" {
 		t.Errorf("replay (-appended +read):\n%s", diff)
+	}
+}
+
+// What recovery may still need is never removed, however old it is.
+func TestTheLogIsKeptBehindTheOldestOfThreeCheckpoints(t *testing.T) {
+	cfg := freshConfig(t)
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	db, err := store.Open(t.Context(), cfg, store.Settings{Now: func() time.Time { return now }})
+	must(t, err)
+	defer db.Close()
+	for n := range uint64(3) {
+		must(t, db.Append(t.Context(), entry(1, n+1, int(n)*5, 5)))
+	}
+	now = now.Add(40 * 24 * time.Hour)
+	for n := uint64(4); n <= 6; n++ {
+		must(t, db.Append(t.Context(), entry(1, n, int(n)*5, 5)))
+	}
+	for _, step := range []struct {
+		checkpoint uint64
+		batches    int
+	}{{2, 6}, {4, 6}, {5, 6}, {6, 3}} {
+		must(t, db.Save(t.Context(), incident.Checkpoint{Batch: event.BatchID{Epoch: 1, Number: step.checkpoint}, Data: []byte("state")}))
+		if got := replay(t, db, event.BatchID{}); len(got) != step.batches {
+			t.Errorf("%d batches are left after the checkpoint of batch %d, want %d", len(got), step.checkpoint, step.batches)
+		}
 	}
 }

@@ -48,8 +48,10 @@ func samples(from, n int) []event.Event {
 }
 
 func refOf(e *event.Event) *event.Ref {
-	return &event.Ref{Event: e.Envelope.ID, Time: e.Time, Received: e.Envelope.Received, Sequence: "fleet/1", ClassUID: e.ClassUID, Activity: e.ActivityID,
-		Severity: 1, Status: 2, Future: true, Domain: "robot", Source: "fleet", Format: "vda5050", Summary: "amr-01 changed its mode", Entities: e.Entities}
+	return &event.Ref{
+		Event: e.Envelope.ID, Time: e.Time, Received: e.Envelope.Received, Sequence: "fleet/1", ClassUID: e.ClassUID, Activity: e.ActivityID,
+		Severity: 1, Status: 2, Future: true, Domain: "robot", Source: "fleet", Format: "vda5050", Summary: "amr-01 changed its mode", Entities: e.Entities,
+	}
 }
 
 // entry is a batch with events, two hits of one event, a hit of another, a note, an action, a reject and a carried record.
@@ -62,19 +64,28 @@ func entry(epoch, number uint64, from, n int) *incident.Entry {
 			Rejects: []event.Reject{{Position: event.Position{Source: "fleet", Offset: int64(from)}, Format: "vda5050", Received: start + int64(from), Code: "json_syntax", Reason: "no end", Raw: []byte{'{', 0xff}}},
 			Ends:    []event.End{{Source: "fleet", Partition: int32(number % 3), Offset: int64(from + n), Cookie: "inode 7"}},
 			Marks:   []event.Mark{{Source: "fleet", Newest: events[n-1].Time, Received: start}, {Source: "nac", Idle: true}},
-			Carry: []event.Record{{Value: []byte("half"), Headers: []event.Header{{Key: "topic", Value: []byte{}}}, Position: event.Position{Source: "syslog", Offset: 9},
-				Basis: events[0].Envelope.ID, Format: "syslog", Site: "plant-1", Received: start, Partial: true, Location: time.FixedZone("plant", 7200)}},
+			Carry: []event.Record{{
+				Value: []byte("half"), Headers: []event.Header{{Key: "topic", Value: []byte{}}}, Position: event.Position{Source: "syslog", Offset: 9},
+				Basis: events[0].Envelope.ID, Format: "syslog", Site: "plant-1", Received: start, Partial: true, Location: time.FixedZone("plant", 7200),
+			}},
 		},
 		Hits: []event.Hit{
 			{Rule: "r1", Version: 3, Branch: 1, Step: 2, Key: "a\x1fb", Vars: []string{"robot:amr-01", ""}, Ref: a, Fields: []event.FieldValue{
-				{Kind: event.KindString, Known: true, Str: "x"}, {Kind: event.KindInt}, {Kind: event.KindFloat, Known: true, Flt: 0.5},
-				{Kind: event.KindBool, Known: true}, {Kind: event.KindStrings, Known: true, Lst: []string{"p", "q"}}, {Kind: event.KindTime, Known: true, Num: -5}}},
+				{Kind: event.KindString, Known: true, Str: "x"},
+				{Kind: event.KindInt},
+				{Kind: event.KindFloat, Known: true, Flt: 0.5},
+				{Kind: event.KindBool, Known: true},
+				{Kind: event.KindStrings, Known: true, Lst: []string{"p", "q"}},
+				{Kind: event.KindTime, Known: true, Num: -5},
+			}},
 			{Rule: "r2", Version: 1, Ref: a},
 			{Rule: "r1", Version: 3, Ref: b},
 		},
 		Notes: []event.Note{{Entity: "robot:amr-01", What: "mode", Prev: "auto", Value: "manual", Actor: "user:ana.silva", Ref: b}},
-		Actions: []incident.Action{{ID: events[0].Envelope.ID, Kind: incident.ActionClose, Incident: events[n-1].Envelope.ID, Expected: 4, By: "ana", At: start,
-			Verdict: incident.Misuse, Text: "</script>\xff", Findings: []event.ID{events[0].Envelope.ID}}},
+		Actions: []incident.Action{{
+			ID: events[0].Envelope.ID, Kind: incident.ActionClose, Incident: events[n-1].Envelope.ID, Expected: 4, By: "ana", At: start,
+			Verdict: incident.Misuse, Text: "</script>\xff", Findings: []event.ID{events[0].Envelope.ID},
+		}},
 		Rules: "rules-1", Tables: "tables-1",
 	}
 }

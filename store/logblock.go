@@ -235,7 +235,7 @@ type markerEncoder struct {
 	endCookie                             *list[*text]
 	markSource                            *list[*low]
 	markNewest, markReceived, markIdle    *list[*fixed]
-	carry                                 *text
+	carry, learned                        *text
 }
 
 func newMarkerEncoder() *markerEncoder {
@@ -263,6 +263,7 @@ func newMarkerEncoder() *markerEncoder {
 	e.markReceived = add(b, "mark_received", newList(newFixed("Int64", 8)))
 	e.markIdle = add(b, "mark_idle", newList(newFixed("Bool", 1)))
 	e.carry = add(b, "carry", &text{})
+	e.learned = add(b, "learned", &text{})
 	return e
 }
 
@@ -306,4 +307,5 @@ func (e *markerEncoder) encode(x *incident.Entry, written uint32) {
 	e.markReceived.end()
 	e.markIdle.end()
 	e.carry.addBytes(appendCarry(nil, b.Carry))
+	e.learned.addBytes(b.Learned)
 }

@@ -23,7 +23,7 @@ import (
 // minVersion is the oldest ClickHouse whose features the schema and the queries use.
 const minVersion = 25
 
-// DB is the store. Its methods may be called from any goroutine, but Append and Record by one at a time.
+// DB is the store. Its methods may be called from any goroutine; appends wait for each other.
 type DB struct {
 	cfg     Config
 	conn    driver.Conn

@@ -89,7 +89,7 @@ func valid(list []void) string {
 }
 
 const markerColumns = "epoch, number, toUnixTimestamp64Micro(received), rules, tables, hits, notes, actions, " +
-	"end_source, end_partition, end_offset, end_cookie, mark_source, mark_newest, mark_received, mark_idle, carry"
+	"end_source, end_partition, end_offset, end_cookie, mark_source, mark_newest, mark_received, mark_idle, carry, learned"
 
 // counted is an entry with what its marker says it has.
 type counted struct {
@@ -104,9 +104,9 @@ func scanMarker(rows driver.Rows) (c counted, err error) {
 	var endPartition []int32
 	var endOffset, newest, received []int64
 	var idle []bool
-	var carry string
+	var carry, learned string
 	err = rows.Scan(&b.ID.Epoch, &b.ID.Number, &b.Received, &c.Rules, &c.Tables, &c.hits, &c.notes, &c.actions,
-		&endSource, &endPartition, &endOffset, &endCookie, &markSource, &newest, &received, &idle, &carry)
+		&endSource, &endPartition, &endOffset, &endCookie, &markSource, &newest, &received, &idle, &carry, &learned)
 	if err != nil {
 		return c, err
 	}
@@ -118,6 +118,9 @@ func scanMarker(rows driver.Rows) (c counted, err error) {
 	}
 	if b.Carry, err = decodeCarry([]byte(carry)); err != nil {
 		return c, fmt.Errorf("batch %d/%d of the log: carried records: %w", b.ID.Epoch, b.ID.Number, err)
+	}
+	if learned != "" {
+		b.Learned = []byte(learned)
 	}
 	return c, nil
 }

@@ -171,7 +171,7 @@ func TestDeepAndLongInputIsBounded(t *testing.T) {
 
 func TestAValidatorKeepsNothingBetweenEvents(t *testing.T) {
 	var v ocsf.Validator
-	bad := bytes.Replace(valid(t, "authentication"), []byte(`"time"`), []byte(`"tiem"`), 1)
+	bad := bytes.Replace(valid(t, "authentication"), []byte(`"time"`), []byte(`"tyme"`), 1)
 	first := codes(v.Validate(bad))
 	if problems := v.Validate(valid(t, "robot_state")); problems != nil {
 		t.Errorf("after a bad event: %v", problems)

@@ -15,8 +15,9 @@ func crowdStrike() Format {
 			"account_change", "api_activity", "authentication", "base_event", "detection_finding", "device_config_state_change",
 			"entity_management", "inventory_info", "network_activity", "process_activity", "user_access",
 		},
-		Doc: "Falcon Event Streams (detections of every product, audit, firewall, remote response), threat graph vertices, and host documents of the devices " +
-			"interface (one, an array, or resources of an answer), which tell the posture of the agent. Falcon Data Replicator telemetry is not read.",
+		Doc: "Falcon Event Streams (detections of every product, audit, firewall, remote response), threat graph vertices, alert documents of the alerts interface and " +
+			"host documents of the devices interface (one, an array, or resources of an answer), which tell the posture of the agent. Falcon Data " +
+			"Replicator telemetry is not read.",
 		Framing:  Lines,
 		Append:   appendCrowdStrike,
 		Unmapped: crowdUnmapped,
@@ -39,11 +40,14 @@ const (
 	csHostname
 	csResources
 	csFDR
+	csComposite
+	csAlertTime
 )
 
 var crowdPlan = jsonscan.Compile(
 	"metadata.eventType", "metadata.eventCreationTime", "metadata.offset", "metadata.customerIDString", "metadata.version",
 	"metadata.severity.name", "metadata.detectionIdString", "event", "device_id", "agent_version", "last_seen", "hostname", "resources", "event_simpleName",
+	"composite_id", "created_timestamp",
 )
 
 func appendCrowdStrike(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
@@ -68,10 +72,13 @@ func crowdDocument(s *Scratch, dst []event.Event, rec *event.Record, doc jsonsca
 	case r.Str(csDeviceID) != "" && (r.Exists(csAgentVersion) || r.Exists(csLastSeen) || r.Exists(csHostname)) && !r.Exists(csFDR):
 		scanBody(s, rec, doc, crowdHostPlan)
 		return crowdHost(&s.Nested, dst), nil
+	case r.Str(csComposite) != "" && r.Exists(csAlertTime):
+		scanBody(s, rec, doc, crowdAlertPlan)
+		return crowdAlert(s, dst), nil
 	case r.Exists(csFDR):
 		return dst, Rejectf("wrong_format", "Falcon Data Replicator telemetry (event_simpleName) is not read by this format")
 	}
-	return dst, Rejectf("wrong_format", "neither a Falcon stream event (metadata.eventType with event) nor a host document (device_id)")
+	return dst, Rejectf("wrong_format", "neither a Falcon stream event (metadata.eventType with event) nor a host (device_id) or alert (composite_id) document")
 }
 
 // crowdKinds are the stream events by how they are decoded. A type that is not here is tried as a detection or as an audit by its fields.
@@ -116,7 +123,7 @@ func crowdByFields(s *Scratch, e *event.Event, kind string) {
 	body := s.JSON.Value(csEvent)
 	crowdDetectionPlan.ScanValue(body, &s.Nested)
 	if strings.Contains(kind, "Detection") || strings.Contains(kind, "Incident") || s.Nested.Exists(cdName) || s.Nested.Exists(cdDetectName) ||
-		s.Nested.Exists(cdCompositeID) || s.Nested.Exists(cdDetectID) || s.Nested.Exists(cdSeverityName) {
+		s.Nested.Exists(cdCompositeID) || s.Nested.Exists(cdDetectID) || s.Nested.Exists(cdSeverityName) || s.Nested.Exists(cdIncidentType) {
 		crowdDetection(s, e, kind)
 		return
 	}
@@ -207,6 +214,9 @@ func crowdUnmapped(rec *event.Record) []string {
 		return nil
 	}
 	plan, body, prefix := crowdHostPlan, rec.Value, ""
+	if s.JSON.Exists(csComposite) {
+		plan = crowdAlertPlan
+	}
 	if s.JSON.Kind(csEvent) == jsonscan.Object {
 		plan, body, prefix = crowdDetectionPlan, s.JSON.Raw(csEvent), "event."
 		switch s.JSON.Str(csType) {

@@ -195,6 +195,7 @@ func (l *radiusLine) verdict(e *event.Event, rec *event.Record, rest string) boo
 		}
 	}
 	setRADIUSUser(e, login)
+	setBypass(e)
 	readRADIUSOrigin(e, origin)
 	return true
 }
@@ -215,6 +216,13 @@ func cutPassword(s string) (login, secret, note string) {
 		return login, "", note
 	}
 	return login, note, ""
+}
+
+// setBypass recognises MAC authentication bypass: the switch sends the station's address as the account, and nothing is proven by it.
+func setBypass(e *event.Event) {
+	if _, ok := kv.MAC(e.User.Name); ok && len(e.User.Name) <= 17 && e.AuthProtocolID == 10 {
+		e.User.TypeID, e.AuthProtocol = userSystem, "MAB"
+	}
 }
 
 // setRADIUSUser fills the user; the account of a machine also names the device.

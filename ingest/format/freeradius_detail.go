@@ -238,6 +238,7 @@ func (p *radiusPacket) setLogon(e *event.Event, activity uint16, status uint8) {
 	if p.eap != "" {
 		e.AuthProtocolID, e.AuthProtocol = 9, "EAP-"+p.eap
 	}
+	setBypass(e)
 	e.StatusDetail = p.reply
 	if p.module != "" {
 		e.StatusDetail = p.module

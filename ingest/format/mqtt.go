@@ -36,9 +36,13 @@ func mqttOutcome(e *event.Event, code int64) {
 }
 
 // mqttConnect makes a CONNECT an authentication of its user name, or of the client id where it offers none; without either it is a
-// connection like any other. The client id also identifies the source: it is what a robot is known by to its broker.
-func mqttConnect(e *event.Event, client, user string) {
+// connection like any other. The client id also identifies the source: it is what a robot is known by to its broker. The last will of a robot is
+// the broken connection on its own topic (VDA 5050 section 6.14), so the will names the robot that the client claims to be.
+func mqttConnect(e *event.Event, client, user, will string) {
 	e.AppProtocol = "mqtt"
+	if t, ok := vdaTopicOf(will); ok && t.topic == "connection" {
+		e.Robot = &event.Robot{UID: t.manufacturer + "/" + t.serial, Serial: t.serial, Vendor: t.manufacturer}
+	}
 	if !event.Placeholder(client) {
 		e.SrcEndpoint.UID = client
 	}

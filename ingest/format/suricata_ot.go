@@ -25,7 +25,7 @@ func suricataMQTT(s *Scratch, e *event.Event) {
 		e.Metadata.EventCode = "mqtt_" + kind
 		switch kind {
 		case "connect":
-			mqttConnect(e, p.Get("client_id").Str(), p.Get("username").Str())
+			mqttConnect(e, p.Get("client_id").Str(), p.Get("username").Str(), p.Get("will", "topic").Str())
 			e.IsCleartext = event.True
 			if code, ok := v.Get("connack", "return_code").Int64(); ok {
 				mqttOutcome(e, code)

@@ -148,6 +148,7 @@ const (
 	// Of mqtt.
 	zClientID
 	zConnectStatus
+	zWillTopic
 	zFromClient
 	zTopic
 	zTopics
@@ -251,7 +252,7 @@ var zeekNames = [zFields]string{
 	zHostnameField: "hostname", zDomainName: "domainname",
 	zPortNum: "port_num", zPortProto: "port_proto", zDHCPHostName: "dhcp_host_name", zDeviceType: "device_type",
 	zIssuerSubject: "issuer_subject", zSerial: "serial", zSoftwareType: "software_type", zUnparsed: "unparsed_version",
-	zClientID: "client_id", zConnectStatus: "connect_status", zFromClient: "from_client", zTopic: "topic", zTopics: "topics",
+	zClientID: "client_id", zConnectStatus: "connect_status", zWillTopic: "will_topic", zFromClient: "from_client", zTopic: "topic", zTopics: "topics",
 	zPayload: "payload", zAction: "action", zStatus: "status",
 	zFUID: "fuid", zTxHosts: "tx_hosts", zRxHosts: "rx_hosts", zConnUIDs: "conn_uids", zSource: "source", zMimeType: "mime_type",
 	zFilename: "filename", zTotalBytes: "total_bytes", zSeenBytes: "seen_bytes", zMD5: "md5", zSHA1: "sha1", zSHA256: "sha256",

@@ -181,7 +181,7 @@ func zeekInventory(e *event.Event, z *zeekRow) {
 func zeekMQTT(e *event.Event, z *zeekRow) {
 	switch z.path {
 	case "mqtt_connect":
-		mqttConnect(e, z.known(zClientID), "")
+		mqttConnect(e, z.known(zClientID), "", z.known(zWillTopic))
 		e.StatusCode = z.known(zConnectStatus)
 		switch {
 		case strings.Contains(e.StatusCode, "Accepted"):

@@ -36,6 +36,12 @@ func TestZZReview(t *testing.T) {
 			}
 			out = keep
 		}
+		if i := strings.Index(line, "sshd[1234]: "); i > 0 {
+			line = line[i+12:]
+		}
+		if i := strings.Index(line, "eventType\""); i > 0 {
+			line = line[i+12:]
+		}
 		if i := strings.Index(line, "operationName"); i > 0 {
 			line = line[i+16:]
 		}

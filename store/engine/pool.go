@@ -33,7 +33,7 @@ func newSessionKey(database string, settings []setting) (sessionKey, error) {
 	assignments := make([]string, 0, len(settings))
 	for _, s := range settings {
 		if !settingName.MatchString(s.name) {
-			return sessionKey{}, fmt.Errorf("Code: 115. DB::Exception: Unknown setting %q (UNKNOWN_SETTING)", s.name) //nolint:staticcheck // the engine's own shape
+			return sessionKey{}, fmt.Errorf("Code: 115. DB::Exception: Unknown setting %q (UNKNOWN_SETTING)", s.name)
 		}
 		assignments = append(assignments, s.name+" = "+quote('\'', s.value))
 	}

@@ -93,9 +93,9 @@ func readInsert(lex *lexer) statement {
 		tok = lex.next()
 	}
 	if tok.is("FUNCTION") {
-		tok = lex.next()
+		lex.next()
 	}
-	// tok is the first part of the name: whatever it is called, it is not a clause.
+	// The first part of the name has been read: whatever it is called, it is not a clause.
 	st := statement{kind: kindInsert, format: "Values", splice: -1}
 	depth := 0
 	afterDot := false

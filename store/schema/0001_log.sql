@@ -110,7 +110,8 @@ CREATE TABLE {database}.batches {cluster}
     mark_newest    Array(Int64),
     mark_received  Array(Int64),
     mark_idle      Array(Bool),
-    carry          String COMMENT 'Compact: records waiting for the rest of their message.' CODEC(ZSTD(1))
+    carry          String COMMENT 'Compact: records waiting for the rest of their message.' CODEC(ZSTD(1)),
+    learned        String COMMENT 'Compact: the address bindings that the batch taught.' CODEC(ZSTD(1))
 )
 ENGINE = {replicated}ReplacingMergeTree
 PARTITION BY toYYYYMM(written)

@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,8 @@ type node struct {
 	slots    []int32 // paths ending here
 	children []child // wanted object members
 	bloom    uint64  // fingerprints of children; a miss needs no comparison
+	table    []int16 // places of children by fingerprint, 0 for none, else one more; nil where there are few
+	shift    uint8   // how far a fingerprint is shifted to index the table
 	elem     *node   // []
 	indexed  []indexChild
 }
@@ -101,6 +104,7 @@ func NewPlan(paths []string) (*Plan, error) {
 		n.slots = append(n.slots, int32(i))
 	}
 	p.root.spreadWildcards()
+	p.root.tabulate()
 	return p, nil
 }
 
@@ -269,11 +273,41 @@ func (n *node) merge(src *node) {
 	}
 }
 
+// fewChildren is up to how many members are compared one by one; with more the bloom bits are nearly all set.
+const fewChildren = 16
+
+// tabulate builds the table of every node that wants many members.
+func (n *node) tabulate() {
+	if count := len(n.children); count > fewChildren && count < 1<<13 {
+		size := bits.Len(uint(count)) + 2
+		n.table, n.shift = make([]int16, 1<<size), uint8(64-size)
+		for i := range n.children {
+			at := n.children[i].fp >> n.shift
+			for n.table[at] != 0 {
+				at = (at + 1) & uint64(len(n.table)-1)
+			}
+			n.table[at] = int16(i + 1)
+		}
+	}
+	if n.elem != nil {
+		n.elem.tabulate()
+	}
+	for _, ic := range n.indexed {
+		ic.node.tabulate()
+	}
+	for _, c := range n.children {
+		c.node.tabulate()
+	}
+}
+
 // find returns the node of an object member, or nil. Members tend to come in one order, so the search
 // begins after the last one found.
 func (n *node) find(fp uint64, key []byte, hint *int) *node {
 	if n.bloom&bloomBit(fp) == 0 {
 		return nil
+	}
+	if n.table != nil {
+		return n.findInTable(fp, key)
 	}
 	for i := range n.children {
 		j := *hint + i
@@ -282,6 +316,15 @@ func (n *node) find(fp uint64, key []byte, hint *int) *node {
 		}
 		if c := &n.children[j]; c.fp == fp && c.key == string(key) {
 			*hint = j + 1
+			return c.node
+		}
+	}
+	return nil
+}
+
+func (n *node) findInTable(fp uint64, key []byte) *node {
+	for at := fp >> n.shift; n.table[at] != 0; at = (at + 1) & uint64(len(n.table)-1) {
+		if c := &n.children[n.table[at]-1]; c.fp == fp && c.key == string(key) {
 			return c.node
 		}
 	}
