@@ -47,8 +47,8 @@ type Database struct {
 	log    *slog.Logger
 	config engine.Config
 
-	life   context.Context // Ends with Close: a start under way is given up.
-	end    context.CancelFunc
+	life context.Context // Ends with Close: a start under way is given up.
+	end  context.CancelFunc
 
 	mu      sync.Mutex
 	process *engine.Process // nil with a server

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/event"
@@ -31,7 +32,7 @@ func collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 func (r reader) Incidents(ctx context.Context, f console.Filter, limit int) ([]*incident.Incident, error) {
 	q := store.IncidentFilter{Owner: f.Owner, Title: f.Text, Limit: limit, Status: []incident.Status{incident.Open, incident.Acknowledged, incident.Closed}}
 	if f.Robot != "" {
-		q.Robot = event.EntityRobot.String() + ":" + event.CanonicalKey(event.EntityRobot, f.Robot)
+		q.Robot = "robot:" + event.CanonicalKey(event.EntityRobot, strings.TrimPrefix(f.Robot, "robot:"))
 	}
 	if f.Status != "" {
 		all := []incident.Status{incident.Open, incident.Acknowledged, incident.Closed, incident.Merged}

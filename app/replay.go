@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/ingest"
@@ -100,7 +101,7 @@ func (h *replayHandler) take(findings []incident.Finding, notes []event.Note) {
 			h.set.Announce(f)
 		}
 	}
-	for _, c := range h.core.Stitcher.Apply(findings, notes, h.batch, h.now) {
+	for _, c := range h.core.Stitcher.Apply(findings, correlate.Changes(notes), h.batch, h.now) {
 		if h.set.Changed != nil {
 			h.set.Changed(c)
 		}

@@ -27,7 +27,7 @@ const (
 var entityKindNames = [...]string{"", "user", "robot", "device", "ip", "session", "mac", "hash", "domain", "group", "resource"}
 
 // String is the kind's name in rules, columns and output.
-func (k EntityKind) String() string { return entityKindNames[k] }
+func (k EntityKind) String() string { return entityKindNames[min(int(k), len(entityKindNames)-1)] }
 
 // EntityKindOf is the kind with that name; EntityNone if there is none.
 func EntityKindOf(name string) EntityKind {
@@ -52,7 +52,7 @@ const (
 var roleNames = [...]string{"", "actor", "target", "subject", "source", "destination", "reporter", "context"}
 
 // String is the role's name in rules, columns and output.
-func (r Role) String() string { return roleNames[r] }
+func (r Role) String() string { return roleNames[min(int(r), len(roleNames)-1)] }
 
 // RoleOf is the role with that name; RoleNone if there is none.
 func RoleOf(name string) Role { return Role(max(0, slices.Index(roleNames[:], name))) }
@@ -72,7 +72,7 @@ const (
 var strengthNames = [...]string{"context", "weak", "medium", "strong"}
 
 // String is the strength's name in columns and output.
-func (s Strength) String() string { return strengthNames[s] }
+func (s Strength) String() string { return strengthNames[min(int(s), len(strengthNames)-1)] }
 
 // EntityRef is one identity an event names. References with the same Object speak of the same thing by different keys, and share an ID.
 type EntityRef struct {

@@ -45,7 +45,7 @@ const (
 var stateNames = [...]string{"", "provisional", "final", "withdrawn"}
 
 // String is the state as output writes it.
-func (s State) String() string { return stateNames[s] }
+func (s State) String() string { return stateNames[min(int(s), len(stateNames)-1)] }
 
 // Finding is a rule that matched, with its evidence. Its ID is computed from rule, version, key and completing event, so the same match
 // found again is the same finding.

@@ -16,7 +16,7 @@ const (
 var statusNames = [...]string{"", "open", "acknowledged", "closed", "merged"}
 
 // String is the status as output writes it.
-func (s Status) String() string { return statusNames[s] }
+func (s Status) String() string { return statusNames[min(int(s), len(statusNames)-1)] }
 
 // Verdict is what an analyst decided an incident was.
 type Verdict string

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -51,6 +52,7 @@ type File struct {
 	ended   bool
 	leaving bool // the file was replaced and is being read for the last time
 	print   string
+	lag     atomic.Int64
 }
 
 // OpenFile opens a file source. The error says what to check.
@@ -131,8 +133,19 @@ func (s *File) seek(to int64) error {
 	return nil
 }
 
+// Lag is how many bytes of the file have not been fetched, as of the last fetch. It may be asked from any goroutine.
+func (s *File) Lag() int64 { return s.lag.Load() }
+
+// measure notes the lag.
+func (s *File) measure() {
+	if st, err := s.file.Stat(); err == nil {
+		s.lag.Store(max(0, st.Size()-(s.offset-s.base)))
+	}
+}
+
 // Fetch implements Source.
 func (s *File) Fetch(ctx context.Context, dst []event.Record, limit int, wait time.Duration) ([]event.Record, error) {
+	defer s.measure()
 	deadline := time.Now().Add(wait)
 	start := len(dst)
 	for {

@@ -13,6 +13,7 @@ import (
 type Metrics struct {
 	count metric.Int64Counter
 	delay metric.Float64Gauge
+	lag   metric.Int64Gauge
 }
 
 // NewMetrics registers the instruments.
@@ -22,7 +23,11 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 		return nil, err
 	}
 	delay, err := m.Float64Gauge("tocsin.ingest.watermark.delay", metric.WithUnit("s"), metric.WithDescription("How far a source's newest event time is behind our clock."))
-	return &Metrics{count: count, delay: delay}, err
+	if err != nil {
+		return nil, err
+	}
+	lag, err := m.Int64Gauge("tocsin.ingest.lag", metric.WithUnit("By"), metric.WithDescription("What a file source has not fetched yet."))
+	return &Metrics{count: count, delay: delay, lag: lag}, err
 }
 
 func (m *Metrics) records(in *input, records, events, rejects int) {
@@ -33,6 +38,9 @@ func (m *Metrics) records(in *input, records, events, rejects int) {
 		if n > 0 {
 			m.count.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String("source", in.Name), attribute.String("format", in.Format), attribute.String("outcome", outcome)))
 		}
+	}
+	if f, ok := in.Source.(*File); ok {
+		m.lag.Record(context.Background(), f.Lag(), metric.WithAttributes(attribute.String("source", in.Name)))
 	}
 	add(records, "record")
 	add(events, "event")

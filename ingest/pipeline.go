@@ -78,6 +78,7 @@ func New(set Settings) (*Pipeline, error) {
 		for _, m := range set.Marks {
 			if m.Source == in.Name {
 				x.frontier.mark.Newest = m.Newest
+				x.lastTime = m.Newest
 			}
 		}
 		if f.Join != nil {

@@ -142,6 +142,7 @@ func (l *radiusLine) read(e *event.Event, rec *event.Record) bool {
 		{"Login incorrect", statusFailure},
 		{"Invalid user", statusFailure},
 		{"Multiple logins", statusFailure},
+		{"Rejected in post-auth", statusFailure},
 	} {
 		if rest, found := strings.CutPrefix(l.text, v.text); found {
 			e.Metadata.EventCode, e.StatusID = v.text, v.status

@@ -14,8 +14,8 @@ import (
 type zeekRow struct {
 	json  *jsonscan.Result // nil for columns
 	cells *[zFields]string // nil for JSON
-	path  string // The log's name.
-	set   byte   // What separates the members of a set or vector.
+	path  string           // The log's name.
+	set   byte             // What separates the members of a set or vector.
 }
 
 // str is a field's text; "" where it is unset or empty.

@@ -70,7 +70,7 @@ CREATE TABLE {database}.events {cluster}
 ENGINE = {replicated}ReplacingMergeTree
 PARTITION BY toDate(written)
 ORDER BY (hour, class_uid, time, id)
-SETTINGS index_granularity = 1024, {durable};
+SETTINGS index_granularity = 1024, min_bytes_for_wide_part = 268435456, {durable};
 
 -- Which event names which entity, and where an id stands in the table of events: xxHash64 of the entity's canonical id, or the first eight
 -- bytes of an event's own id, then time. It is a hint and never the truth: a row without its event finds nothing.
@@ -85,7 +85,7 @@ CREATE TABLE {database}.entity_index {cluster}
 ENGINE = {replicated}MergeTree
 PARTITION BY toDate(written)
 ORDER BY (entity, time)
-SETTINGS {durable};
+SETTINGS min_bytes_for_wide_part = 268435456, {durable};
 
 -- The log: one marker per batch, written last. A batch without a marker does not exist.
 CREATE TABLE {database}.batches {cluster}
