@@ -21,18 +21,6 @@ import (
 	"github.com/tocsin-siem/tocsin/testdata/scenarios"
 )
 
-// TestMain makes the test binary serve the embedded engine when the service starts it as its child, with the arguments of the real program.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == "engine" && os.Args[2] == "serve" {
-		if err := engine.ServeChild(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // wholeRecords is how many records BenchmarkWholePath plays; TOCSIN_BENCH_RECORDS asks for another number.
 const wholeRecords = 400_000
 
@@ -147,13 +135,6 @@ func processUsage(b *testing.B, pid string) (cpu time.Duration, peak int64) {
 		}
 	}
 	return cpu, peak
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // plantAtWork writes one file per source and the tables of a plant of some hundred robots and some thousand people, and configures both. It gives the

@@ -243,7 +243,7 @@ func TestAPersonsAttributesAreThoseOfTheEventsTime(t *testing.T) {
 	e.User.Name = `PLANT\ASilva`
 	e.FindEntities()
 	u := run(enricher(t), e).User
-	if d := cmp.Diff(event.User{Name: `PLANT\ASilva`, Roles: []string{"robot-admin", "vpn"}, Kind: "employee", Country: "DE", OnShift: event.False}, u); d != "" {
+	if d := cmp.Diff(event.User{Name: `PLANT\ASilva`, Roles: []string{"robot-admin", "vpn"}, Kind: "employee", Country: "DE", Privileged: event.True, OnShift: event.False}, u); d != "" {
 		t.Error(d)
 	}
 }

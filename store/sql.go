@@ -22,21 +22,35 @@ type Result struct {
 }
 
 // Query runs one statement that only reads, for `tocsin sql`. The server is told to refuse everything else, so a statement that writes, or
-// that reads files or other machines, is an error of the server.
+// that reads files or other machines, is an error of the server. Tables need no database before their name.
 func (db *DB) Query(ctx context.Context, statement string) (Result, error) {
 	// The embedded engine takes this clause even where it is told to read only, and would write the file.
 	if strings.Contains(strings.ToUpper(statement), "OUTFILE") {
 		return Result{}, errors.New("run the statement: INTO OUTFILE is not allowed: redirect the output instead")
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	// The store's own connection is of no database, since it creates it.
+	options, err := db.cfg.options()
+	if err != nil {
+		return Result{}, err
+	}
+	options.Auth.Database = db.cfg.Database
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return Result{}, fmt.Errorf("open clickhouse: %w", err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	cancel := func() {
+		stop()
+		_ = conn.Close()
+	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"readonly": 1}))
-	rows, err := db.conn.Query(ctx, statement)
+	rows, err := conn.Query(ctx, statement)
 	if err != nil {
 		cancel()
 		return Result{}, fmt.Errorf("run the statement: %w", err)
 	}
 	r := Result{Columns: rows.Columns(), Close: func() error {
-		cancel()
+		defer cancel()
 		return rows.Close()
 	}}
 	types := rows.ColumnTypes()

@@ -132,14 +132,17 @@ func (m *bluetoothMessage) bare() bool {
 	if m.text == "" || m.text[0] == '{' || len(m.text) > 1000 {
 		return false
 	}
-	low := strings.ToLower(m.text)
-	for _, word := range [...]string{"bluetooth", "bluez", "hci", "pair", "bond", "discoverable", "[new] device", "[chg] device", "[del] device"} {
+	low := lowerASCII(m.text)
+	for _, word := range [...]string{"bluetooth", "bluez", "hci", "pairing", "pairable", "paired", "pair ", "bonding", "bonded", "discoverable", "[new] device", "[chg] device", "[del] device"} {
 		if strings.Contains(low, word) {
 			return true
 		}
 	}
-	return m.mac != "" && m.activity != stateLogMessage
+	return m.mac != "" && m.activity != stateLogMessage && len(m.text) < maxBareBluetooth
 }
+
+// maxBareBluetooth bounds lines that only an address and a word such as "authentication failed" tell; no message of BlueZ is longer.
+const maxBareBluetooth = 160
 
 func containsAll(s string, words []string) bool {
 	for _, w := range words {

@@ -51,8 +51,12 @@ func lowerASCII(s string) string {
 	return textOf(b)
 }
 
-// setHeaderTime takes the time of an event from the syslog header.
+// setHeaderTime takes the time of an event from the syslog header. A stamp before 1970 is of a clock that was never set.
 func setHeaderTime(e *event.Event, m *syslog.Message) {
+	if m.TimeSource != syslog.TimeNone && m.Timestamp.UnixMicro() <= 0 {
+		e.Envelope.Quality |= event.SchemaOdd
+		return
+	}
 	switch m.TimeSource {
 	case syslog.TimeNone:
 		return

@@ -96,7 +96,11 @@ func appendOpenSSH(_ *Scratch, dst []event.Event, rec *event.Record) ([]event.Ev
 	}
 	body = strings.TrimLeft(body, " ")
 	var m sshMessage
-	if !readSSHProgram(&m, program, body) {
+	known := readSSHProgram(&m, program, body)
+	if program == "" && m.service != "" && !isSSHProgram(m.service) {
+		return dst, Rejectf("wrong_program", "the line is about PAM service %q, not about sshd, sudo or su", clip(m.service, 40))
+	}
+	if !known {
 		if program == "" {
 			return dst, Rejectf("unknown_message", "no message of sshd begins with %q", clip(body, 40))
 		}
@@ -109,7 +113,7 @@ func appendOpenSSH(_ *Scratch, dst []event.Event, rec *event.Record) ([]event.Ev
 
 func isSSHProgram(p string) bool {
 	switch p {
-	case "sudo", "su", "su-l", "internal-sftp", "sftp-server", "openssh", "pam_google_authenticator":
+	case "sudo", "sudo-i", "su", "su-l", "internal-sftp", "sftp-server", "openssh", "pam_google_authenticator":
 		return true
 	}
 	return strings.HasPrefix(p, "sshd")

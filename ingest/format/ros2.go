@@ -132,10 +132,28 @@ func appendROS2(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event
 		return m.transition(dst), nil
 	case m.isSecurityLog():
 		return m.security(dst), nil
-	case r.Exists(roLevel) && r.Kind(roMsg) == jsonscan.String:
+	case m.isLog():
 		return m.log(dst), nil
 	}
 	return dst, Rejectf("wrong_format", "the object is no rcl_interfaces/Log, ParameterEvent, TransitionEvent or DDS-Security log message")
+}
+
+// isLog tells rcl_interfaces/Log from the logs of other programs, which have a level and a message too: it has a stamp of seconds, comes by
+// the topic of logs, or names its node and where in the source it was written.
+func (m *rosMessage) isLog() bool {
+	r := m.r
+	if !r.Exists(roLevel) || r.Kind(roMsg) != jsonscan.String {
+		return false
+	}
+	if strings.HasSuffix(m.topic, "rosout") || strings.HasSuffix(m.topic, "rosout_agg") {
+		return true
+	}
+	for _, pair := range rosTimes {
+		if r.Exists(pair[0]) {
+			return true
+		}
+	}
+	return r.Str(roName) != "" && (r.Exists(roFunction) || r.Exists(roLine) || r.Exists(roStamp) || r.Exists(roTimestamp))
 }
 
 // names reads which robot the message is from. The names stand beside the message; one deeper level is looked at after the outer.

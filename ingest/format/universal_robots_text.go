@@ -18,8 +18,8 @@ func appendURLine(dst []event.Event, rec *event.Record) ([]event.Event, error) {
 		return dst, Rejectf("wrong_format", "the record is neither JSON nor a line of text")
 	}
 	line := urCut(body)
-	if line.code == "" && line.stamp == "" && !urSpeaks(line.text) {
-		return dst, Rejectf("wrong_format", "the line has no stamp, no report code such as C153A1 and no event of PolyScope in words")
+	if line.code == "" && (line.stamp == "" || line.text != "" && !line.columns) && !urSpeaks(line.text) {
+		return dst, Rejectf("wrong_format", "the line has no columns after a stamp, no report code such as C153A1 and no event of PolyScope in words")
 	}
 	if line.text == "" && line.code == "" {
 		return dst, Rejectf("no_event", "the log line has a stamp and nothing else")
@@ -57,6 +57,7 @@ func appendURLine(dst []event.Event, rec *event.Record) ([]event.Event, error) {
 type urLine struct {
 	stamp, code, text string
 	level, severity   uint8
+	columns           bool // A colon ends one of the columns before the text, or follows the stamp.
 }
 
 func urCut(s string) (l urLine) {
@@ -65,7 +66,9 @@ func urCut(s string) (l urLine) {
 		s = strings.TrimLeft(after, " :")
 	}
 	if n := urStampLen(s); n > 0 {
-		l.stamp, s = s[:n], strings.TrimLeft(s[n:], " :\t")
+		rest := strings.TrimLeft(s[n:], " \t")
+		l.columns = strings.HasPrefix(rest, ":")
+		l.stamp, s = s[:n], strings.TrimLeft(rest, " :\t")
 	}
 	for {
 		word, rest, column := urFirstColumn(s)
@@ -76,6 +79,7 @@ func urCut(s string) (l urLine) {
 			v := urLevels[plainWord(word)]
 			l.level, l.severity = v.level, v.severity
 		case column && urFiller(word):
+			l.columns = true
 		default:
 			l.text = strings.TrimSpace(s)
 			return l

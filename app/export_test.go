@@ -1,0 +1,19 @@
+package app
+
+import (
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/testdata/scenarios"
+)
+
+// ScenarioInputs are the sources of a scenario, its logs written into dir.
+func ScenarioInputs(sc scenarios.Scenario, dir string) ([]ReplayInput, error) {
+	return scenarioInputs(sc, dir)
+}
+
+// BindingState is what enrichment has learned, as bytes.
+func (c *Core) BindingState() []byte { return c.Enricher.enricher.Bindings().AppendState(nil) }
+
+// Relearn is what recovery does with what a batch taught.
+func (c *Core) Relearn(b *event.Batch) error {
+	return c.Enricher.enricher.Bindings().Relearn(b.Learned)
+}

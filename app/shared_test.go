@@ -1,0 +1,3 @@
+package app_test
+
+func closeShared() {}
