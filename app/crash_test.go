@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -86,7 +87,9 @@ func newOutlet(t *testing.T, files []logFile, hook string) *outlet {
 	if hook != "" {
 		cfg.Triage.Poll = 50 * time.Millisecond
 		cfg.Triage.Retry = slices.Repeat([]time.Duration{200 * time.Millisecond}, 50)
-		cfg.Triage.Endpoints = []triage.EndpointConfig{{Name: "soc", URL: hook, AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true, Timeout: 5 * time.Second}}
+		key := filepath.Join(o.dir, "key")
+		must(t, os.WriteFile(key, []byte("whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32))), 0o600))
+		cfg.Triage.Endpoints = []triage.EndpointConfig{{Name: "soc", URL: hook, Secret: triage.Secret{File: key}, AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true, Timeout: 5 * time.Second}}
 	}
 	o.cfg = cfg
 	o.config = writeConfig(t, o.dir, cfg)

@@ -145,6 +145,7 @@ func (s *Service) wire(ctx context.Context) error {
 		Engine: s.core.Engine, Stitcher: s.core.Stitcher, State: s.core.Enricher.enricher.Bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
 		Versions: func() (string, string) { return s.core.Rules.Hash, s.core.Live.Tables().Version() },
 		Every:    s.cfg.Correlate.Checkpoint.Microseconds(), Published: s.published, Slog: s.tel.Log.With("component", "correlate"), Folded: s.folded,
+		Warm: func(ctx context.Context) error { return s.core.warm(ctx, s.db.DB, s.tel.Log) },
 	})
 	tail, err := s.worker.Recover(ctx)
 	if err != nil {

@@ -59,6 +59,7 @@ type WorkerSettings struct {
 	Versions    func() (rules, tables string) // Of the rule set and tables that match now.
 	Every       int64                         // Microseconds of our clock between checkpoints.
 	Published   func([]incident.Change)       // Told of recorded changes, in order; nil: nobody.
+	Warm        func(context.Context) error   // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
 	Folded      func(batch *event.Batch, hits, findings, changes int)
 	Slog        *slog.Logger
 }
@@ -106,6 +107,11 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 	from, err := w.restore(ctx)
 	if err != nil {
 		return tail, err
+	}
+	if w.set.Warm != nil {
+		if err := w.set.Warm(ctx); err != nil {
+			return tail, fmt.Errorf("recover: warm new rules: %w", err)
+		}
 	}
 	folded := 0
 	for e, err := range w.set.Log.Replay(ctx, from) {

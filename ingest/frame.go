@@ -163,9 +163,12 @@ func (f *framer) value(data []byte, final bool) (frame, bool) {
 	return frame{}, false
 }
 
-// valueEnd is the length of the JSON object that starts data; 0 if it does not end there.
+// valueEnd is the length of the JSON object that starts data; 0 if it does not end there. An object that breaks off, because its writer did, ends
+// with its last line: otherwise it would swallow all that follows. It shows by a line end inside a string, or by another object on a
+// later line where JSON allows none.
 func valueEnd(data []byte) int {
 	depth, inString := 0, false
+	arrays := uint64(0) // bit n: the container at depth n+1 is an array; deeper ones are not told apart
 	for i := 0; i < len(data); i++ {
 		c := data[i]
 		switch {
@@ -174,8 +177,21 @@ func valueEnd(data []byte) int {
 		case c == '"':
 			inString = !inString
 		case inString:
+			if c == '\n' {
+				return i
+			}
 		case c == '{' || c == '[':
-			depth++
+			if c == '{' && depth > 0 && !opens(data[:i], depth <= 64 && arrays>>(depth-1)&1 == 0) {
+				if n := bytes.LastIndexByte(data[:i], '\n'); n > 0 {
+					return n
+				}
+			}
+			if depth++; depth <= 64 {
+				arrays &^= 1 << (depth - 1)
+				if c == '[' {
+					arrays |= 1 << (depth - 1)
+				}
+			}
 		case c == '}' || c == ']':
 			depth--
 			if depth == 0 {
@@ -184,4 +200,16 @@ func valueEnd(data []byte) int {
 		}
 	}
 	return 0
+}
+
+// opens reports whether an object may begin after before, in an object or else an array.
+func opens(before []byte, inObject bool) bool {
+	before = bytes.TrimRight(before, " \t\r\n")
+	switch before[len(before)-1] {
+	case ':':
+		return true
+	case ',', '[':
+		return !inObject
+	}
+	return false
 }

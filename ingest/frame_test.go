@@ -53,6 +53,17 @@ func TestFramingCutsRecords(t *testing.T) {
 	f(format.JSONValues, "[{\"a\":\"}\"},\n {\"b\":[1,{}]}]\n{\"c\":1}{\"d\":2}", `{"a":"}"}`, `{"b":[1,{}]}`, `{"c":1}`, `{"d":2}`)
 	f(format.JSONValues, "garbage\n{\"a\":1}", "garbage", `{"a":1}`)
 	f(format.JSONValues, `{"unfinished":`, `{"unfinished":`)
+	f(format.JSONValues, "{\"a\":\n[\n{\"b\":1},\n{\"c\":{\n\"d\":2}}]}\n{\"e\":3}", "{\"a\":\n[\n{\"b\":1},\n{\"c\":{\n\"d\":2}}]}", `{"e":3}`)
+}
+
+// A writer that dies in the middle of a line costs that line and not all that follow.
+func TestAnObjectThatBreaksOffEndsWithItsLine(t *testing.T) {
+	for _, torn := range []string{`{"a": 1, `, `{"a": {"b": [1, 2`, `{"a": "half a str`, `{"a": 1`, `{"a`, `{`, `{"a": [{"b": 2}`, `{"a":{"b":1},`} {
+		got := cutStream(format.JSONValues, "{\"x\":1}\n"+torn+"\n{\"y\":{\"z\":[{}]}}\n{\"w\":2}\n")
+		if d := cmp.Diff([]string{`{"x":1}`, torn, `{"y":{"z":[{}]}}`, `{"w":2}`}, got); d != "" {
+			t.Errorf("%q:\n%s", torn, d)
+		}
+	}
 }
 
 func TestFramingDoesNotDependOnHowTheStreamIsCut(t *testing.T) {
