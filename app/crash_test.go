@@ -161,7 +161,9 @@ func (o *outlet) trace() trace {
 	}
 	for in, err := range db.Incidents(t.Context(), store.IncidentFilter{Status: []incident.Status{incident.Open, incident.Acknowledged, incident.Closed}}) {
 		must(t, err)
-		out.Groups = append(out.Groups, group(in))
+		if len(in.Findings) > 0 { // The others were ended when their findings were withdrawn: announcements may differ.
+			out.Groups = append(out.Groups, group(in))
+		}
 	}
 	slices.Sort(out.Groups)
 	for c, err := range db.Changes(t.Context(), store.ChangeCursor{}, 0) {

@@ -44,7 +44,7 @@ type Settings struct {
 	Wake     <-chan struct{}   // Asks for a batch now, even an empty one; nil: never.
 }
 
-// Pipeline reads inputs and hands batches to the handler, one after the other.
+// Pipeline reads inputs and hands batches to the handler, one after the other. The next batch is decoded while the handler has the one before.
 type Pipeline struct {
 	set     Settings
 	inputs  []*input
@@ -138,50 +138,6 @@ func (p *Pipeline) feed(ctx context.Context, in *input, chunks chan<- chunk) {
 	}
 }
 
-// consume collects chunks into batches and handles them.
-func (p *Pipeline) consume(ctx context.Context, chunks <-chan chunk) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for p.open() {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if err := p.handle(ctx, nil, false); err != nil {
-				return stopped(ctx, err)
-			}
-		case <-p.set.Wake:
-			if err := p.handle(ctx, nil, true); err != nil {
-				return stopped(ctx, err)
-			}
-		case c := <-chunks:
-			parts, err := p.gather(ctx, c, chunks)
-			if err == nil {
-				err = p.handle(ctx, parts, false)
-			}
-			if err != nil {
-				return stopped(ctx, err)
-			}
-		}
-	}
-	return nil
-}
-
-// Attend hands over an empty batch whenever Wake asks for one, until ctx ends (nil) or the handler fails: for a program that goes on after its
-// inputs have ended.
-func (p *Pipeline) Attend(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-p.set.Wake:
-			if err := p.handle(ctx, nil, true); err != nil {
-				return stopped(ctx, err)
-			}
-		}
-	}
-}
-
 // stopped makes the end of the context the quiet end of a run.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -194,64 +150,25 @@ func (p *Pipeline) open() bool {
 	return slices.ContainsFunc(p.inputs, func(in *input) bool { return !in.done })
 }
 
-// gather adds to the first chunk what else is ready, until the batch is full or the linger has passed.
-func (p *Pipeline) gather(ctx context.Context, c chunk, chunks <-chan chunk) ([]chunk, error) {
-	var parts []chunk
-	records, size := 0, 0
-	linger := time.NewTimer(p.set.Config.Linger)
-	defer linger.Stop()
-	for {
-		if c.err != nil && !errors.Is(c.err, io.EOF) {
-			return nil, c.err
-		}
-		parts = append(parts, c)
-		records += len(c.records)
-		for i := range c.records {
-			size += len(c.records[i].Value)
-		}
-		if records >= p.set.Config.Batch/2 || size >= p.set.Config.Bytes || c.err != nil {
-			return parts, nil
-		}
-		select {
-		case c = <-chunks:
-		case <-linger.C:
-			return parts, nil
-		case <-ctx.Done():
-			return parts, nil
-		}
-	}
-}
-
-// handle makes one batch of the chunks, which may be none, hands it over and commits it. A batch that says nothing new is not handed over,
-// unless always is set.
-func (p *Pipeline) handle(ctx context.Context, parts []chunk, always bool) error {
-	now := p.set.Clock()
-	b := p.fresh(now)
-	before := len(b.Events)
+// handle makes one batch of the chunks, which may be none, hands it over and commits it. A batch that says nothing new is not handed over.
+func (p *Pipeline) handle(ctx context.Context, parts []chunk) error {
+	f := p.fresh()
 	for _, c := range parts {
-		p.take(b, c, now)
+		p.add(&f, c)
 	}
-	idle := p.settle(b, now)
-	if len(b.Events) == before && len(b.Rejects) == 0 && !idle && !moved(parts) && !always {
+	if !p.settle(&f) {
 		return nil
 	}
-	if err := p.deliver(ctx, b); err != nil {
-		return err
-	}
-	return p.commit(ctx, parts)
-}
-
-func moved(parts []chunk) bool {
-	return slices.ContainsFunc(parts, func(c chunk) bool { return len(c.records) > 0 })
+	return p.deliver(ctx, &f)
 }
 
 // fresh gives one of two batches in turn; a handler may not keep a batch after it has returned.
-func (p *Pipeline) fresh(now int64) *event.Batch {
+func (p *Pipeline) fresh() filled {
 	b := p.spare[p.turn]
 	p.turn = 1 - p.turn
 	clear(b.Events)
-	*b = event.Batch{Events: b.Events[:0], Sorted: b.Sorted[:0], Received: now}
-	return b
+	*b = event.Batch{Events: b.Events[:0], Sorted: b.Sorted[:0]}
+	return filled{batch: b}
 }
 
 // take decodes the records of a chunk into the batch.
@@ -312,12 +229,15 @@ func (p *Pipeline) stamp(e *event.Event, in *input) bool {
 	return e.Time != 0
 }
 
-// settle writes marks, ends and waiting segments into the batch, and reports whether a source became or stopped being idle.
-func (p *Pipeline) settle(b *event.Batch, now int64) bool {
-	changed := false
+// settle writes marks, ends and waiting segments into the batch, and reports whether the batch says anything new: a source that has become
+// idle or stopped being so is news, too.
+func (p *Pipeline) settle(f *filled) bool {
+	b, now := f.batch, p.set.Clock()
+	b.Received = now
+	news := f.always || f.records > 0 || len(b.Events) > 0 || len(b.Rejects) > 0
 	for _, in := range p.inputs {
 		idle := in.done || in.atEnd && now-in.last >= in.Idle.Microseconds()
-		changed = changed || idle != in.frontier.mark.Idle
+		news = news || idle != in.frontier.mark.Idle
 		in.frontier.mark.Idle = idle
 		in.frontier.mark.Received = in.last
 		for _, e := range in.ends {
@@ -330,10 +250,13 @@ func (p *Pipeline) settle(b *event.Batch, now int64) bool {
 		}
 	}
 	b.Marks = marks(p.inputs)
-	return changed
+	f.total = p.records
+	return news
 }
 
-func (p *Pipeline) deliver(ctx context.Context, b *event.Batch) error {
+// deliver makes a settled batch durable and then tells its sources.
+func (p *Pipeline) deliver(ctx context.Context, f *filled) error {
+	b := f.batch
 	byTime(b)
 	if p.set.Enricher != nil {
 		p.set.Enricher.Enrich(b)
@@ -343,13 +266,9 @@ func (p *Pipeline) deliver(ctx context.Context, b *event.Batch) error {
 	}
 	p.set.Metrics.frontiers(b.Marks, b.Received)
 	if p.set.Progress != nil {
-		p.set.Progress(p.records)
+		p.set.Progress(f.total)
 	}
-	return nil
-}
-
-func (p *Pipeline) commit(ctx context.Context, parts []chunk) error {
-	for _, c := range parts {
+	for _, c := range f.parts {
 		if err := c.in.Source.Commit(ctx, c.ends); err != nil {
 			return fmt.Errorf("source %s: commit: %w", c.in.Name, err)
 		}
