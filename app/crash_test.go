@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -41,10 +40,10 @@ func night(r *rand.Rand) (files []logFile) {
 	for _, src := range scenarios.All()[0].Sources {
 		f := logFile{src.Name, src.Format, nil}
 		for line := range bytes.Lines(src.Data()) {
-			f.data = append(f.data, line...)
 			if r.IntN(60) == 0 {
 				f.data = fmt.Appendf(f.data, "{\"broken\": %d, \xff\n", r.IntN(1000))
 			}
+			f.data = append(f.data, line...)
 		}
 		files = append(files, f)
 	}
@@ -125,7 +124,7 @@ type trace struct {
 func (o *outlet) trace() trace {
 	t := o.t
 	t.Helper()
-	db, err := app.OpenDatabase(t.Context(), o.cfg, slog.New(slog.DiscardHandler), nil, nil)
+	db, err := app.OpenDatabase(t.Context(), o.cfg, discard, nil, nil)
 	must(t, err)
 	defer func() { must(t, db.Close()) }()
 	out := trace{Events: map[string]string{}, Rejects: map[string]string{}, Findings: map[string]string{}}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -46,9 +47,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	code := m.Run()
-	closeShared()
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 // serveChild is `tocsin run`, with a clock that can be ahead so that the scenarios lie in the past.
@@ -72,6 +71,9 @@ func serveChild(path, ahead string) error {
 	}
 	return err
 }
+
+// discard is for what opens a store beside the service.
+var discard = slog.New(slog.DiscardHandler)
 
 // needEngine skips the test, visibly, where the engine's library cannot be had; in CI that is a failure.
 func needEngine(t testing.TB) {

@@ -55,7 +55,7 @@ func (p *Pipeline) gather(ctx context.Context, chunks <-chan chunk, free chan st
 	f := p.fresh()
 	for ctx.Err() == nil {
 		open, err := p.fill(ctx, &f, chunks, tick.C, free)
-		if err != nil {
+		if err != nil || ctx.Err() != nil {
 			return err
 		}
 		if p.settle(&f) {

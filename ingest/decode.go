@@ -49,21 +49,40 @@ func (d *decoder) decode(b *event.Batch, records []event.Record) {
 		w.events, w.rejects = nil, nil
 		return
 	}
+	// Workers append in place: each has as many slots as records, which nearly always is as many as it needs.
+	base := len(b.Events)
+	b.Events = slices.Grow(b.Events, len(records))
+	slots := b.Events[base : base+len(records)]
+	first := func(i int) int { return i * len(records) / n }
 	var wg sync.WaitGroup
 	for i := range n {
 		w := &d.workers[i]
-		part := records[i*len(records)/n : (i+1)*len(records)/n]
-		wg.Go(func() {
-			w.events, w.rejects = w.events[:0], w.rejects[:0]
-			d.run(w, part)
-		})
+		w.events, w.rejects = slots[first(i):first(i):first(i+1)], w.rejects[:0]
+		wg.Go(func() { d.run(w, records[first(i):first(i+1)]) })
 	}
 	wg.Wait()
 	for i := range n {
-		b.Events = append(b.Events, d.workers[i].events...)
-		b.Rejects = append(b.Rejects, d.workers[i].rejects...)
-		clear(d.workers[i].events)
+		w := &d.workers[i]
+		if len(w.events) > first(i+1)-first(i) {
+			for j := i + 1; j < n; j++ { // Their slots are about to be overwritten.
+				d.workers[j].events = slices.Clone(d.workers[j].events)
+			}
+		}
+		b.Events = appendEvents(b.Events, w.events)
+		b.Rejects = append(b.Rejects, w.rejects...)
+		w.events = nil
 	}
+	if end := base + len(records); len(b.Events) < end {
+		clear(b.Events[len(b.Events):end]) // They would keep records alive.
+	}
+}
+
+// appendEvents is append, without copying events that already stand right behind dst.
+func appendEvents(dst, events []event.Event) []event.Event {
+	if n := len(dst); len(events) > 0 && n < cap(dst) && &dst[:n+1][n] == &events[0] {
+		return dst[:n+len(events)]
+	}
+	return append(dst, events...)
 }
 
 func (d *decoder) run(w *decodeWorker, records []event.Record) {

@@ -17,15 +17,15 @@ import (
 
 // Config bounds the batches.
 type Config struct {
-	Batch  int           // Most records of a batch.
-	Bytes  int           // Most bytes of a batch's records, roughly.
+	Batch  int           // Most records of a batch; batches grow with the backlog up to half of it and what one fetch adds.
+	Bytes  int           // Most bytes of a batch's records, and what one fetch adds.
 	Linger time.Duration // How long a batch waits for more records once it has some.
 	Idle   time.Duration // Silence after which a source that has been read to its end stops holding event time back.
 }
 
 // DefaultConfig suits a small machine: two batches in flight stay under a quarter of a gigabyte.
 func DefaultConfig() Config {
-	return Config{Batch: 20_000, Bytes: 32 << 20, Linger: 100 * time.Millisecond, Idle: 30 * time.Second}
+	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 100 * time.Millisecond, Idle: 30 * time.Second}
 }
 
 // Settings is what the program gives a pipeline.
@@ -123,7 +123,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // feed fetches from one input until it ends. It hands over a chunk at a time, so a busy handler holds it back.
 func (p *Pipeline) feed(ctx context.Context, in *input, chunks chan<- chunk) {
 	for {
-		records, err := in.Source.Fetch(ctx, nil, p.set.Config.Batch, time.Second)
+		records, err := in.Source.Fetch(ctx, nil, max(1, p.set.Config.Batch/2), time.Second)
 		if ctx.Err() != nil {
 			return
 		}
@@ -134,6 +134,21 @@ func (p *Pipeline) feed(ctx context.Context, in *input, chunks chan<- chunk) {
 		}
 		if err != nil {
 			return
+		}
+	}
+}
+
+// Attend hands over an empty batch whenever Wake asks for one, until ctx ends (nil) or the handler fails: for a program that goes on after its
+// inputs have ended.
+func (p *Pipeline) Attend(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.set.Wake:
+			if err := p.handle(ctx, nil, true); err != nil {
+				return stopped(ctx, err)
+			}
 		}
 	}
 }
@@ -150,9 +165,11 @@ func (p *Pipeline) open() bool {
 	return slices.ContainsFunc(p.inputs, func(in *input) bool { return !in.done })
 }
 
-// handle makes one batch of the chunks, which may be none, hands it over and commits it. A batch that says nothing new is not handed over.
-func (p *Pipeline) handle(ctx context.Context, parts []chunk) error {
+// handle makes one batch of the chunks, which may be none, hands it over and commits it. A batch that says nothing new is not handed over,
+// unless always is set.
+func (p *Pipeline) handle(ctx context.Context, parts []chunk, always bool) error {
 	f := p.fresh()
+	f.always = always
 	for _, c := range parts {
 		p.add(&f, c)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,7 @@ type recorder struct {
 	rejects int
 	last    event.Batch
 	fail    error
+	mu      sync.Mutex // guards last
 }
 
 func (h *recorder) Handle(_ context.Context, b *event.Batch) error {
@@ -83,8 +85,17 @@ func (h *recorder) Handle(_ context.Context, b *event.Batch) error {
 	}
 	h.batches = append(h.batches, seconds)
 	h.rejects += len(b.Rejects)
+	h.mu.Lock()
 	h.last = event.Batch{Marks: b.Marks, Ends: b.Ends}
+	h.mu.Unlock()
 	return nil
+}
+
+// marks are those of the last batch.
+func (h *recorder) marks() []event.Mark {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last.Marks
 }
 
 func pipeline(t *testing.T, h ingest.Handler, sources ...*memory) *ingest.Pipeline {
@@ -148,13 +159,13 @@ func TestASourceBecomesIdleOnlyWhenItsTimeHasPassedAndThenSaysSo(t *testing.T) {
 		go func() { done <- pipeline(t, &h, a).Run(ctx) }()
 		time.Sleep(8 * time.Second)
 		synctest.Wait()
-		if len(h.last.Marks) != 1 || h.last.Marks[0].Idle {
-			t.Errorf("after 8 s: %+v", h.last.Marks)
+		if m := h.marks(); len(m) != 1 || m[0].Idle {
+			t.Errorf("after 8 s: %+v", m)
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if !h.last.Marks[0].Idle {
-			t.Errorf("after 13 s: %+v", h.last.Marks)
+		if m := h.marks(); !m[0].Idle {
+			t.Errorf("after 13 s: %+v", m)
 		}
 		cancel()
 		if err := <-done; err != nil {

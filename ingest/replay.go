@@ -25,7 +25,7 @@ func (p *Pipeline) Replay(ctx context.Context) error {
 			return err
 		}
 		c := chunk{in, records, in.Source.Ends(), err}
-		if err := p.handle(ctx, []chunk{c}); err != nil {
+		if err := p.handle(ctx, []chunk{c}, false); err != nil {
 			return err
 		}
 	}

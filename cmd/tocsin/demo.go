@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,9 +25,10 @@ the incident, and keeps the console open to look at it. Nothing is left behind.`
 			if err != nil {
 				return err
 			}
-			if listen != "" {
+			switch {
+			case listen != "":
 				cfg.Console.Listen = listen
-			} else if once {
+			case once || taken(c.Context(), cfg.Console.Listen):
 				cfg.Console.Listen = "127.0.0.1:0"
 			}
 			list, err := chosen(name)
@@ -43,6 +46,17 @@ the incident, and keeps the console open to look at it. Nothing is left behind.`
 	c.Flags().StringVar(&name, "scenario", "", "scenario to play, or all (default the main one)")
 	c.Flags().StringVar(&listen, "listen", "", "address of the console on loopback")
 	return c
+}
+
+// taken reports whether another program uses the address: a demonstration then takes any other port.
+func taken(ctx context.Context, address string) bool {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return true
+	}
+	_ = l.Close()
+	return false
 }
 
 // chosen are the scenarios a name stands for; the main one is the first.

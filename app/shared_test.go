@@ -1,3 +1,0 @@
-package app_test
-
-func closeShared() {}
