@@ -221,10 +221,10 @@ func health(t testing.TB, url string) map[string]console.Check {
 // eventually asks again and again until ok; what says what is waited for and how things stand.
 func eventually(t testing.TB, ok func() bool, what func() string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(30 * time.Second)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not after a minute: %s", what())
+			t.Fatalf("still not after half a minute: %s", what())
 		}
 		time.Sleep(20 * time.Millisecond) // Between two questions to another process; nothing depends on its length.
 	}
@@ -273,3 +273,5 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }

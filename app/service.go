@@ -137,7 +137,7 @@ func (s *Service) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.desk, err = triage.NewDesk(s.cfg.Triage, triage.Settings{Source: s.source(), Now: s.set.Clock, Log: s.tel.Log.With("component", "triage"), Metrics: triageMetrics, Raw: r}, NewOutbox(s.db.DB))
+	s.desk, err = triage.NewDesk(s.cfg.Triage, triage.Settings{Source: s.source(), Now: s.set.Clock, Log: s.tel.Log, Metrics: triageMetrics, Raw: r}, NewOutbox(s.db.DB))
 	if err != nil {
 		return err
 	}
@@ -335,6 +335,7 @@ func (s *Service) Act(ctx context.Context, a incident.Action) ([]incident.Change
 func (s *Service) refresh(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Enrich.Refresh)
 	defer tick.Stop()
+	told := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -343,8 +344,13 @@ func (s *Service) refresh(ctx context.Context) {
 		}
 		changed, problems := s.core.Live.Reload()
 		s.health.tables(problems)
-		for _, p := range problems {
-			s.tel.Log.Warn("enrichment tables refused, the old ones stay", "problem", p.String())
+		if now := fmt.Sprint(problems); len(problems) > 0 && now != told { // Not again every minute.
+			for _, p := range problems {
+				s.tel.Log.Warn("enrichment tables refused, the old ones stay", "problem", p.String())
+			}
+			told = now
+		} else if len(problems) == 0 {
+			told = ""
 		}
 		if changed && len(problems) == 0 {
 			s.tel.Log.Info("enrichment tables read again", "version", s.core.Live.Tables().Version())

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -167,7 +168,7 @@ func (o *outlet) queue() map[string]queued {
 		if err := json.Unmarshal([]byte(line), &doc); err != nil {
 			o.t.Fatalf("%v: %s", err, line)
 		}
-		who := regexp.MustCompile(`(user\d\d|eve|mallory|twice)`).FindString(line)
+		who := regexp.MustCompile(`\b(user\d\d|eve|mallory|twice)\b`).FindString(line)
 		x := doc.Unmapped.Tocsin
 		out[who] = queued{x.ID, doc.Status, x.Revision, len(doc.Findings)}
 	}
@@ -272,19 +273,21 @@ func TestAWebhookReceiverThatWasDownHearsOfEveryRevisionOnce(t *testing.T) {
 	hook := newReceiver(t)
 	hook.down.Store(true)
 	o := newSmall(t, hook.url())
+	o.cfg.Triage.Retry = append([]time.Duration{0}, slices.Repeat([]time.Duration{3 * time.Second}, 50)...) // Too slow for the circuit breaker.
+	o.config = writeConfig(t, o.dir, o.cfg)
 	o.svc = start(t, o.config, o.ahead)
-	lines := refused(0, users(0, 5)...)
+	lines := refused(0, users(0, 3)...)
 	o.say("sshd", lines)
-	o.incidents(5)
+	o.incidents(3)
 	eventually(t, func() bool {
 		c := health(t, o.svc.url)["endpoint soc"]
-		return !c.Good && strings.Contains(c.Detail, "5 owed") && strings.Contains(c.Detail, "503")
+		return !c.Good && strings.Contains(c.Detail, "3 owed") && strings.Contains(c.Detail, "503")
 	}, func() string {
 		return "the health page tells of the endpoint: " + health(t, o.svc.url)["endpoint soc"].Detail
 	})
 	o.restart() // What is owed is owed still.
-	o.say("sshd", refused(5, users(5, 8)...))
-	o.incidents(8)
+	o.say("sshd", refused(3, users(3, 5)...))
+	o.incidents(5)
 	hook.down.Store(false)
 	hook.quiet(t, o.svc)
 	if err := o.svc.interrupt(t); err != nil {
@@ -470,6 +473,7 @@ func TestCtrlCStopsCleanlyAndTheNextStartIsQuick(t *testing.T) {
 		t.Error("the engine outlives the service")
 	}
 	o.svc = start(t, o.config, o.ahead)
+	eventually(t, func() bool { return strings.Contains(o.svc.log.String(), "msg=recovered") }, func() string { return "the log tells of the recovery" })
 	if !strings.Contains(o.svc.log.String(), "batches_folded=0 ") {
 		t.Errorf("the next start folds batches again: the last checkpoint is missing\n%s", o.svc.log)
 	}

@@ -12,8 +12,13 @@ import (
 
 // chartLanes are the lanes of the chart from top to bottom. One without marks is left out.
 var chartLanes = []struct{ name, title string }{
-	{"identity", "Identity"}, {"network_access", "Network access"}, {"endpoint", "Endpoint"}, {"ot_network", "OT and network"},
-	{"robot", "Robot"}, {"changes", "Changes"}, {analystLane, "Analyst"},
+	{"identity", "Identity"},
+	{"network_access", "Network access"},
+	{"endpoint", "Endpoint"},
+	{"ot_network", "OT and network"},
+	{"robot", "Robot"},
+	{"changes", "Changes"},
+	{analystLane, "Analyst"},
 }
 
 // laneTitle is what people call a lane.

@@ -67,7 +67,11 @@ func TestAnActThatAnotherSiteSendsIsRefused(t *testing.T) {
 		return w.Code
 	}
 	for _, headers := range [][]string{
-		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://attacker.example"}, {"Origin", "null"}, {"Origin", "http://localhost:9999"},
+		{"Sec-Fetch-Site", "cross-site"},
+		{"Sec-Fetch-Site", "same-site"},
+		{"Origin", "https://attacker.example"},
+		{"Origin", "null"},
+		{"Origin", "http://localhost:9999"},
 		{"Sec-Fetch-Site", "cross-site", "Origin", "http://localhost:8080"},
 	} {
 		if code := send(headers...); code != http.StatusForbidden {

@@ -118,8 +118,14 @@ func (e *Event) AddEntity(kind EntityKind, role Role, strength Strength, object 
 			return // what a format has named as reporter never becomes anything else
 		}
 	}
+	if e.Entities == nil {
+		e.Entities = make([]EntityRef, 0, usualEntities)
+	}
 	e.Entities = append(e.Entities, EntityRef{Kind: kind, Role: role, Strength: strength, Object: object, Key: key})
 }
+
+// usualEntities is room for what an event names and what enrichment adds.
+const usualEntities = 8
 
 // FindEntities fills Entities from the fields of e, in fixed order, and gives each object the id of its strongest key. It is called once
 // per event, after decoding and before enrichment; calling it again adds nothing.
@@ -262,20 +268,41 @@ func (e *Event) addContext() {
 
 // NameObjects gives every reference without an id the id of its object's strongest key of the same kind: kind:key.
 func (e *Event) NameObjects() {
+	size := 0
 	for i := range e.Entities {
-		x := &e.Entities[i]
-		if x.ID != "" {
-			continue
+		if x := &e.Entities[i]; x.ID == "" {
+			size += len(entityKindNames[x.Kind]) + 1 + len(e.strongest(x).Key)
 		}
-		best := x
-		for j := range e.Entities {
-			y := &e.Entities[j]
-			if y.Object == x.Object && y.Object < ObjectExtra && y.Kind == x.Kind && y.Strength > best.Strength {
-				best = y
-			}
-		}
-		x.ID = best.Kind.String() + ":" + best.Key
 	}
+	if size == 0 {
+		return
+	}
+	var all strings.Builder // One allocation for the ids of an event.
+	all.Grow(size)
+	for i := range e.Entities {
+		if x := &e.Entities[i]; x.ID == "" {
+			start := all.Len()
+			all.WriteString(entityKindNames[x.Kind])
+			all.WriteByte(':')
+			all.WriteString(e.strongest(x).Key)
+			x.ID = all.String()[start:]
+		}
+	}
+}
+
+// strongest is the reference with the strongest key among those of the same kind to the same object.
+func (e *Event) strongest(x *EntityRef) *EntityRef {
+	best := x
+	if x.Object >= ObjectExtra {
+		return best
+	}
+	for j := range e.Entities {
+		y := &e.Entities[j]
+		if y.Object == x.Object && y.Kind == x.Kind && y.Strength > best.Strength {
+			best = y
+		}
+	}
+	return best
 }
 
 // PrimaryEntity is the canonical id a rule's `bind: {x: kind}` takes: of the entities of that kind that may join, the one whose role comes

@@ -2,7 +2,6 @@ package event
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 )
 
@@ -14,12 +13,29 @@ func RefOf(e *Event) *Ref {
 		Future: e.Envelope.Quality&Future != 0, Domain: e.Domain(), Source: strings.Clone(e.Envelope.Position.Source), Format: strings.Clone(e.Envelope.Format),
 		Summary: e.Summary(),
 	}
-	r.Entities = make([]EntityRef, len(e.Entities))
-	for i, x := range e.Entities {
-		x.Key, x.ID = strings.Clone(x.Key), strings.Clone(x.ID)
-		r.Entities[i] = x
-	}
+	r.Entities = cloneEntities(e.Entities)
 	return r
+}
+
+// cloneEntities copies references and their text, the text in one piece.
+func cloneEntities(from []EntityRef) []EntityRef {
+	out := make([]EntityRef, len(from))
+	size := 0
+	for i := range from {
+		size += len(from[i].Key) + len(from[i].ID)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	keep := func(s string) string {
+		start := all.Len()
+		all.WriteString(s)
+		return all.String()[start:]
+	}
+	for i, x := range from {
+		x.Key, x.ID = keep(x.Key), keep(x.ID)
+		out[i] = x
+	}
+	return out
 }
 
 // tieKey orders events of equal time: by source, then by the source's own sequence number, else by partition and offset, then by the place
@@ -27,9 +43,25 @@ func RefOf(e *Event) *Ref {
 func tieKey(e *Event) string {
 	p := &e.Envelope.Position
 	if m := e.Metadata.More; m != nil && m.Sequence.Known && m.Sequence.V >= 0 {
-		return fmt.Sprintf("%s\x1f%016x\x1f%04x", p.Source, m.Sequence.V, e.Envelope.Index)
+		return tie(p.Source, "", uint64(m.Sequence.V), e.Envelope.Index)
 	}
-	return fmt.Sprintf("%s\x1f%08x%016x\x1f%04x", p.Source, uint32(p.Partition), uint64(p.Offset), e.Envelope.Index)
+	var partition [8]byte
+	return tie(p.Source, string(appendHex(partition[:0], uint64(uint32(p.Partition)), 8)), uint64(p.Offset), e.Envelope.Index)
+}
+
+func tie(source, partition string, number uint64, index uint16) string {
+	b := append(make([]byte, 0, 96), source...)
+	b = append(append(b, '\x1f'), partition...)
+	b = append(appendHex(b, number, 16), '\x1f')
+	return string(appendHex(b, uint64(index), 4))
+}
+
+// appendHex adds v in lower-case hexadecimal of that many digits.
+func appendHex(b []byte, v uint64, digits int) []byte {
+	for i := digits - 1; i >= 0; i-- {
+		b = append(b, "0123456789abcdef"[v>>(4*i)&15])
+	}
+	return b
 }
 
 // The domains of security that Tocsin correlates across.

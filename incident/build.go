@@ -58,7 +58,7 @@ func (s *Stitcher) membersOf(g *group) []Member {
 			for _, x := range ev.Event.Entities {
 				e := byID[x.ID]
 				if e == nil {
-					e = &Member{ID: x.ID, Kind: x.Kind, Hub: s.hubs.is(x.ID, g.last, s.cfg)}
+					e = &Member{ID: x.ID, Kind: kindOf(x), Hub: s.hubs.is(x.ID, g.last, s.cfg)}
 					byID[x.ID] = e
 				}
 				e.Strength = max(e.Strength, x.Strength)
@@ -150,12 +150,20 @@ func titleOf(in *Incident) string {
 	case 1:
 		title += ": " + bare(in.Robots[0])
 	default:
-		title += fmt.Sprintf(": %s and %d more robots", bare(in.Robots[0]), len(in.Robots)-1)
+		title += fmt.Sprintf(": %s and %s", bare(in.Robots[0]), more(len(in.Robots)-1, "robot"))
 	}
 	if n := len(in.Findings) - 1; n > 0 {
-		title += fmt.Sprintf(" (+%d findings)", n)
+		title += " (and " + more(n, "finding") + ")"
 	}
 	return title
+}
+
+// more is "1 more robot" or "3 more robots".
+func more(n int, one string) string {
+	if n > 1 {
+		one += "s"
+	}
+	return fmt.Sprintf("%d more %s", n, one)
 }
 
 // bare is an entity id without its kind.

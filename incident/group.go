@@ -57,7 +57,7 @@ func (s *Stitcher) regroup(touched, lost map[event.ID]bool, now int64) []Change 
 // closure is the touched findings and all that links reach from them, by (time, id).
 func (s *Stitcher) closure(touched map[event.ID]bool) []*member {
 	seen := map[event.ID]bool{}
-	var queue, out = sorted(touched), []*member(nil)
+	queue, out := sorted(touched), []*member(nil)
 	for len(queue) > 0 {
 		id := queue[0]
 		queue = queue[1:]

@@ -3,6 +3,7 @@ package incident
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/tocsin-siem/tocsin/event"
 )
@@ -57,10 +58,17 @@ func ties(f *Finding) []tie {
 				out[i].strength = max(out[i].strength, x.Strength)
 				continue
 			}
-			out = slices.Insert(out, i, tie{id: x.ID, kind: x.Kind, strength: x.Strength})
+			out = slices.Insert(out, i, tie{id: x.ID, kind: kindOf(x), strength: x.Strength})
 		}
 	}
 	return out
+}
+
+// kindOf is the kind of what an entity turned out to be: the host name of a robot, or the hardware address of a laptop, carries the canonical
+// id of the robot or the laptop, and counts as that.
+func kindOf(x event.EntityRef) event.EntityKind {
+	prefix, _, _ := strings.Cut(x.ID, ":")
+	return cmp.Or(event.EntityKindOf(prefix), x.Kind)
 }
 
 // weight is what sharing t counts when the two findings lie gap apart.

@@ -18,6 +18,9 @@ import (
 // smallBatch is the number of records below which starting more goroutines costs more than it saves.
 const smallBatch = 512
 
+// mostGrowth is by how many events a batch grows at most beyond what it needs now: some tens of megabytes.
+const mostGrowth = 16_384
+
 // decoder turns records into events. Formats run on as many goroutines as there are cores; results keep the order of the records.
 type decoder struct {
 	formats map[string]*format.Format
@@ -51,7 +54,7 @@ func (d *decoder) decode(b *event.Batch, records []event.Record) {
 	}
 	// Workers append in place: each has as many slots as records, which nearly always is as many as it needs.
 	base := len(b.Events)
-	b.Events = slices.Grow(b.Events, len(records))
+	b.Events = slices.Grow(b.Events, max(len(records), min(len(b.Events), mostGrowth)))
 	slots := b.Events[base : base+len(records)]
 	first := func(i int) int { return i * len(records) / n }
 	var wg sync.WaitGroup

@@ -50,6 +50,7 @@ type File struct {
 	offset  int64 // cumulative offset after the last record cut
 	pending []byte
 	ended   bool
+	usual   int  // records in a block
 	leaving bool // the file was replaced and is being read for the last time
 	print   string
 	lag     atomic.Int64
@@ -205,6 +206,10 @@ func (s *File) read(dst []event.Record, limit int) ([]event.Record, error) {
 // cutAll appends the complete records that are pending. final takes the last one even without its end.
 func (s *File) cutAll(dst []event.Record, limit int, final bool) []event.Record {
 	now := s.cfg.Clock()
+	if dst == nil && len(s.pending) > readBlock/2 {
+		dst = make([]event.Record, 0, min(limit, s.usual+s.usual/8)) // About as many as the block before held.
+		defer func() { s.usual = len(dst) }()
+	}
 	for len(dst) < limit && len(s.pending) > 0 {
 		fr, ok := s.frames.cut(s.pending, final)
 		if ok {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest/format"
 )
+
+// placeBits of an offset are the record's place in its body.
+const placeBits = 24
 
 // MaxBody bounds the body of one request, after decompression.
 const MaxBody = 32 << 20
@@ -39,7 +43,7 @@ type HTTP struct {
 // post is one request on its way.
 type post struct {
 	records []event.Record
-	end     int64 // offset after its last record
+	end     int64 // how many records had come with it, since the start
 	done    chan error
 }
 
@@ -136,10 +140,12 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // cut makes the records of one body. Equal records in one body are told apart by their count, so that a retry of the body gives the same
-// ids again.
+// ids again; and the same offsets, which order events of equal time: a number of the body's own, and on it the record's place in the body.
 func (s *HTTP) cut(body []byte, key string) []event.Record {
 	frames, seen := newFramer(s.format.Framing), occurrences{}
 	now := s.clock()
+	whole := event.NewID("body", key, string(body))
+	first := int64(binary.BigEndian.Uint64(whole[:]) >> 1 &^ (1<<placeBits - 1))
 	var out []event.Record
 	for len(body) > 0 {
 		fr, ok := frames.cut(body, true)
@@ -147,7 +153,7 @@ func (s *HTTP) cut(body []byte, key string) []event.Record {
 			value := body[fr.start:fr.end:fr.end]
 			out = append(out, event.Record{
 				Value: value, Context: fr.context, Format: s.format.Name, Site: s.site, Location: s.zone, Received: now, Partial: fr.partial,
-				Position: event.Position{Source: s.name, Partition: Unpositioned}, Basis: seen.basis(s.name, value, key),
+				Position: event.Position{Source: s.name, Partition: Unpositioned, Offset: first + int64(len(out))}, Basis: seen.basis(s.name, value, key),
 			})
 		}
 		body = body[fr.next:]
@@ -192,10 +198,7 @@ func (s *HTTP) Fetch(ctx context.Context, dst []event.Record, limit int, wait ti
 }
 
 func (s *HTTP) accept(dst []event.Record, p *post, room int) []event.Record {
-	for i := range p.records {
-		p.records[i].Position.Offset = s.next
-		s.next++
-	}
+	s.next += int64(len(p.records))
 	p.end = s.next
 	s.mu.Lock()
 	s.waiting = append(s.waiting, p)
@@ -211,7 +214,7 @@ func (s *HTTP) take(dst []event.Record, room int) []event.Record {
 	return dst
 }
 
-// Ends implements Source. The ends are for Commit only: offsets start at 0 in every run.
+// Ends implements Source. The ends are for Commit only: they count the records of this run.
 func (s *HTTP) Ends() []event.End {
 	return []event.End{{Source: s.name, Partition: Unpositioned, Offset: s.next - int64(len(s.queue))}}
 }

@@ -23,7 +23,7 @@ type Config struct {
 	Idle   time.Duration // Silence after which a source that has been read to its end stops holding event time back.
 }
 
-// DefaultConfig suits a small machine: two batches in flight stay under a quarter of a gigabyte.
+// DefaultConfig suits a small machine: under a backlog, the two batches in flight and their rows take a quarter of a gigabyte.
 func DefaultConfig() Config {
 	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 100 * time.Millisecond, Idle: 30 * time.Second}
 }

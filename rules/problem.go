@@ -21,15 +21,18 @@ func (w Weight) String() string {
 	return "error"
 }
 
+// MarshalText writes the weight as reports do.
+func (w Weight) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
 // Problem is something wrong with a rule file. Line and Column count from 1.
 type Problem struct {
-	File     string
-	Line     int
-	Column   int
-	Code     string // See Codes.
-	Severity Weight
-	Message  string
-	Hint     string // How to put it right; "" if there is no good guess.
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column"`
+	Code     string `json:"code"` // See Codes.
+	Severity Weight `json:"severity"`
+	Message  string `json:"message"`
+	Hint     string `json:"hint,omitempty"` // How to put it right; "" if there is no good guess.
 }
 
 // String is the problem as one line: file:line:column: code message (hint).

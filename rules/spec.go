@@ -307,7 +307,11 @@ func (b *builder) variables(f *fields, key string) []int {
 			for _, v := range b.plan.Vars {
 				names = append(names, v.Name)
 			}
-			b.doc.problem(n, codeVariable, "no step binds "+n.Value, "bound are "+strings.Join(names, ", "))
+			hint := "bind it in a step first"
+			if len(names) > 0 {
+				hint = "bound are " + strings.Join(names, ", ")
+			}
+			b.doc.problem(n, codeVariable, "no step binds "+n.Value, hint)
 			continue
 		}
 		if !slices.Contains(out, i) {

@@ -71,6 +71,7 @@ func BenchmarkEncode(b *testing.B) {
 				bytes, err = enc.Encode(events, event.BatchID{Epoch: 1, Number: 1})
 				must(b, err)
 			}
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "events/s")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/row")
 			b.ReportMetric(float64(bytes)/float64(n), "B/row")
 		})
@@ -97,7 +98,7 @@ func BenchmarkAppend(b *testing.B) {
 				longest = max(longest, time.Since(began))
 			}
 			rows := float64(n) * float64(number)
-			b.ReportMetric(rows/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric(rows/b.Elapsed().Seconds(), "events/s")
 			b.ReportMetric(float64((processorTime(b, p.PID())-before).Microseconds())/rows, "engine-µs/row")
 			b.ReportMetric(float64(longest.Milliseconds()), "longest-ms")
 		})

@@ -68,24 +68,25 @@ func takesPart(m incident.Member) bool {
 
 // happened tells of one entity: what changed of it since the first evidence, then how often what was seen of it.
 func (f *facts) happened(m incident.Member) incident.Claim {
-	var told []string
 	var refs []*event.Ref
-	for _, n := range f.notes {
-		if n.Entity == m.ID && n.Ref.Time >= f.in.First {
-			told = append(told, label(n.What)+" "+values(n))
-			refs = append(refs, n.Ref)
-		}
-	}
 	counts := map[string]int{}
 	var order []string
-	for _, r := range f.of(m.ID) {
-		d := deed(keyOf(r))
+	tell := func(d string, r *event.Ref) {
 		if counts[d] == 0 {
 			order = append(order, d)
 		}
 		counts[d]++
 		refs = append(refs, r)
 	}
+	for _, n := range f.notes {
+		if n.Entity == m.ID && n.Ref.Time >= f.in.First {
+			tell(label(n.What)+" "+values(n), n.Ref)
+		}
+	}
+	for _, r := range f.of(m.ID) {
+		tell(deed(keyOf(r)), r)
+	}
+	var told []string
 	for _, d := range order {
 		if counts[d] > 1 {
 			d = fmt.Sprintf("%s ×%d", d, counts[d])
@@ -141,7 +142,13 @@ func told(n event.Note) string {
 }
 
 // labels are the words for what changed, where the word itself is not plain.
-var labels = map[string]string{"safety_checksum": "safety configuration", "vlan": "VLAN", "mode": "operating mode", "posture": "device posture"}
+var labels = map[string]string{"safety_checksum": "safety configuration", "safety": "safety state", "vlan": "VLAN", "mode": "operating mode", "posture": "device posture"}
+
+// actClasses are the classes of events that are a change by themselves: the value of their notes is what was done.
+var actClasses = []uint32{
+	event.ClassGroupManagement, event.ClassUserAccess, event.ClassAuthorizeSession, event.ClassAccountChange, event.ClassEntityManagement,
+	event.ClassChangeTicket, event.ClassRobotControl, event.ClassOTCommand,
+}
 
 func label(what string) string {
 	if s := labels[what]; s != "" {
@@ -156,6 +163,8 @@ func values(n event.Note) string {
 		return "changed"
 	case n.Value == "":
 		return "no longer " + plain(n.Prev)
+	case n.Prev == "" && slices.Contains(actClasses, n.Ref.ClassUID):
+		return "changed (" + plain(n.Value) + ")"
 	case n.Prev == "":
 		return "now " + plain(n.Value)
 	}

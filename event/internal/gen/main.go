@@ -161,8 +161,10 @@ func leaf(b *bytes.Buffer, f field, path, at string, guards []guard, siblings ma
 	attr := path[strings.LastIndexByte(path, '.')+1:]
 	fmt.Fprintf(b, "{Path: %q, Kind: %s, Doc: %q, Flags: %s, Object: %q, Attr: %q,\n", path, kind, f.doc, strings.Join(flags, "|"), f.object, attr)
 	sib := strings.TrimSuffix(f.path, "_id")
-	getter := map[string]string{"KindString": "Str: func(e *Event) string", "KindInt": "Num: func(e *Event) (int64, bool)", "KindTime": "Num: func(e *Event) (int64, bool)",
-		"KindFloat": "Flt: func(e *Event) (float64, bool)", "KindBool": "Tri: func(e *Event) Bool", "KindStrings": "Lst: func(e *Event) []string"}[kind]
+	getter := map[string]string{
+		"KindString": "Str: func(e *Event) string", "KindInt": "Num: func(e *Event) (int64, bool)", "KindTime": "Num: func(e *Event) (int64, bool)",
+		"KindFloat": "Flt: func(e *Event) (float64, bool)", "KindBool": "Tri: func(e *Event) Bool", "KindStrings": "Lst: func(e *Event) []string",
+	}[kind]
 	fmt.Fprintf(b, "%s { %s%s },\n", getter, nils.String(), get)
 	fmt.Fprintf(b, "Set: func(e *Event, v Value) { %s%s }},\n", allocs.String(), set)
 	if f.has("enum") && !siblings[sib] {
