@@ -93,7 +93,7 @@ func newOutlet(t *testing.T, files []logFile, hook string) *outlet {
 	o.cfg = cfg
 	o.config = writeConfig(t, o.dir, cfg)
 	// Our clock reads the morning after the night, whenever the test runs.
-	o.ahead = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC).Sub(time.Now())
+	o.ahead = time.Until(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC))
 	return o
 }
 

@@ -40,7 +40,11 @@ func Demo(ctx context.Context, cfg Config, set DemoSettings) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	var inputs []ReplayInput
 	for _, sc := range set.Scenarios {
-		more, err := scenarioInputs(sc, dir)
+		prefix := "" // scenarios that are played together must not share sources, each of which has a frontier of its own
+		if len(set.Scenarios) > 1 {
+			prefix = sc.Name + "-"
+		}
+		more, err := scenarioInputs(sc, prefix, dir)
 		if err != nil {
 			return err
 		}
@@ -98,8 +102,8 @@ func (s *Service) showDemo(ctx context.Context, set DemoSettings) error {
 	return s.pipeline.Attend(ctx)
 }
 
-// scenarioInputs writes a scenario's raw logs into dir and gives the sources that read them.
-func scenarioInputs(sc scenarios.Scenario, dir string) ([]ReplayInput, error) {
+// scenarioInputs writes a scenario's raw logs into dir and gives the sources that read them, named behind prefix.
+func scenarioInputs(sc scenarios.Scenario, prefix, dir string) ([]ReplayInput, error) {
 	var out []ReplayInput
 	for _, src := range sc.Sources {
 		f, ok := format.ByName(src.Format)
@@ -114,7 +118,7 @@ func scenarioInputs(sc scenarios.Scenario, dir string) ([]ReplayInput, error) {
 		if err != nil {
 			return nil, fmt.Errorf("scenario %s: source %s: %w", sc.Name, src.Name, err)
 		}
-		name := src.Name
+		name := prefix + src.Name
 		out = append(out, ReplayInput{Name: name, Format: f.Name, Site: src.Site, Location: zone, Open: func(clock func() int64) (ingest.Source, error) {
 			return ingest.OpenFile(ingest.FileConfig{Name: name, Path: path, Format: f, Site: src.Site, Zone: zone, Clock: clock, From: event.End{}})
 		}})

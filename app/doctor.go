@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/tocsin-siem/tocsin/enrich"
 	"github.com/tocsin-siem/tocsin/store/engine"
@@ -46,15 +47,28 @@ func Doctor(ctx context.Context, path string) iter.Seq[Diagnosis] {
 	}
 }
 
+// CheckConfig checks what a configuration names: tables, rules, sources and endpoints. It starts nothing.
+func CheckConfig(cfg Config) error {
+	if _, err := NewCore(cfg); err != nil {
+		return err
+	}
+	for _, check := range []func(context.Context, Config) Diagnosis{checkSources, checkEndpoints} {
+		if d := check(context.Background(), cfg); !d.Good {
+			return fmt.Errorf("%s: %s; %s", d.Name, d.Detail, d.Fix)
+		}
+	}
+	return nil
+}
+
 func checkTables(_ context.Context, cfg Config) Diagnosis {
 	d := Diagnosis{Code: "D002", Name: "enrichment"}
 	live, problems := enrich.NewLive(cfg.Enrich, os.ReadFile)
 	if len(problems) > 0 {
-		d.Detail, d.Fix = fmt.Sprintf("%d problems, the first: %s", len(problems), problems[0]), "mend the table files"
+		d.Detail, d.Fix = Count(len(problems), "problem")+", the first: "+problems[0].String(), "mend the table files"
 		return d
 	}
 	a, i, z, l, s := live.Tables().Counts()
-	d.Good, d.Detail = true, fmt.Sprintf("%d assets, %d identities, %d zones, %d lists, %d schedules", a, i, z, l, s)
+	d.Good, d.Detail = true, strings.Join([]string{Count(a, "asset"), Count(i, "identity"), Count(z, "zone"), Count(l, "list"), Count(s, "schedule")}, ", ")
 	if a == 0 {
 		d.Fix = "without an inventory robots are known only by what they call themselves: name a file under enrich.assets"
 	}
@@ -65,15 +79,15 @@ func checkRules(_ context.Context, cfg Config) Diagnosis {
 	d := Diagnosis{Code: "D003", Name: "rules"}
 	set, problems := LoadRules(cfg.Rules.Paths)
 	if set == nil {
-		d.Detail, d.Fix = fmt.Sprintf("%d problems, the first: %s", len(problems), problems[0]), "tocsin rules lint lists them all"
+		d.Detail, d.Fix = Count(len(problems), "problem")+", the first: "+problems[0].String(), "tocsin rules lint lists them all"
 		return d
 	}
-	d.Good, d.Detail = true, fmt.Sprintf("%d rules", len(set.Rules))
+	d.Good, d.Detail = true, Count(len(set.Rules), "rule")
 	return d
 }
 
 func checkSources(_ context.Context, cfg Config) Diagnosis {
-	d := Diagnosis{Code: "D004", Name: "sources", Good: true, Detail: fmt.Sprintf("%d configured", len(cfg.Sources))}
+	d := Diagnosis{Code: "D004", Name: "sources", Good: true, Detail: Count(len(cfg.Sources), "source")}
 	if len(cfg.Sources) == 0 {
 		d.Fix = "name at least one under sources: before tocsin run"
 	}
@@ -105,7 +119,7 @@ func checkConsole(ctx context.Context, cfg Config) Diagnosis {
 }
 
 func checkEndpoints(_ context.Context, cfg Config) Diagnosis {
-	d := Diagnosis{Code: "D006", Name: "endpoints", Good: true, Detail: fmt.Sprintf("%d configured", len(cfg.Triage.Endpoints))}
+	d := Diagnosis{Code: "D006", Name: "endpoints", Good: true, Detail: Count(len(cfg.Triage.Endpoints), "endpoint")}
 	if _, err := triage.NewDesk(cfg.Triage, triage.Settings{Log: slog.New(slog.DiscardHandler), Raw: reader{}}, nil); err != nil {
 		d.Good, d.Detail, d.Fix = false, err.Error(), "mend triage.endpoints"
 	}

@@ -50,17 +50,32 @@ func EngineProgress(w io.Writer) func(engine.Progress) {
 		if p.Phase != phase {
 			phase = p.Phase
 			if !onTerminal {
-				fmt.Fprintf(w, "engine: %s\n", phase)
+				fmt.Fprintf(w, "engine: %s\n", phaseWords(phase))
 				return
 			}
 			if bar != nil {
 				_ = bar.Finish()
 				fmt.Fprintln(w)
 			}
-			bar = progressbar.NewOptions64(max(p.Total, -1), progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("engine: "+phase), progressbar.OptionShowBytes(true))
+			bar = progressbar.NewOptions64(max(p.Total, -1), progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("engine: "+phaseWords(phase)), progressbar.OptionShowBytes(true))
 		}
 		if bar != nil {
 			_ = bar.Set64(p.Done)
 		}
 	}
+}
+
+// phaseWords says what a phase of fetching means to whoever waits.
+func phaseWords(phase string) string {
+	switch phase {
+	case "wait":
+		return "waiting for another process that fetches the library"
+	case "fetch":
+		return "fetching the ClickHouse library with npm, about 167 MB, once"
+	case "verify":
+		return "verifying it"
+	case "unpack":
+		return "unpacking it, about 560 MB"
+	}
+	return phase
 }

@@ -7,7 +7,7 @@ import (
 
 // ScenarioInputs are the sources of a scenario, its logs written into dir.
 func ScenarioInputs(sc scenarios.Scenario, dir string) ([]ReplayInput, error) {
-	return scenarioInputs(sc, dir)
+	return scenarioInputs(sc, "", dir)
 }
 
 // BindingState is what enrichment has learned, as bytes.

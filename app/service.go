@@ -118,7 +118,7 @@ func (s *Service) start(ctx context.Context) error {
 		return err
 	}
 	if s.listener, err = net.Listen("tcp", s.cfg.Console.Listen); err != nil {
-		return fmt.Errorf("console.listen %s: %w; another program uses the port, or another tocsin runs: choose a free one", s.cfg.Console.Listen, err)
+		return fmt.Errorf("console.listen %s: %w; another program uses the port, or another tocsin runs: choose a free one (tocsin demo: --listen 127.0.0.1:0)", s.cfg.Console.Listen, err)
 	}
 	s.onStop("listener", func(context.Context) error { _ = s.listener.Close(); return nil })
 	if s.db, err = OpenDatabase(ctx, s.cfg, s.tel.Log, s.tel.Meter, s.set.Progress); err != nil {

@@ -273,7 +273,7 @@ func TestAWebhookReceiverThatWasDownHearsOfEveryRevisionOnce(t *testing.T) {
 	hook := newReceiver(t)
 	hook.down.Store(true)
 	o := newSmall(t, hook.url())
-	o.cfg.Triage.Retry = append([]time.Duration{0}, slices.Repeat([]time.Duration{3 * time.Second}, 50)...) // Too slow for the circuit breaker.
+	o.cfg.Triage.Retry = append([]time.Duration{0}, slices.Repeat([]time.Duration{3 * time.Second}, 49)...) // Too slow for the circuit breaker.
 	o.config = writeConfig(t, o.dir, o.cfg)
 	o.svc = start(t, o.config, o.ahead)
 	lines := refused(0, users(0, 3)...)

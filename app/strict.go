@@ -142,7 +142,7 @@ func suggestion(name string, names []string) string {
 		return "did you mean " + best + "?"
 	}
 	names = slices.Sorted(slices.Values(names))
-	return "known keys: " + strings.Join(names, ", ")
+	return "known: " + strings.Join(names, ", ")
 }
 
 // editDistance is the Levenshtein distance.

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -114,4 +115,15 @@ func plain(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// Count is a number with its noun, such as 1 finding and 2 findings.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if before, ok := strings.CutSuffix(noun, "y"); ok {
+		noun = before + "ie"
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
 }

@@ -50,10 +50,33 @@ func find(cells []*cell, c *cell) (int, bool) {
 // insert puts c into sorted cells; ok is false if the same hit is there already.
 func insert(cells []*cell, c *cell) (_ []*cell, at int, ok bool) {
 	at, found := find(cells, c)
-	if found {
+	if found || repeats(cells, at, c) {
 		return cells, at, false
 	}
 	return slices.Insert(cells, at, c), at, true
+}
+
+// maxNeighbours bounds how many hits of the same instant are compared with a new one.
+const maxNeighbours = 256
+
+// repeats reports whether the same event's hit is already there, read a second time from another place of its source, such as a body that was
+// sent again.
+func repeats(cells []*cell, at int, c *cell) bool {
+	for i := at - 1; i >= max(0, at-maxNeighbours) && cells[i].time() == c.time(); i-- {
+		if cells[i].sameHit(c) {
+			return true
+		}
+	}
+	for i := at; i < min(len(cells), at+maxNeighbours) && cells[i].time() == c.time(); i++ {
+		if cells[i].sameHit(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *cell) sameHit(o *cell) bool {
+	return c.Ref.Event == o.Ref.Event && c.Branch == o.Branch && c.Step == o.Step && slices.Equal(c.Vars, o.Vars)
 }
 
 // from is the place of the first cell at or after a time.

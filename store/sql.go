@@ -22,7 +22,8 @@ type Result struct {
 }
 
 // Query runs one statement that only reads, for `tocsin sql`. The server is told to refuse everything else, so a statement that writes, or
-// that reads files or other machines, is an error of the server. Tables need no database before their name.
+// that reads files or other machines, is an error of the server. Tables need no database before their name, and a row
+// that was written twice is seen once.
 func (db *DB) Query(ctx context.Context, statement string) (Result, error) {
 	// The embedded engine takes this clause even where it is told to read only, and would write the file.
 	if strings.Contains(strings.ToUpper(statement), "OUTFILE") {
@@ -43,7 +44,7 @@ func (db *DB) Query(ctx context.Context, statement string) (Result, error) {
 		stop()
 		_ = conn.Close()
 	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"readonly": 1}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"final": 1, "readonly": 1}))
 	rows, err := conn.Query(ctx, statement)
 	if err != nil {
 		cancel()

@@ -23,10 +23,12 @@ var deeds = map[string]string{
 	"robot_control.program_load": "program loaded", "robot_control.program_start": "program started", "robot_control.program_stop": "program stopped",
 	"robot_control.map_change": "map changed", "robot_control.parameter_change": "parameter changed", "robot_control.certificate_update": "certificate updated",
 	"robot_control.teleoperation_start": "teleoperation begun", "robot_control.teleoperation_stop": "teleoperation ended",
+	"robot_control.authority_change": "control or mode taken", "robot_control.pairing_attempt": "pairing attempted", "robot_control.pairing_mode_change": "pairing mode changed",
+	"robot_control.motion_command": "motion commanded", "robot_control.safety_reset": "safety stop cleared", "robot_control.shutdown": "shut down", "robot_control.firmware_update": "firmware update sent",
 	"ot_command.write": "values written", "ot_command.download_program": "program downloaded", "ot_command.modify_program": "program modified",
 	"authentication.logon": "sign-in", "authentication.logoff": "sign-out", "authentication.mfa_challenge": "second-factor prompt",
 	"network_activity.open": "connection opened", "network_activity.traffic": "traffic", "network_activity.close": "connection closed", "network_activity.refuse": "connection refused",
-	"detection_finding.create": "alert of another product", "compliance_finding.create": "compliance result", "device_config_state_change.log": "posture reported",
+	"detection_finding.create": "alert of another product", "compliance_finding.create": "compliance result", "device_config_state_change.log": "posture reported", "inventory_info.collect": "inventory reported",
 	"application_lifecycle.install": "software installed", "application_lifecycle.update": "software updated",
 }
 

@@ -27,7 +27,7 @@ func configCommand(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := app.NewCore(cfg); err != nil {
+			if err := app.CheckConfig(cfg); err != nil {
 				return usageError{err}
 			}
 			fmt.Fprintln(t.out, "the configuration is good")

@@ -143,7 +143,11 @@ func readInput(in io.Reader, name string) ([]byte, error) {
 	if name == "-" {
 		return io.ReadAll(in)
 	}
-	return os.ReadFile(name)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, usagef("%v; check the path and that this user may read it, or give - for standard input", err)
+	}
+	return data, nil
 }
 
 func (x *trial) records(name string, data []byte, array bool) ([]event.Record, error) {

@@ -73,6 +73,8 @@ func rootCommand(t *terminal) *cobra.Command {
 and explains each one: malfunction or intrusion? which robots? what changed just before?
 
 Exit codes: 0 done; 1 could not be done; 2 called wrongly; 3 done, and something was found.`,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          whichCommand,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -88,14 +90,22 @@ Exit codes: 0 done; 1 could not be done; 2 called wrongly; 3 done, and something
 
 // group is a command that only has others below it; called alone it says which.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usagef("%s has no command %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
-		}
-		return c.Help()
-	}}
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: whichCommand}
 	c.AddCommand(subs...)
 	return c
+}
+
+// whichCommand runs where a command was to be named: it shows those there are, or says that there is none of that name.
+func whichCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	c.SuggestionsMinimumDistance = 2
+	guess := ""
+	if names := c.SuggestionsFor(args[0]); len(names) > 0 {
+		guess = fmt.Sprintf(" (did you mean %s?)", names[0])
+	}
+	return usagef("%s has no command %q%s; see %s --help", c.CommandPath(), args[0], guess, c.CommandPath())
 }
 
 // wrongArgs makes a wrong number of arguments a usage error.

@@ -167,7 +167,7 @@ func (f *replayFlags) input(s string, zone *time.Location, seen map[string]int) 
 		name = fmt.Sprintf("%s-%d", name, n)
 	}
 	if _, err := os.Stat(path); err != nil {
-		return app.ReplayInput{}, usagef("--source %q: %v", s, err)
+		return app.ReplayInput{}, usagef("--source %q: %v; check the path and that this user may read it", s, err)
 	}
 	return app.ReplayInput{Name: name, Format: fm.Name, Site: f.site, Location: zone, Open: func(clock func() int64) (ingest.Source, error) {
 		return ingest.OpenFile(ingest.FileConfig{Name: name, Path: path, Format: fm, Site: f.site, Zone: zone, Clock: clock, From: event.End{}})
@@ -175,10 +175,10 @@ func (f *replayFlags) input(s string, zone *time.Location, seen map[string]int) 
 }
 
 func summary(w io.Writer, r *app.ReplayResult) {
-	fmt.Fprintf(w, "%d events, %d rejects, %d findings, %d incidents\n", r.Events, len(r.Rejects), len(r.Findings), len(r.Incidents))
+	fmt.Fprintf(w, "%s, %s, %s, %s\n", app.Count(r.Events, "event"), app.Count(len(r.Rejects), "reject"), app.Count(len(r.Findings), "finding"), app.Count(len(r.Incidents), "incident"))
 	for i, x := range r.Rejects {
 		if i == 5 {
-			fmt.Fprintf(w, "  … and %d more rejects\n", len(r.Rejects)-i)
+			fmt.Fprintf(w, "  … and %s more\n", app.Count(len(r.Rejects)-i, "reject"))
 			break
 		}
 		fmt.Fprintf(w, "  reject %s at %d: %s: %s\n", x.Position.Source, x.Position.Offset, x.Code, x.Reason)

@@ -55,7 +55,7 @@ message and, where there is a good guess, a hint. Exit code 3 if there is any pr
 					fmt.Fprintln(t.out, p)
 				}
 				if set != nil {
-					fmt.Fprintf(t.err, "%d rules, %d problems\n", len(set.Rules), len(problems))
+					fmt.Fprintf(t.err, "%s, %s\n", app.Count(len(set.Rules), "rule"), app.Count(len(problems), "problem"))
 				}
 			}
 			if len(problems) > 0 {

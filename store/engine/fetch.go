@@ -189,7 +189,7 @@ func npmPack(ctx context.Context, name, version, into string) (string, error) {
 	if err != nil {
 		return "", errors.New("fetching needs the npm client, which is not installed")
 	}
-	cmd := exec.CommandContext(ctx, npm, "pack", name+"@"+version, "--ignore-scripts", "--loglevel=error", "--pack-destination", into)
+	cmd := exec.CommandContext(ctx, npm, "pack", name+"@"+version, "--ignore-scripts", "--loglevel=error", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--pack-destination", into)
 	cmd.Dir = into
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

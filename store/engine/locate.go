@@ -84,7 +84,7 @@ func packageFor(goos, goarch string) (libraryPackage, bool) {
 func namedLibrary(by, path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", fmt.Errorf("embedded engine: %s names %s: %w", by, path, err)
+		return "", fmt.Errorf("embedded engine: %s names %s: %w; give the path of libchdb.so, or leave %s out to have it fetched", by, path, err, by)
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("embedded engine: %s names %s, which is not a file: give the path of libchdb.so itself", by, path)
