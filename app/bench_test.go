@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -68,15 +69,32 @@ func playWhole(b *testing.B, cfg app.Config) usage {
 		before = usageNow(b)
 		b.StartTimer()
 	}
-	err := app.Run(b.Context(), cfg, set, func(context.Context, *app.Service) error {
+	err := app.Run(b.Context(), cfg, set, func(_ context.Context, s *app.Service) error {
 		b.StopTimer()
 		used = usageNow(b).since(before)
-		return nil
+		return accepted(s.URL())
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	return used
+}
+
+// accepted fails if a record was rejected: then something else would have been measured.
+func accepted(url string) error {
+	answer, err := http.Get(url + "/metrics")
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(text), `outcome="event"`) || strings.Contains(string(text), `outcome="reject"`) {
+		return errors.New("a record of the benchmark was rejected, or none came in")
+	}
+	return nil
 }
 
 // usage is what this process and its engine have used.

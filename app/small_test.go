@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -521,4 +522,94 @@ func TestCtrlCWhileClickHouseIsDownLosesNothing(t *testing.T) {
 	if got := o.trace(); len(got.Events) != 5 {
 		t.Errorf("%d events, want 5", len(got.Events))
 	}
+}
+
+// A message split over several records is put together although the service dies between them, also where other records came in between.
+func TestAMessageWhoseRestComesAfterAKillIsPutTogether(t *testing.T) {
+	needEngine(t)
+	data, err := os.ReadFile(filepath.Join("..", "testdata", "formats", "cisco_ise", "segments.in"))
+	must(t, err)
+	var parts [][]byte
+	for line := range bytes.Lines(data) {
+		parts = append(parts, line)
+	}
+	o := newSmall(t, "")
+	o.cfg.Sources = append(o.cfg.Sources, app.SourceConfig{Name: "ise", Format: "cisco_ise", File: filepath.Join(o.dir, "ise.log")})
+	o.config = writeConfig(t, o.dir, o.cfg)
+	o.say("ise", nil)
+	o.svc = start(t, o.config, o.ahead)
+	said := 0
+	for _, p := range parts {
+		o.say("ise", p)
+		said += len(p)
+		o.heard("ise", said)
+		o.svc.kill()
+		o.svc = start(t, o.config, o.ahead)
+	}
+	must(t, o.svc.interrupt(t))
+	whole := o.trace()
+
+	calm := newSmall(t, "")
+	calm.cfg.Sources = append(calm.cfg.Sources, app.SourceConfig{Name: "ise", Format: "cisco_ise", File: filepath.Join(calm.dir, "ise.log")})
+	calm.config = writeConfig(t, calm.dir, calm.cfg)
+	calm.say("ise", data)
+	calm.svc = start(t, calm.config, calm.ahead)
+	calm.heard("ise", len(data))
+	must(t, calm.svc.interrupt(t))
+	want := calm.trace()
+	if len(want.Events) == 0 || len(parts) < 2 {
+		t.Fatalf("the test is void: %d events of %d records", len(want.Events), len(parts))
+	}
+	differences(t, "event", want.Events, whole.Events)
+	differences(t, "reject", want.Rejects, whole.Rejects)
+}
+
+func TestAFeedGoesOnAfterARestartWhereItsReaderStopped(t *testing.T) {
+	needEngine(t)
+	o := newSmall(t, "")
+	o.svc = start(t, o.config, o.ahead)
+	o.say("sshd", refused(0, users(0, 3)...))
+	o.incidents(3)
+	first := o.changes("")
+	o.svc.kill()
+	o.svc = start(t, o.config, o.ahead)
+	if again := o.changes(""); !slices.Equal(first, again) || len(first) < 3 {
+		t.Errorf("the feed tells %v after the restart, told %v before", again, first)
+	}
+	o.say("sshd", refused(3, users(3, 5)...))
+	o.incidents(5)
+	all, rest := o.changes(""), o.changes(first[len(first)-1])
+	if want := all[len(first):]; !slices.Equal(rest, want) || len(rest) < 2 {
+		t.Errorf("since %s the feed tells %v, want %v", first[len(first)-1], rest, want)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.svc.url+"/api/v1/stream", nil)
+	must(t, err)
+	req.Header.Set("Last-Event-ID", first[len(first)-1])
+	stream, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer stream.Body.Close()
+	var told []string
+	for lines := bufio.NewScanner(stream.Body); len(told) < len(rest) && lines.Scan(); {
+		if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			told = append(told, id)
+		}
+	}
+	if !slices.Equal(told, rest) {
+		t.Errorf("a stream that reconnects is told %v, want %v", told, rest)
+	}
+}
+
+// changes are the sequences of the feed's changes after one.
+func (o *outlet) changes(since string) (out []string) {
+	o.t.Helper()
+	_, body, err := get(o.t, o.svc.url+"/api/v1/changes.ndjson?since="+url.QueryEscape(since))
+	must(o.t, err)
+	for line := range strings.Lines(body) {
+		s := regexp.MustCompile(`"sequence":"([^"]+)"`).FindStringSubmatch(line)
+		if s == nil {
+			o.t.Fatalf("a line of the feed has no sequence: %s", line)
+		}
+		out = append(out, s[1])
+	}
+	return out
 }

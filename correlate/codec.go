@@ -92,20 +92,24 @@ func (w *writer) cell(c *cell) {
 	w.texts(c.Vars)
 	w.uint(uint64(len(c.Fields)))
 	for _, v := range c.Fields {
-		w.b = append(w.b, byte(v.Kind))
-		w.bool(v.Known)
-		switch v.Kind {
-		case event.KindString:
-			w.string(v.Str)
-		case event.KindFloat:
-			w.float(v.Flt)
-		case event.KindStrings:
-			w.texts(v.Lst)
-		default:
-			w.int(v.Num)
-		}
+		w.value(v)
 	}
 	w.ref(c.Ref)
+}
+
+func (w *writer) value(v event.FieldValue) {
+	w.b = append(w.b, byte(v.Kind))
+	w.bool(v.Known)
+	switch v.Kind {
+	case event.KindString:
+		w.string(v.Str)
+	case event.KindFloat:
+		w.float(v.Flt)
+	case event.KindStrings:
+		w.texts(v.Lst)
+	default:
+		w.int(v.Num)
+	}
 }
 
 func (w *writer) cellList(list []*cell) {
@@ -318,23 +322,27 @@ func (r *reader) cell() *cell {
 		c.Fields = make([]event.FieldValue, n)
 	}
 	for i := range c.Fields {
-		v := &c.Fields[i]
-		v.Kind, v.Known = event.Kind(r.byte()), r.bool()
-		switch v.Kind {
-		case event.KindString:
-			v.Str = r.string()
-		case event.KindFloat:
-			v.Flt = r.float()
-		case event.KindStrings:
-			v.Lst = r.texts()
-		case event.KindInt, event.KindBool, event.KindTime:
-			v.Num = r.int()
-		default:
-			r.fail()
-		}
+		c.Fields[i] = r.value()
 	}
 	c.Ref = r.ref()
 	return c
+}
+
+func (r *reader) value() (v event.FieldValue) {
+	v.Kind, v.Known = event.Kind(r.byte()), r.bool()
+	switch v.Kind {
+	case event.KindString:
+		v.Str = r.string()
+	case event.KindFloat:
+		v.Flt = r.float()
+	case event.KindStrings:
+		v.Lst = r.texts()
+	case event.KindInt, event.KindBool, event.KindTime:
+		v.Num = r.int()
+	default:
+		r.fail()
+	}
+	return v
 }
 
 func (r *reader) cellList() []*cell {

@@ -147,8 +147,24 @@ func (r *ruleState) notes(k *partition, m *match) []string {
 	if had, want := r.shortest(m); want > 0 {
 		notes = append(notes, "history: "+span(had)+" of "+span(want))
 	}
+	notes = append(notes, r.changes(m)...)
 	if k.degraded || r.degraded {
 		notes = append(notes, "degraded: the rule's memory was full and hits were shed")
+	}
+	return notes
+}
+
+// changes says what changed at the steps that wait for a change: the newest one of each.
+func (r *ruleState) changes(m *match) (notes []string) {
+	for _, e := range m.steps {
+		x := &r.branches[e.branch].Steps[e.step]
+		if x.Changed == nil {
+			continue
+		}
+		c := e.hits[len(e.hits)-1]
+		if prev := c.Fields[len(c.Fields)-1]; prev.Known {
+			notes = append(notes, x.Fields[x.Changed.Value].Path+" changed from "+display(prev)+" to "+display(c.Fields[x.Changed.Value]))
+		}
 	}
 	return notes
 }

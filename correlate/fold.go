@@ -248,17 +248,15 @@ func (f *fold) take(r *ruleState, c *cell) {
 		r.stats.Nulls++
 		return
 	}
-	if f.observe != nil && !slices.ContainsFunc(sights, func(x *sight) bool { return x.cell == c }) {
+	if f.observe != nil && !slices.ContainsFunc(sights, func(x *sight) bool { return compare(x.cell, c) == 0 }) {
 		f.trace(trace{Kind: traceGated, Rule: r.rule, Cell: c, Branch: int(c.Branch)})
 	}
 	for _, x := range sights {
+		if k := r.parts[x.Key]; k != nil && k.remove(x.cell) {
+			f.touch(k)
+		}
 		if x.passes() {
 			f.place(r, x.cell)
-			continue
-		}
-		if k := r.parts[x.Key]; k != nil {
-			k.remove(x.cell)
-			f.touch(k)
 		}
 	}
 	clear(sights)

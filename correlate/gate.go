@@ -29,36 +29,49 @@ type register struct {
 type sightings struct {
 	seen  bool
 	time  int64  // Of the last hit at or before W.
-	value string // Changed: its value.
+	value event.FieldValue // Changed: its value.
 	cells []*sight
 }
 
 // sight is one hit at a gate.
 type sight struct {
 	*cell
-	value    string
+	value    event.FieldValue // Changed: its value.
 	newOK    bool
 	changeOK bool
 }
 
 func (x *sight) passes() bool { return x.newOK && x.changeOK }
 
+// follow notes the value before x's, which its cell carries after all else, and reports whether that is another one than before. Partitions
+// may have the cell already, so that it is then replaced and not changed.
+func (x *sight) follow(prev event.FieldValue) bool {
+	last := len(x.Fields) - 1
+	if was := x.Fields[last]; was.Known == prev.Known && same(was, prev) && slices.Equal(was.Lst, prev.Lst) {
+		return false
+	}
+	c := *x.cell
+	c.Fields = append(slices.Clip(c.Fields[:last]), prev)
+	x.cell = &c
+	return true
+}
+
 func newGate(branch, step int, x *rules.Step) *gate {
 	return &gate{branch: branch, step: step, fresh: x.New, changed: x.Changed, news: map[string]*register{}, changes: map[string]*register{}}
 }
 
-// offer takes a hit later than w and appends to out the hits whose answer it decides or changes, in order; ok is false if a value or a
-// variable of per is unknown.
+// offer takes a hit later than w and appends to out the hits whose answer or earlier value it decides or changes, in order; ok is false if a
+// value or a variable of per is unknown.
 func (g *gate) offer(c *cell, w int64, out []*sight) (_ []*sight, ok bool) {
 	x := &sight{cell: c, newOK: g.fresh == nil, changeOK: g.changed == nil}
 	before := len(out)
 	if g.changed != nil {
 		per, known := perKey(c, g.changed.Per)
-		value, valued := text(c.Fields[g.changed.Value])
-		if !known || !valued {
+		x.value = c.Fields[g.changed.Value]
+		if !known || !x.value.Known {
 			return out, false
 		}
-		x.value = value
+		c.Fields = append(slices.Clip(c.Fields), event.FieldValue{Kind: x.value.Kind}) // See follow.
 		out = g.change(registerOf(g.changes, per), x, w, out)
 	}
 	if g.fresh != nil {
@@ -92,8 +105,9 @@ func (g *gate) change(r *register, x *sight, w int64, out []*sight) []*sight {
 		if i > 0 {
 			prev, seen = s.cells[i-1].value, true
 		}
-		y.changeOK = seen && prev != y.value
-		if y != x && y.passes() != was {
+		y.changeOK = seen && !same(prev, y.value)
+		other := seen && y.follow(prev)
+		if y != x && (y.passes() != was || was && other) {
 			out = append(out, y)
 		}
 	}
@@ -160,6 +174,13 @@ func (g *gate) sweep(w int64) {
 			}
 		}
 	}
+}
+
+// same reports whether two values of one field are the same.
+func same(a, b event.FieldValue) bool {
+	x, _ := text(a)
+	y, _ := text(b)
+	return x == y
 }
 
 func (g *gate) size() int { return len(g.news) + len(g.changes) }

@@ -78,14 +78,15 @@ func (k *partition) add(s *scan, c *cell) bool {
 	return true
 }
 
-// remove takes back a hit that a gate no longer lets pass.
-func (k *partition) remove(c *cell) {
+// remove takes back a hit that a gate no longer lets pass, or lets pass with another earlier value; false means that it is not there.
+func (k *partition) remove(c *cell) bool {
 	at, ok := find(k.buf, c)
 	if !ok {
-		return
+		return false
 	}
 	k.buf = slices.Delete(k.buf, at, at+1)
 	k.disturb(c, c.time())
+	return true
 }
 
 // disturb notes that a rescan must start no later than c and may not end before horizon.

@@ -17,7 +17,7 @@ import (
 // another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 1
+	snapshotVersion = 2
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
@@ -138,12 +138,12 @@ func (w *writer) gate(g *gate, now int64) {
 				w.string(value)
 				w.bool(s.seen)
 				w.int(s.time)
-				w.string(s.value)
+				w.value(s.value)
 				w.uint(uint64(len(s.cells)))
 				for _, x := range s.cells {
 					if numbered(w, seen, x) {
 						w.cell(x.cell)
-						w.string(x.value)
+						w.value(x.value)
 						w.bool(x.newOK)
 						w.bool(x.changeOK)
 					}
@@ -256,13 +256,13 @@ func (r *reader) gate(s *ruleState, g *gate) {
 		for range r.count(3) {
 			per := r.string()
 			reg := &register{first: r.time(), values: map[string]*sightings{}}
-			for range r.count(5) {
+			for range r.count(7) {
 				value := r.string()
-				v := &sightings{seen: r.bool(), time: r.time(), value: r.string()}
+				v := &sightings{seen: r.bool(), time: r.time(), value: r.value()}
 				for range r.count(1) {
 					x, fresh := number(r, sights)
 					if fresh {
-						x = &sight{cell: r.cell(), value: r.string(), newOK: r.bool(), changeOK: r.bool()}
+						x = &sight{cell: r.cell(), value: r.value(), newOK: r.bool(), changeOK: r.bool()}
 						sights = append(sights, x)
 					}
 					if r.err != nil || s != nil && !s.sound(x.cell, x.Key) {

@@ -24,6 +24,7 @@ type StepScope struct {
 	ID     string
 	Fields []*event.Field
 	Values []*Event
+	Prev   *event.Field // What <step>.prev is the earlier value of: the hits that the fold gives have it after Fields and Values. Nil: there is none.
 }
 
 // Match is what a fold-side expression is evaluated over. Missing hits and variables read as unknown.

@@ -88,7 +88,7 @@ func (m *mover) stripPath(n ast.Node) ast.Node {
 		return n
 	}
 	at, path, ok := m.names.rootOf(n, false)
-	if !ok || len(path) == 0 || m.at.step != nil && m.at.prefix != at.prefix {
+	if !ok || len(path) == 0 || at.before || m.at.step != nil && m.at.prefix != at.prefix {
 		m.failed = true
 		return n
 	}

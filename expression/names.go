@@ -68,6 +68,7 @@ func (r *names) name(n ast.Node, id string, c code) ast.Node {
 type root struct {
 	prefix string // Distinguishes identifiers of different roots.
 	step   *StepScope
+	before bool // The value before the change, in place of the field's own.
 	hit    func(*frame) *event.Hit
 }
 
@@ -93,6 +94,16 @@ func chain(n ast.Node) (parts []string, base ast.Node, ok bool) {
 
 // rootOf finds where a path starts and what is left of it. ok is false where nothing can be read there; the issue is noted if report is set.
 func (r *names) rootOf(n ast.Node, report bool) (at root, path []string, ok bool) {
+	at, path, ok = r.hitOf(n, report)
+	if ok && at.step != nil && at.step.Prev != nil && len(path) == 1 && path[0] == "prev" {
+		at.before, at.prefix = true, at.prefix+"prev."
+		path = strings.Split(at.step.Prev.Path, ".")
+	}
+	return at, path, ok
+}
+
+// hitOf is rootOf without the value before a change.
+func (r *names) hitOf(n ast.Node, report bool) (at root, path []string, ok bool) {
 	parts, base, ok := chain(n)
 	if !ok {
 		return at, nil, false
@@ -118,7 +129,7 @@ func (r *names) rootOf(n ast.Node, report bool) (at root, path []string, ok bool
 	return at, nil, false
 }
 
-// baseOf is rootOf for paths that hang on .path, first(step) or last(step).
+// baseOf is hitOf for paths that hang on .path, first(step) or last(step).
 func (r *names) baseOf(base ast.Node, parts []string, report bool) (at root, path []string, ok bool) {
 	switch b := base.(type) {
 	case *ast.PointerNode:
@@ -211,6 +222,12 @@ func (r *names) field(n ast.Node, path []string) *event.Field {
 	if near := NearestField(p); near != "" {
 		hint = "did you mean " + near + "?"
 	}
+	if path[len(path)-1] == "prev" {
+		hint = "a step with changed has prev, the value before the change"
+		if r.scope == nil {
+			hint = "prev is known only once the change is decided: use it, as step.prev, in score, severity_if or a guard"
+		}
+	}
 	r.issue(n, CodeName, "unknown field "+p, hint)
 	return nil
 }
@@ -241,7 +258,10 @@ func (r *names) carried(at root, fd *event.Field) func(*frame) *event.FieldValue
 	if !slices.Contains(r.needs[at.step], fd) {
 		r.needs[at.step] = append(r.needs[at.step], fd)
 	}
-	hit := at.hit
+	step, hit := at.step, at.hit
+	if at.before {
+		return func(f *frame) *event.FieldValue { return carriedAt(hit(f), len(step.Fields)+len(step.Values)) }
+	}
 	return func(f *frame) *event.FieldValue { return carriedAt(hit(f), i) }
 }
 

@@ -278,6 +278,9 @@ func (r *names) fieldBehind(id string) *event.Field {
 		}
 		for _, prefix := range []string{st.ID + ".", "#" + st.ID + ".", "first(" + st.ID + ").", "prev.", ""} {
 			if rest, ok := strings.CutPrefix(id, prefix); ok {
+				if st.Prev != nil {
+					rest = strings.TrimPrefix(rest, "prev.")
+				}
 				if fd := event.FieldByPath(rest); fd != nil {
 					return fd
 				}

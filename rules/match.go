@@ -188,7 +188,7 @@ func (b *builder) histories(s *stepSpec) {
 		c := &Changed{Per: b.variables(f, "per")}
 		f.need("per", "changed")
 		if fd := b.doc.path(f.need("value", "changed"), "value"); fd != nil {
-			c.Value = s.scope.Need(fd)
+			c.Value, s.scope.Prev = s.scope.Need(fd), fd
 		}
 		s.step.Changed = c
 	}

@@ -91,6 +91,7 @@ type Var struct {
 }
 
 // Changed lets a hit pass only if Value differs from the one of the previous hit (in event time) with the same Per values. The first value seen never passes.
+// The fold adds the earlier value to its own copy of a hit, after what the hit carries; logged hits do not have it.
 type Changed struct {
 	Value int   // Index into Hit.Fields.
 	Per   []int // Indexes into Plan.Vars.

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
+	"os/exec"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -38,8 +41,31 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { _ = l.Close() })
 			env.Setenv("TAKEN", l.Addr().String())
-			return nil
+			path, err := exec.LookPath("tocsin")
+			env.Setenv("TOCSIN", path)
+			return err
 		},
-		Condition: func(string) (bool, error) { return err == nil, nil },
+		Condition: func(string) (bool, error) { return err == nil, nil }, // engine
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
+}
+
+// exits CODE COMMAND… runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		failed, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = failed.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%v ended with exit code %d, want %d", args[1:], got, want)
+	}
 }

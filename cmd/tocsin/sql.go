@@ -55,6 +55,10 @@ func rowsJSON(w io.Writer, columns []string, rows func(func([]any, error) bool))
 }
 
 func rowsTable(out io.Writer, columns []string, rows func(func([]any, error) bool)) error {
+	if len(columns) == 0 { // An answer without rows comes without columns as well.
+		_, err := fmt.Fprintln(out, "no rows")
+		return err
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i, c := range columns {
 		if i > 0 {
