@@ -95,7 +95,8 @@ var acts = []act{
 	{class: event.ClassChangeTicket, what: "ticket", entity: ticketed, value: ticket},
 	{class: event.ClassRobotControl, activities: []uint16{4}, what: "program", entity: robotOf, value: command},
 	{class: event.ClassRobotControl, activities: []uint16{7}, what: "map", entity: robotOf, value: command},
-	{class: event.ClassRobotControl, activities: []uint16{8, 9, 12, 14}, what: "configuration", entity: robotOf, value: command},
+	{class: event.ClassRobotControl, activities: []uint16{8, 9, 14}, what: "configuration", entity: robotOf, value: command},
+	{class: event.ClassRobotControl, activities: []uint16{12}, what: "control", entity: controlled, value: command},
 	{class: event.ClassRobotControl, activities: []uint16{16}, what: "safety", entity: robotOf, value: command},
 	{class: event.ClassRobotControl, activities: []uint16{18}, what: "firmware", entity: robotOf, value: command},
 	{class: event.ClassOTCommand, activities: []uint16{6, 8, 9}, what: "program", entity: commanded, value: activity},
@@ -202,6 +203,13 @@ func (w *watchlist) set(e *event.Event, entity, what, prev, value string) {
 	if known && (e.Time < last.time || last.value == value) {
 		return
 	}
+	if known && what == "program" && sameProgram(last.value, value) {
+		if len(value) > len(last.value) {
+			w.seen[k] = watchValue{strings.Clone(value), e.Time}
+			w.note(e, entity, FirstSeen+what, "", value)
+		}
+		return
+	}
 	if !known {
 		if len(w.seen) >= w.limit {
 			w.dropped++
@@ -219,6 +227,16 @@ func (w *watchlist) set(e *event.Event, entity, what, prev, value string) {
 	default:
 		w.note(e, entity, FirstSeen+what, "", value)
 	}
+}
+
+// sameProgram reports whether one name is the other without (part of) its folder: a robot's state often names only the file of what was
+// loaded by its path. Files of one name in two folders differ.
+func sameProgram(a, b string) bool {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	folder, within := strings.CutSuffix(a, b)
+	return within && b != "" && (strings.HasSuffix(folder, "/") || strings.HasSuffix(folder, "\\"))
 }
 
 func (w *watchlist) note(e *event.Event, entity, what, prev, value string) {
@@ -282,6 +300,14 @@ func ticketed(e *event.Event) string {
 
 func commanded(e *event.Event) string {
 	return cmp.Or(robotOf(e), e.PrimaryEntity(event.EntityDevice, event.RoleDestination), deviceOf(e), e.PrimaryEntity(event.EntityIP, event.RoleDestination))
+}
+
+// controlled is the robot whose control changed; none where the event states the mode, which is noted as such.
+func controlled(e *event.Event) string {
+	if e.Robot != nil && e.Robot.ModeID != 0 {
+		return ""
+	}
+	return robotOf(e)
 }
 
 func modeName(id uint8) string  { return event.Caption("robot", "operating_mode_id", int(id)) }

@@ -3,6 +3,7 @@ package correlate
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -163,10 +164,18 @@ func (r *ruleState) changes(m *match) (notes []string) {
 		}
 		c := e.hits[len(e.hits)-1]
 		if prev := c.Fields[len(c.Fields)-1]; prev.Known {
-			notes = append(notes, x.Fields[x.Changed.Value].Path+" changed from "+display(prev)+" to "+display(c.Fields[x.Changed.Value]))
+			notes = append(notes, x.Fields[x.Changed.Value].Path+" changed from "+readable(prev)+" to "+readable(c.Fields[x.Changed.Value]))
 		}
 	}
 	return notes
+}
+
+// readable writes a value for people.
+func readable(v event.FieldValue) string {
+	if v.Kind == event.KindStrings {
+		return strings.Join(v.Lst, ", ")
+	}
+	return display(v)
 }
 
 // shortest gives, of the histories the match was decided by that were not there in full, the longest and what there was of it; 0 if all were.

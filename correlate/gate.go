@@ -28,7 +28,7 @@ type register struct {
 // sightings are the hits of one value, those after W in order; before them only what the next answer depends on.
 type sightings struct {
 	seen  bool
-	time  int64  // Of the last hit at or before W.
+	time  int64            // Of the last hit at or before W.
 	value event.FieldValue // Changed: its value.
 	cells []*sight
 }

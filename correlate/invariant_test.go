@@ -123,12 +123,20 @@ throttle: {per: [robot], for: 2m}`,
 throttle: {per: [robot], for: 1m}`,
 	`match:
   event: {id: a, class: api_activity, where: 'api.operation in ["A", "B"]', bind: {robot: robot}, changed: {value: api.service.name, per: [robot]}}
-throttle: {per: [robot], for: 1m}`,
+throttle: {per: [robot], for: 1m}
+score: 'a.prev == "x" ? 20 : a.prev == "y" ? 30 : 40'`,
 	`match:
   sequence:
     - {id: a, class: api_activity, where: api.operation == "A", bind: {robot: robot, who: actor.user}, new: {value: api.service.name, per: [who], history: 5m, learn: 1m, freeze: count == 3}}
     - {id: b, class: api_activity, where: api.operation == "B", bind: {robot: robot}, changed: {value: count, per: [robot]}}
-  within: 5m`,
+  within: 5m
+score: '10 * b.prev + b.count'`,
+	`match:
+  event: {id: a, class: api_activity, bind: {robot: robot}, changed: {value: count, per: [robot]}}
+  unless:
+    - {class: api_activity, where: 'api.operation == "G" and a.prev > 1', before: 30s, after: 30s, bind: {robot: robot}}
+severity_if:
+  - {when: 'a.prev > a.count', severity: high}`,
 }
 
 // seedOf is a random seed, or the one in TOCSIN_SEED, to see a failure again.

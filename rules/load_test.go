@@ -48,6 +48,44 @@ func TestRulesOfTheDesignLoadWithoutAnyProblemInOrderOfTheirIDs(t *testing.T) {
 	}
 }
 
+func TestTheValueBeforeAChangeCanBeReadOverTheMatchAndNotInTheStepsOwnCondition(t *testing.T) {
+	const head = "id: x-1\nversion: 1\ntitle: X\nstatus: shadow\nmatch:\n  event:\n    id: mode\n    class: robot_state\n    bind: {robot: robot}\n"
+	const changed = "    changed: {value: robot.operating_mode, per: [robot]}\n"
+	r := load(t, head+changed+`  unless:
+    - {class: robot_state, where: mode.prev == "Service" and robot.operating_mode == "Service", before: 1h, bind: {robot: robot}}
+score: 'clamp(50 + (mode.prev == "Automatic" ? 20 : 0) + (known(first(mode).prev) and (mode.prev ?? "x") != mode.robot.operating_mode ? 1 : 0))'
+severity_if:
+  - {when: mode.prev in ["Automatic"], severity: high}
+`)
+	m := expression.NewMachine(nil)
+	prev := func(v string) *expression.Match {
+		of := func(s string) event.FieldValue {
+			return event.FieldValue{Kind: event.KindString, Known: s != "", Str: s}
+		}
+		return &expression.Match{Hits: [][]*event.Hit{{{Fields: []event.FieldValue{of("Manual"), of(v)}}}}}
+	}
+	for v, want := range map[string]int64{"Automatic": 71, "Service": 51, "": 50} {
+		if got, err := r.Plan.Score.Int(m, prev(v)); got != want || err != nil {
+			t.Errorf("score after %q is %d, want %d (%v)", v, got, want, err)
+		}
+		if got, err := r.Plan.Severity[0].When.Bool(m, prev(v)); got != (v == "Automatic") || err != nil {
+			t.Errorf("severity_if after %q is %v (%v)", v, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		head + changed + "    where: prev == \"Automatic\"\n":                "prev is known only once the change is decided",
+		head + changed + "    where: mode.prev == \"Automatic\"\n":           "prev is known only once the change is decided",
+		head + "score: 'mode.prev == \"Automatic\" ? 90 : 50'\n":             "a step with changed has prev",
+		head + changed + "score: 'mode.prev == \"Automatc\" ? 90 : 50'\n":    "did you mean Automatic?",
+		head + changed + "score: 'inList(\"modes\", mode.prev) ? 90 : 50'\n": "a lookup over a match",
+	} {
+		_, problems := rules.Load(fstest.MapFS{"r.yaml": {Data: []byte(text)}}, "r.yaml")
+		if !slices.ContainsFunc(problems, func(p rules.Problem) bool { return strings.Contains(p.String(), want) }) {
+			t.Errorf("%s\ngives %v, want %q", text, problems, want)
+		}
+	}
+}
+
 func TestPlansSayWhatTheRulesSay(t *testing.T) {
 	set := good(t)
 	var got strings.Builder
