@@ -210,6 +210,32 @@ func TestChangesOfWatchedAttributesAreNoted(t *testing.T) {
 	}
 }
 
+func TestAProgramNamedWithoutItsFolderIsNoChange(t *testing.T) {
+	e := correlate.New(&rules.Set{}, correlate.Settings{})
+	_, notes := e.Match(batchOf(t, 0,
+		"0s X r1 robot.program_uid=weld.urp",
+		"1m X r1 robot.program_uid=/programs/weld.urp",
+		"2m X r1 robot.program_uid=weld.urp",
+		"3m X r1 robot.program_uid=/tmp/weld.urp",
+		"4m X r1 robot.program_uid=other-weld.urp",
+	))
+	want := []string{"/programs/weld.urp > /tmp/weld.urp", "/tmp/weld.urp > other-weld.urp"}
+	var got []string
+	for _, n := range correlate.Changes(notes) {
+		got = append(got, n.Prev+" > "+n.Value)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	// What was learned from the log is the longer name, too.
+	next := correlate.New(&rules.Set{}, correlate.Settings{})
+	next.Learn(notes[:2])
+	_, notes = next.Match(batchOf(t, 9, "5m X r1 robot.program_uid=paint.urp"))
+	if len(notes) != 1 || notes[0].Prev != "/programs/weld.urp" {
+		t.Errorf("noted %+v", notes)
+	}
+}
+
 func TestRunTestSaysWhatIsWrong(t *testing.T) {
 	r := ruleOf(t, `match:
   event: {id: a, class: api_activity, where: api.operation == "A", bind: {robot: robot}}

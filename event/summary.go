@@ -2,7 +2,6 @@ package event
 
 import (
 	"cmp"
-	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -46,7 +45,12 @@ func sayAny(s *sentence, e *Event) {
 		s.say(e.Message)
 		return
 	}
-	s.say(strings.ReplaceAll(ClassName(e.ClassUID), "_", " "))
+	if e.ClassUID == ClassBase || !Modelled(e.ClassUID) {
+		s.say(cmp.Or(e.Metadata.Product, e.Envelope.Format, "A source"))
+		s.say("reported an event")
+	} else {
+		s.say(strings.ReplaceAll(ClassName(e.ClassUID), "_", " "))
+	}
 	if a := e.activity(); a != "unknown" && a != "other" {
 		s.aside(a)
 	}
@@ -146,7 +150,7 @@ func (e *Event) reason() string {
 	return ""
 }
 
-// plainly is a name of an enumeration as words: no underscores, and small letters unless it is written with capitals within.
+// plainly is a name of an enumeration as words: no underscores, and small letters where all are capitals.
 func plainly(name string) string {
 	name = strings.ReplaceAll(name, "_", " ")
 	if name == strings.ToUpper(name) {
@@ -166,10 +170,10 @@ func volume(n int64) string {
 		v, unit = v/1000, unit+1
 	}
 	digits := 1
-	if unit == 0 && v >= 10 || v == math.Trunc(v) {
+	if unit == 0 && v >= 10 {
 		digits = 0
 	}
-	return strconv.FormatFloat(v, 'f', digits, 64) + " " + units[unit]
+	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', digits, 64), ".0") + " " + units[unit]
 }
 
 func counted(n int64, what string) string {
@@ -218,7 +222,17 @@ func (e *Event) activity() string {
 	return strings.ReplaceAll(ActivityKey(e.ClassUID, e.ActivityID, e.Activity), "_", " ")
 }
 
-func (e *Event) person(u *User) string { return cmp.Or(u.Email, u.Name, u.FullName, u.UID) }
+func (e *Event) person(u *User) string {
+	return cmp.Or(oneWord(u.Email), oneWord(u.Name), u.FullName, u.UID)
+}
+
+// oneWord quotes a login name with spaces: whoever signs in chooses it, and it could read on as a part of the sentence.
+func oneWord(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unspeakable(r) }) {
+		return strconv.Quote(said(name))
+	}
+	return name
+}
 
 // who is the acting account, or the application that acted.
 func (e *Event) who() string {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ func sayAuthentication(s *sentence, e *Event) {
 		sayAdmission(s, e)
 		return
 	}
-	s.say(cmp.Or(e.person(&e.User), e.who(), e.endpoint(&e.SrcEndpoint), e.subject(), "Someone"))
+	s.say(cmp.Or(e.person(&e.User), e.who(), "Someone"))
 	failed, challenge := e.StatusID == 2, e.ActivityID == ActivityOther && e.Activity == MFAChallenge
 	reason := ""
 	if failed {
@@ -32,10 +33,17 @@ func sayAuthentication(s *sentence, e *Event) {
 		s.say("failed to sign in")
 	case e.ActivityID == 1:
 		s.say("signed in")
+	case e.ActivityID == 7:
+		s.say(map[bool]string{true: "failed to switch account", false: "switched account"}[failed])
+		to = "with"
 	default:
-		s.say(cmp.Or(of(tickets, int(e.ActivityID)), "authenticated"))
-		if failed {
-			s.say("without success")
+		s.say(map[bool]string{true: "failed", false: "asked"}[failed])
+		s.say(cmp.Or(of(tickets, int(e.ActivityID)), "to authenticate"))
+		if e.ActivityID == ActivityOther {
+			s.aside(e.activity())
+		}
+		if of(tickets, int(e.ActivityID)) != "" {
+			to = "for"
 		}
 	}
 	s.with(to, cmp.Or(e.Service.Name, e.Service.UID, e.robot(), e.endpoint(&e.DstEndpoint), e.device()))
@@ -47,10 +55,8 @@ func sayAuthentication(s *sentence, e *Event) {
 	s.because(reason)
 }
 
-// tickets are the steps of an authentication other than sign-in and sign-out, by activity.
-var tickets = []string{
-	3: "asked for an authentication ticket", 4: "asked for a service ticket", 5: "asked to renew a service ticket", 6: "began to authenticate", 7: "switched account",
-}
+// tickets are the steps of an authentication that someone asks or fails to take, by activity.
+var tickets = []string{3: "to get an authentication ticket", 4: "to get a service ticket", 5: "to renew a service ticket"}
 
 // prompts are the second factors, by factor_type_id.
 var prompts = map[uint8]string{
@@ -92,10 +98,15 @@ func (e *Event) admission() bool {
 	return e.ActivityID == 1 && (e.AuthProtocolID == 9 || e.AuthProtocolID == 10 || strings.EqualFold(e.AuthProtocol, "MAB"))
 }
 
+// hexDigits is a hardware address without what stands between its digits.
+func hexDigits(mac string) string {
+	return strings.ToLower(strings.NewReplacer(":", "", "-", "", ".", "").Replace(mac))
+}
+
 func sayAdmission(s *sentence, e *Event) {
 	mac := cmp.Or(e.SrcEndpoint.MAC, e.Device.MAC)
 	who := cmp.Or(e.person(&e.User), e.who())
-	if mac != "" && who == mac {
+	if mac != "" && hexDigits(who) == hexDigits(mac) {
 		who = ""
 	}
 	switch {
@@ -137,11 +148,18 @@ var accountDeeds = []string{
 }
 
 func sayAccountChange(s *sentence, e *Event) {
-	s.say(cmp.Or(e.who(), "Someone"))
+	who, whose := e.who(), e.person(&e.User)
+	s.say(cmp.Or(who, "Someone"))
 	did := of(accountDeeds, int(e.ActivityID))
 	s.say(cmp.Or(did, "changed"))
-	s.say("the account")
-	s.say(cmp.Or(e.person(&e.User), "of someone"))
+	switch {
+	case whose == "":
+		s.say("an account")
+	case whose == who:
+		s.say("their own account")
+	default:
+		s.say("account " + whose)
+	}
 	if did == "" && e.Activity != "" {
 		s.aside(e.activity())
 	}
@@ -154,7 +172,9 @@ func sayAccess(s *sentence, e *Event) {
 	s.say(cmp.Or(e.person(&e.User), "someone"))
 	if e.Access != nil {
 		s.aside(strings.Join(e.Access.Privileges, ", "))
-		s.with("on", cmp.Or(e.Access.Resource.Name, e.Access.Resource.UID))
+		if on := cmp.Or(e.Access.Resource.Name, e.Access.Resource.UID); !slices.Contains(e.Access.Privileges, on) {
+			s.with("on", on)
+		}
 	}
 	s.outcome(e)
 }
@@ -207,8 +227,13 @@ func sayEntity(s *sentence, e *Event) {
 
 func sayAPI(s *sentence, e *Event) {
 	s.say(cmp.Or(e.who(), "Someone"))
-	s.say("called")
-	if e.API != nil {
+	ran := e.ActivityID == ActivityOther && e.Activity == "Command"
+	s.say(map[bool]string{true: "ran", false: "called"}[ran])
+	switch {
+	case e.API == nil:
+	case ran:
+		s.quote(e.API.Operation)
+	default:
 		s.say(e.API.Operation)
 		s.with("of", e.API.Service)
 	}

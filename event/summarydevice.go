@@ -32,10 +32,12 @@ func sayKnown(s *sentence, e *Event) {
 			level += " (was " + was + ")"
 		}
 		add(level)
-		add(plainly(cmp.Or(p.SecurityState.Name, Caption("security_state", "state_id", int(p.SecurityState.ID)))))
+		add(cmp.Or(plainly(p.SecurityState.Name), strings.ToLower(Caption("security_state", "state_id", int(p.SecurityState.ID)))))
 	}
 	if e.ClassUID == ClassDeviceConfigChange {
-		add(strings.ToLower(Caption("", "disposition_id", int(e.DispositionID))))
+		if did := strings.ToLower(Caption("", "disposition_id", int(e.DispositionID))); !strings.Contains(strings.Join(known, " "), strings.TrimSuffix(did, "d")) {
+			add(did)
+		}
 	}
 	d := &e.Device
 	add(lastSeen(d.LastSeen, e.Time))
@@ -53,7 +55,7 @@ func sayKnown(s *sentence, e *Event) {
 	if m := d.More; m != nil {
 		add(system(m.OS, m.OSVersion))
 	}
-	if r := e.Robot; r != nil && r.Firmware != "" {
+	if r := e.Robot; r != nil && r.Firmware != "" && (d.More == nil || d.More.OSVersion != r.Firmware) {
 		add("firmware " + r.Firmware)
 	}
 	if p := e.person(&e.User); p != "" {
@@ -133,6 +135,9 @@ func sayNetwork(s *sentence, e *Event) {
 	s.flow(e)
 	if p := cmp.Or(e.who(), e.person(&e.User)); p != "" {
 		s.say("as " + p)
+	}
+	if e.ActivityID == ActivityOther && e.Activity != "" {
+		s.aside(e.activity())
 	}
 	s.clause(of(ends, int(e.ActivityID)))
 	t := e.Traffic

@@ -17,10 +17,7 @@ func sayRobotState(s *sentence, e *Event) {
 	case 1:
 		s.say("changed operating mode")
 		s.with("from", Caption("robot", "operating_mode_id", int(r.PrevModeID)))
-		s.with("to", mode)
-		if mode == "" {
-			s.because(e.Message)
-		}
+		s.with("to", cmp.Or(mode, plainly(strings.TrimPrefix(e.StatusCode, "ROBOT_MODE_"))))
 	case 2:
 		s.say("went into emergency stop")
 		s.aside(unlike(safety, "System Emergency Stop", "Robot Emergency Stop"))
@@ -97,6 +94,9 @@ func sayFault(s *sentence, e *Event) {
 	if about == "" && f.Code != "" && named {
 		about = f.Name
 	}
+	if said := "protective stop: "; e.ActivityID == 4 && len(about) > len(said) && strings.EqualFold(about[:len(said)], said) {
+		about = about[len(said):]
+	}
 	if !strings.EqualFold(about, cmp.Or(f.Code, f.Name)) {
 		s.because(about)
 	}
@@ -123,12 +123,12 @@ var orders = map[uint16]order{
 	1: {verb: "dispatched", article: "an", thing: "order", to: "to"}, 2: {verb: "cancelled", article: "the", thing: "order", to: "of"},
 	3: {verb: "sent", article: "an", thing: "instant action", to: "to", named: true},
 	4: {verb: "loaded", article: "a", thing: "program", to: "on"}, 5: {verb: "started", article: "the", thing: "program", to: "on"},
-	6: {verb: "stopped", article: "the", thing: "program", to: "on"}, 7: {verb: "changed", article: "the", thing: "map", to: "of"},
+	6: {verb: "stopped", article: "the", thing: "program", to: "on"}, 7: {verb: "changed", article: "the", thing: "map", to: "of", named: true},
 	8: {verb: "changed", article: "a", thing: "parameter", to: "of", named: true}, 9: {verb: "updated", article: "a", thing: "certificate", to: "of"},
 	10: {verb: "started", article: "the", thing: "teleoperation", to: "of"}, 11: {verb: "stopped", article: "the", thing: "teleoperation", to: "of"},
-	12: {verb: "changed", article: "the", thing: "control", to: "of", named: true}, 13: {verb: "attempted", article: "a", thing: "pairing", to: "with"},
+	12: {verb: "changed", article: "the", thing: "control authority", to: "over", named: true}, 13: {verb: "attempted", article: "a", thing: "pairing", to: "with"},
 	14: {verb: "changed", article: "the", thing: "pairing mode", to: "of", named: true}, 15: {verb: "sent", article: "a", thing: "motion command", to: "to", named: true},
-	16: {verb: "cleared", article: "a", thing: "safety stop", to: "of", named: true}, 17: {verb: "sent", article: "a", thing: "shutdown", to: "to"},
+	16: {verb: "cleared", article: "a", thing: "safety stop", to: "of", named: true}, 17: {verb: "ordered", article: "a", thing: "shutdown", to: "of"},
 	18: {verb: "sent", article: "a", thing: "firmware update", to: "to"},
 }
 
@@ -143,7 +143,7 @@ func sayRobotControl(s *sentence, e *Event) {
 	}
 	mode := ""
 	if e.ActivityID == 12 && e.Robot != nil && (e.Robot.ModeID != 0 || strings.Contains(strings.ToLower(c.Name), "mode")) {
-		o.thing, mode = "operating mode", Caption("robot", "operating_mode_id", int(e.Robot.ModeID))
+		o.thing, o.to, mode = "operating mode", "of", Caption("robot", "operating_mode_id", int(e.Robot.ModeID))
 	}
 	which, robot := e.ordered(c), cmp.Or(e.robot(), "a robot")
 	if which == "" {
@@ -163,11 +163,13 @@ func sayRobotControl(s *sentence, e *Event) {
 		s.say("was " + o.verb)
 	}
 	s.with("to", mode)
-	if o.named {
+	if o.named && e.ActivityID == 8 {
+		s.aside(c.Name)
+	} else if o.named {
 		s.aside(plainly(c.Name))
 	}
 	if c.URL != "" {
-		s.with("from", c.URL)
+		s.clause("link " + c.URL)
 	}
 	s.outcome(e)
 }

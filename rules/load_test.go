@@ -52,10 +52,10 @@ func TestTheValueBeforeAChangeCanBeReadOverTheMatchAndNotInTheStepsOwnCondition(
 	const head = "id: x-1\nversion: 1\ntitle: X\nstatus: shadow\nmatch:\n  event:\n    id: mode\n    class: robot_state\n    bind: {robot: robot}\n"
 	const changed = "    changed: {value: robot.operating_mode, per: [robot]}\n"
 	r := load(t, head+changed+`  unless:
-    - {class: robot_state, where: mode.prev == "Service" and robot.operating_mode == "Service", before: 1h, bind: {robot: robot}}
+    - {class: robot_state, where: 'mode.prev == "Service" and robot.operating_mode == "Service"', before: 1h, bind: {robot: robot}}
 score: 'clamp(50 + (mode.prev == "Automatic" ? 20 : 0) + (known(first(mode).prev) and (mode.prev ?? "x") != mode.robot.operating_mode ? 1 : 0))'
 severity_if:
-  - {when: mode.prev in ["Automatic"], severity: high}
+  - {when: 'mode.prev in ["Automatic"]', severity: high}
 `)
 	m := expression.NewMachine(nil)
 	prev := func(v string) *expression.Match {
