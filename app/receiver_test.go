@@ -10,9 +10,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage"
 )
 
 // receiver takes webhooks and remembers what it took.
@@ -61,11 +63,22 @@ func (r *receiver) taken() int {
 	return len(r.times)
 }
 
-// quiet waits until nothing more is owed.
+// quiet waits until nothing more is owed, and still is not after the desk has certainly looked again.
 func (r *receiver) quiet(t testing.TB, s *service) {
 	t.Helper()
 	detail := func() string { return health(t, s.url)["endpoint soc"].Detail }
-	eventually(t, func() bool { return strings.HasPrefix(detail(), "ok, 0 owed") && r.taken() > 0 }, func() string { return "deliveries: " + detail() + "\n" + s.log.String() })
+	var since time.Time
+	quiet := func() bool {
+		if !strings.HasPrefix(detail(), "ok, 0 owed") || r.taken() == 0 {
+			since = time.Time{}
+			return false
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		return time.Since(since) > 2*triage.DefaultConfig().Poll
+	}
+	eventually(t, quiet, func() string { return "deliveries: " + detail() + "\n" + s.log.String() })
 }
 
 // follows checks that exactly what the log says was told: nothing that is not in it, and of every incident its beginning, its end and its last

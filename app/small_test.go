@@ -570,7 +570,7 @@ func TestAFeedGoesOnAfterARestartWhereItsReaderStopped(t *testing.T) {
 	o.svc = start(t, o.config, o.ahead)
 	o.say("sshd", refused(0, users(0, 3)...))
 	o.incidents(3)
-	first := o.changes("")
+	first := o.changesOnce(3)
 	o.svc.kill()
 	o.svc = start(t, o.config, o.ahead)
 	if again := o.changes(""); !slices.Equal(first, again) || len(first) < 3 {
@@ -578,7 +578,7 @@ func TestAFeedGoesOnAfterARestartWhereItsReaderStopped(t *testing.T) {
 	}
 	o.say("sshd", refused(3, users(3, 5)...))
 	o.incidents(5)
-	all, rest := o.changes(""), o.changes(first[len(first)-1])
+	all, rest := o.changesOnce(5), o.changes(first[len(first)-1])
 	if want := all[len(first):]; !slices.Equal(rest, want) || len(rest) < 2 {
 		t.Errorf("since %s the feed tells %v, want %v", first[len(first)-1], rest, want)
 	}
@@ -597,6 +597,13 @@ func TestAFeedGoesOnAfterARestartWhereItsReaderStopped(t *testing.T) {
 	if !slices.Equal(told, rest) {
 		t.Errorf("a stream that reconnects is told %v, want %v", told, rest)
 	}
+}
+
+// changesOnce are all changes of the feed, once there are at least n: an incident can be seen a moment before its change.
+func (o *outlet) changesOnce(n int) (out []string) {
+	o.t.Helper()
+	eventually(o.t, func() bool { out = o.changes(""); return len(out) >= n }, func() string { return fmt.Sprintf("%d changes", len(out)) })
+	return out
 }
 
 // changes are the sequences of the feed's changes after one.
