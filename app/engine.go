@@ -69,7 +69,7 @@ func EngineProgress(w io.Writer) func(engine.Progress) {
 func phaseWords(phase string) string {
 	switch phase {
 	case "wait":
-		return "waiting for another process that fetches the library"
+		return "preparing (another process that fetches it is waited for)"
 	case "fetch":
 		return "fetching the ClickHouse library with npm, about 167 MB, once"
 	case "verify":
