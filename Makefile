@@ -13,6 +13,7 @@ help: ## Show this help
 
 build: ## Build bin/tocsin
 	@mkdir -p bin
+	@echo "building bin/tocsin (the first time this takes a minute or two)"
 	@$(GO) build -trimpath -o bin/tocsin ./cmd/tocsin
 
 demo: build ## Play the main scenario through the embedded engine and open the console on loopback
