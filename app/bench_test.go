@@ -29,14 +29,14 @@ const wholeRecords = 400_000
 // stitching, and the embedded engine as a child process. Processor time is what counts on a machine that others use as well; the
 // engine's includes the merges that happen meanwhile.
 func BenchmarkWholePath(b *testing.B) {
-	if _, err := engine.Locate(b.Context(), engine.DefaultConfig(b.TempDir())); err != nil {
+	if _, err := engine.Locate(b.Context(), engine.DefaultConfig(tempDir(b))); err != nil {
 		b.Skip(err)
 	}
 	total := wholeRecords
 	if n, err := strconv.Atoi(os.Getenv("TOCSIN_BENCH_RECORDS")); err == nil {
 		total = n
 	}
-	in := b.TempDir()
+	in := tempDir(b)
 	cfg := app.DefaultConfig()
 	bytes := plantAtWork(b, &cfg, in, total)
 	b.SetBytes(bytes)
@@ -59,7 +59,7 @@ func BenchmarkWholePath(b *testing.B) {
 
 // playWhole runs the program over the configured files, with a fresh data directory, and times it from the first record to the durable last batch.
 func playWhole(b *testing.B, cfg app.Config) usage {
-	cfg.Engine.Dir = b.TempDir()
+	cfg.Engine.Dir = tempDir(b)
 	cfg.Console.Listen = "127.0.0.1:0"
 	cfg.Telemetry.Log.Level = "warn"
 	var before, used usage

@@ -25,7 +25,7 @@ func TestTheExampleConfigurationIsUnderstood(t *testing.T) {
 func TestConfigurationMistakesNameTheirPlaceAndTheFix(t *testing.T) {
 	f := func(text string, says ...string) {
 		t.Helper()
-		path := filepath.Join(t.TempDir(), "t.yaml")
+		path := filepath.Join(tempDir(t), "t.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -69,7 +69,7 @@ type outlet struct {
 }
 
 func newOutlet(t *testing.T, files []logFile, hook string) *outlet {
-	o := &outlet{t: t, dir: t.TempDir()}
+	o := &outlet{t: t, dir: tempDir(t)}
 	sc := scenarios.All()[0]
 	cfg := app.DefaultConfig()
 	cfg.Engine.Dir = filepath.Join(o.dir, "engine")

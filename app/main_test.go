@@ -275,3 +275,15 @@ func must(t testing.TB, err error) {
 }
 
 func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
+
+// tempDir is a folder of the test's own. The engine outlives a killed service by a moment and may write while the folder is being removed, so
+// removing it is tried until the engine has gone.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "tocsin-test-")
+	must(t, err)
+	t.Cleanup(func() {
+		eventually(t, func() bool { err = os.RemoveAll(dir); return err == nil }, func() string { return "the test's folder is removed: " + err.Error() })
+	})
+	return dir
+}

@@ -88,7 +88,7 @@ func groups(list []shown) (out []string) {
 func replayed(t *testing.T, sc scenarios.Scenario) []byte {
 	t.Helper()
 	cfg := app.DefaultConfig()
-	dir := t.TempDir()
+	dir := tempDir(t)
 	must(t, app.ScenarioTables(&cfg.Enrich, sc.Tables, dir))
 	core, err := app.NewCore(cfg)
 	must(t, err)
@@ -198,7 +198,7 @@ func TestTheDemoStaysOpenForAnalysts(t *testing.T) {
 func TestBindingsLearnedAgainFromTheLogAreTheSame(t *testing.T) {
 	sc := scenarios.All()[0]
 	cfg := app.DefaultConfig()
-	dir := t.TempDir()
+	dir := tempDir(t)
 	must(t, app.ScenarioTables(&cfg.Enrich, sc.Tables, dir))
 	first, err := app.NewCore(cfg)
 	must(t, err)
@@ -239,7 +239,7 @@ func (r *relearner) Handle(_ context.Context, b *event.Batch) error {
 }
 
 func TestABrokenConfigurationSaysWhereAndWhat(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	for text, want := range map[string]string{
 		"tenent: x\n":          "tocsin.yaml:1:1: unknown key tenent (did you mean tenant?)",
 		"ingest:\n  bach: 5\n": "tocsin.yaml:2:3: unknown key ingest.bach (did you mean batch?)",

@@ -15,12 +15,13 @@ func (a BatchID) Less(b BatchID) bool {
 	return a.Number < b.Number
 }
 
-// Mark is the frontier of one source after a batch (contracts N1).
+// Mark is the frontier of one partition of a source after a batch (contracts N1). Files, HTTP and standard input have one partition, 0.
 type Mark struct {
-	Source   string
-	Newest   int64 // H(s): newest event time seen, microseconds; 0 before the first event.
-	Received int64 // When it was last moved, our clock.
-	Idle     bool  // Read to its end and silent longer than its idle time: does not hold the frontier back.
+	Source    string
+	Partition int32
+	Newest    int64 // H(s): newest event time seen, microseconds; 0 before the first event.
+	Received  int64 // When it was last moved, our clock.
+	Idle      bool  // Read to its end and silent longer than its idle time: does not hold the frontier back.
 }
 
 // Batch is the unit of everything after fetching: the events of one fetch, in arrival order, and what must be remembered with them.
@@ -31,13 +32,13 @@ type Batch struct {
 	Sorted   []int32
 	Rejects  []Reject
 	Ends     []End
-	Marks    []Mark   // All sources, by name.
+	Marks    []Mark   // All sources, by name and partition.
 	Received int64    // Microseconds since the Unix epoch, our clock.
 	Carry    []Record // Segments waiting for the rest of their message; they come again after a restart.
 	Learned  []byte   // What enrichment learned from the batch, in its own form; it comes again on replay.
 }
 
-// Frontier is F of N1 over the batch's marks: the least Newest of the sources that are not idle; ok is false while a source that is
+// Frontier is F of N1 over the batch's marks: the least Newest of the partitions that are not idle; ok is false while one that is
 // not idle has not shown an event, or when there is no source. When all sources are idle it is the greatest Newest.
 func (b *Batch) Frontier() (f int64, ok bool) { return Frontier(b.Marks) }
 

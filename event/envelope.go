@@ -78,11 +78,13 @@ type End struct {
 	Partition int32
 	Offset    int64
 	Cookie    string
+	Drained   bool // Nothing more was there when it was read up to here. Of the moment: not kept in the log.
 }
 
 // Record is bytes as they came, with their position. Key and Value belong to the batch and are valid until its handler returns.
 type Record struct {
 	Value    []byte
+	Wire     []byte // The bytes as they came, where Value was made from them (Avro, Protobuf); nil where Value is what came.
 	Key      []byte
 	Headers  []Header
 	Context  []byte // Header lines in force for this record (Zeek and CSV column names); nil for formats without.
@@ -108,5 +110,7 @@ type Reject struct {
 	Received int64  // Microseconds since the Unix epoch.
 	Code     string // Stable code, such as json_syntax; the formats' documentation lists them.
 	Reason   string // One sentence: what is wrong and where.
-	Raw      []byte
+	Raw      []byte // As it came.
+	Key      []byte
+	Headers  []Header
 }

@@ -50,4 +50,5 @@ type Note struct {
 	Value  string // Value after.
 	Actor  string // Canonical id of who did it, if the event says.
 	Ref    *Ref
+	Stated bool // An observation: the event says what the value is, and whether that is a change is for the register to decide.
 }
