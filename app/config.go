@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/enrich"
@@ -22,6 +20,8 @@ import (
 type Config struct {
 	Tenant     string           `yaml:"tenant"`     // Name of this installation in what it sends out.
 	Sources    []SourceConfig   `yaml:"sources"`    // Where records come from.
+	Kafka      KafkaConfig      `yaml:"kafka"`      // The brokers, for sources with a topic and for roles.
+	Relay      RelayConfig      `yaml:"relay"`      // The topics between the roles of a scaled-out installation.
 	Ingest     IngestConfig     `yaml:"ingest"`     // Batch sizes and waiting times.
 	Enrich     enrich.Config    `yaml:"enrich"`     // Inventory, identities, zones, lists, schedules.
 	Rules      RulesConfig      `yaml:"rules"`      // Which rules run.
@@ -32,20 +32,6 @@ type Config struct {
 	Triage     triage.Config    `yaml:"triage"`     // Who is told of incidents.
 	Console    ConsoleConfig    `yaml:"console"`    // The web console.
 	Telemetry  TelemetryConfig  `yaml:"telemetry"`  // Logs, metrics, traces.
-}
-
-// SourceConfig is one source. Exactly one of File, Stdin and HTTP is set.
-type SourceConfig struct {
-	Name     string        `yaml:"name"`
-	Format   string        `yaml:"format"`
-	File     string        `yaml:"file"`     // Path of a file.
-	Follow   *bool         `yaml:"follow"`   // Keep reading as the file grows and rotates; default true.
-	Stdin    bool          `yaml:"stdin"`    // Read standard input.
-	HTTP     bool          `yaml:"http"`     // Take POST /ingest/<name> on the console's address.
-	Token    Secret        `yaml:"token"`    // Bearer token that POSTs must bring; required where HTTP is set and the console is not on loopback.
-	Site     string        `yaml:"site"`     // Plant the source belongs to.
-	Timezone string        `yaml:"timezone"` // Zone of stamps without one, such as Europe/Berlin; default UTC.
-	Idle     time.Duration `yaml:"idle"`     // Silence after which the source no longer holds event time back; default ingest.idle.
 }
 
 // IngestConfig bounds the batches; see ingest.Config.
@@ -79,24 +65,9 @@ type StitchConfig struct {
 	Reopen   bool          `yaml:"reopen"`
 }
 
-// ConsoleConfig is where the console listens.
-type ConsoleConfig struct {
-	Listen string `yaml:"listen"`
-}
-
-func (c ConsoleConfig) validate() error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return fmt.Errorf("console.listen: %q is not host:port, such as 127.0.0.1:8080", c.Listen)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("console.listen: %q is not on loopback; the console has no sign-in yet, so use 127.0.0.1 and a tunnel", c.Listen)
-	}
-	return nil
-}
-
 // TelemetryConfig says where logs, metrics and traces go.
 type TelemetryConfig struct {
+	Listen  string        `yaml:"listen"` // host:port that serves /healthz, /readyz and /metrics and nothing else, such as 0.0.0.0:9464; empty: only the console's address does.
 	Log     LogConfig     `yaml:"log"`
 	Metrics MetricsConfig `yaml:"metrics"`
 	Traces  TracesConfig  `yaml:"traces"`
@@ -132,6 +103,8 @@ func DefaultConfig() Config {
 		ClickHouse: defaultClickHouse(),
 		Triage:     triage.DefaultConfig(),
 		Engine:     EngineSettings{Dir: defaultEngineDir()},
+		Kafka:      defaultKafka(),
+		Relay:      RelayConfig{Prefix: "tocsin", Partitions: 12, Replication: 3},
 		Console:    ConsoleConfig{Listen: "127.0.0.1:8080"},
 		Telemetry:  TelemetryConfig{Log: LogConfig{Level: "info", Format: "text"}, Metrics: MetricsConfig{Prometheus: true}},
 	}
@@ -175,6 +148,9 @@ func (c *Config) relativeTo(dir string) {
 			fix(&c.Rules.Paths[i])
 		}
 	}
+	for _, p := range []*string{&c.Kafka.TLS.CA, &c.Kafka.TLS.Cert, &c.Kafka.TLS.Key, &c.Kafka.Registry.CA} {
+		fix(p)
+	}
 	fix(&c.Engine.Dir)
 	fix(&c.Engine.Library)
 	e := &c.Enrich
@@ -193,33 +169,7 @@ func (c *Config) Validate() error {
 	bad := func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
 	}
-	seen := map[string]bool{}
-	for i := range c.Sources {
-		s := &c.Sources[i]
-		key := fmt.Sprintf("sources[%d]", i)
-		if s.Name == "" {
-			bad(key+".name", "give the source a name; it identifies its records for ever")
-		}
-		if seen[s.Name] {
-			bad(key+".name", "two sources are called %q", s.Name)
-		}
-		seen[s.Name] = true
-		if _, ok := format.ByName(s.Format); !ok {
-			bad(key+".format", "there is no format %q; %s", s.Format, suggestion(s.Format, formatNames()))
-		}
-		kinds := 0
-		for _, set := range []bool{s.File != "", s.Stdin, s.HTTP} {
-			if set {
-				kinds++
-			}
-		}
-		if kinds != 1 {
-			bad(key, "set exactly one of file, stdin and http")
-		}
-		if _, err := time.LoadLocation(s.Timezone); err != nil {
-			bad(key+".timezone", "%q is not a time zone; write it like Europe/Berlin", s.Timezone)
-		}
-	}
+	c.validateSources(bad)
 	if c.Ingest.Batch < 1 || c.Ingest.Batch > 200_000 {
 		bad("ingest.batch", "%d is out of range; use 1 to 200000", c.Ingest.Batch)
 	}
@@ -232,7 +182,7 @@ func (c *Config) Validate() error {
 	if c.Correlate.Checkpoint < time.Second {
 		bad("correlate.checkpoint", "%v is too short; use at least 1s", c.Correlate.Checkpoint)
 	}
-	for _, err := range []error{c.Enrich.Validate(), c.Triage.Validate(), c.Console.validate()} {
+	for _, err := range []error{c.Enrich.Validate(), c.Triage.Validate(), c.Console.validate(), c.Telemetry.validate(), c.Kafka.validate(c), c.Relay.validate()} {
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -253,26 +203,4 @@ func formatNames() []string {
 		out = append(out, f.Name)
 	}
 	return out
-}
-
-// Secret is a value that never shows itself. It is written in configuration as {env: NAME} or {file: PATH}.
-type Secret struct {
-	Env  string `yaml:"env"`
-	File string `yaml:"file"`
-}
-
-// Value reads the secret; "" and no error if none is configured.
-func (s Secret) Value() (string, error) {
-	switch {
-	case s.Env != "":
-		v, ok := os.LookupEnv(s.Env)
-		if !ok {
-			return "", fmt.Errorf("environment variable %s is not set", s.Env)
-		}
-		return v, nil
-	case s.File != "":
-		b, err := os.ReadFile(s.File)
-		return strings.TrimSpace(string(b)), err
-	}
-	return "", nil
 }

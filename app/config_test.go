@@ -43,7 +43,7 @@ func TestConfigurationMistakesNameTheirPlaceAndTheFix(t *testing.T) {
 	f("consol: {listen: 127.0.0.1:1}", ":1:1:", "unknown key consol", "did you mean console?")
 	f("sources:\n  - {name: a, fromat: okta}", ":2:15:", "unknown key sources[0].fromat", "did you mean format?")
 	f("sources: [{name: a, format: otka, file: x}]", "sources[0].format", "did you mean okta?")
-	f("sources: [{name: a, format: okta}]", "exactly one of file, stdin and http")
+	f("sources: [{name: a, format: okta}]", "exactly one of file, stdin, http, topic and topics")
 	f("sources: [{name: a, format: okta, file: x}, {name: a, format: okta, file: y}]", `two sources are called "a"`)
 	f("console: {listen: 0.0.0.0:8080}", "console.listen", "not on loopback")
 	f("tenant: a\ntenant: b", "stands twice")

@@ -83,6 +83,9 @@ func (s *Service) checks() []console.Check {
 		tables.Detail = "the files were refused and the old tables stay: " + h.problems[0].String()
 	}
 	out = append(out, tables, console.Check{Name: "rules", Good: true, Detail: fmt.Sprintf("%d rules, %s", len(s.core.Rules.Rules), s.core.Rules.Hash)})
+	if s.desk == nil {
+		return out
+	}
 	for _, e := range s.desk.Endpoints() {
 		detail := fmt.Sprintf("%s, %d owed", e.State, e.Pending)
 		if e.Error != "" {

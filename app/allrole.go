@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+
+	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage"
+)
+
+// wireAll recovers the state and connects the parts of a process that does everything.
+func (s *Service) wireAll(ctx context.Context) error {
+	if err := s.wireDesk(); err != nil {
+		return err
+	}
+	s.worker = correlate.NewWorker(correlate.WorkerSettings{
+		Engine: s.core.Engine, Stitcher: s.core.Stitcher, State: s.core.Enricher.enricher.Bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
+		Versions: func() (string, string) { return s.core.Rules.Hash, s.core.Live.Tables().Version() },
+		Every:    s.cfg.Correlate.Checkpoint.Microseconds(), Published: s.published, Slog: s.tel.Log.With("component", "correlate"), Folded: s.folded,
+		Warm: func(ctx context.Context) error { return s.core.warm(ctx, s.db.DB, s.tel.Log) },
+	})
+	s.analyst = s
+	tail, err := s.worker.Recover(ctx)
+	if err != nil {
+		return err
+	}
+	s.health.recovered(tail)
+	if err := s.sources(ctx, tail); err != nil {
+		return err
+	}
+	s.onStop("checkpoint", func(ctx context.Context) error { s.worker.Stop(ctx); return nil })
+	s.work = s.read
+	s.beside = append(s.beside, func(ctx context.Context) { _ = s.desk.Run(ctx) })
+	return nil
+}
+
+// wireDesk makes the feed and the desk, which runs once the console is served.
+func (s *Service) wireDesk() error {
+	r := reader{s.db.DB}
+	s.feed = triage.NewFeed(s.source(), s.cfg.Triage.ConsoleURL, r)
+	s.onStop("feed", func(context.Context) error { s.feed.Close(); return nil })
+	metrics, err := triage.NewMetrics(s.tel.Meter)
+	if err != nil {
+		return err
+	}
+	s.desk, err = triage.NewDesk(s.cfg.Triage, triage.Settings{Source: s.source(), Now: s.set.Clock, Log: s.tel.Log, Metrics: metrics, Raw: r}, NewOutbox(s.db.DB))
+	return err
+}
+
+// published tells everybody who waits for changes.
+func (s *Service) published(changes []incident.Change) {
+	s.feed.Publish(changes)
+	s.desk.Notify()
+	if s.set.Published != nil {
+		s.set.Published(changes)
+	}
+}
+
+func (s *Service) folded(b *event.Batch, hits, findings, changes int) {
+	s.health.batch(b)
+	s.metrics.batch(s.core, b, hits, findings, changes)
+}
+
+// read runs the pipeline: for ever, or to the end of the given inputs.
+func (s *Service) read(ctx context.Context) error {
+	if s.set.Inputs != nil {
+		return s.pipeline.Replay(ctx)
+	}
+	return s.pipeline.Run(ctx)
+}
+
+// Act implements console.Analyst.
+func (s *Service) Act(ctx context.Context, a incident.Action) ([]incident.Change, error) {
+	return s.worker.Act(ctx, a, func() {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	})
+}

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/console"
+)
+
+// serve starts the console, what runs beside the role's work, and the re-reading of tables.
+func (s *Service) serve(ctx context.Context) error {
+	mounts := s.probeMounts()
+	if s.feed != nil {
+		mounts["GET /api/v1/stream"] = http.HandlerFunc(s.feed.ServeStream)
+		mounts["GET /api/v1/changes.ndjson"] = http.HandlerFunc(s.feed.ServeChanges)
+	}
+	for pattern, h := range s.posts {
+		mounts[pattern] = h
+	}
+	handler, err := console.New(console.Settings{
+		Reader: reader{s.db.DB}, Analyst: s.analyst, Health: s.checks, Mounts: mounts, Hosts: s.cfg.Console.Hosts,
+		Log: s.tel.Log.With("component", "console"), Now: s.now,
+	})
+	if err != nil {
+		return err
+	}
+	backCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, BaseContext: func(net.Listener) context.Context { return backCtx },
+	}
+	var back sync.WaitGroup
+	back.Go(func() {
+		if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.tel.Log.Error("console stopped", "err", err)
+		}
+	})
+	for _, run := range append(s.beside, s.refresh) {
+		back.Go(func() { run(backCtx) })
+	}
+	s.onStop("console", func(ctx context.Context) error {
+		cancel()
+		if s.feed != nil {
+			s.feed.Close()
+		}
+		ctx, enough := context.WithTimeout(ctx, manners)
+		defer enough()
+		if server.Shutdown(ctx) != nil { // A client that does not let go is no reason to stop without a checkpoint.
+			_ = server.Close()
+		}
+		back.Wait()
+		return nil
+	})
+	return nil
+}
+
+// URL is where the console answers.
+func (s *Service) URL() string { return "http://" + s.listener.Addr().String() }
+
+// refresh looks at the enrichment files again and again.
+func (s *Service) refresh(ctx context.Context) {
+	tick := time.NewTicker(s.cfg.Enrich.Refresh)
+	defer tick.Stop()
+	told := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		changed, problems := s.core.Live.Reload()
+		s.health.tables(problems)
+		if now := fmt.Sprint(problems); len(problems) > 0 && now != told { // Not again every minute.
+			for _, p := range problems {
+				s.tel.Log.Warn("enrichment tables refused, the old ones stay", "problem", p.String())
+			}
+			told = now
+		} else if len(problems) == 0 {
+			told = ""
+		}
+		if changed && len(problems) == 0 {
+			s.tel.Log.Info("enrichment tables read again", "version", s.core.Live.Tables().Version())
+		}
+	}
+}
