@@ -5,8 +5,9 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 FUZZTIME ?= 15s
 BENCHTIME ?= 1s
+INTEGRATION_TIMEOUT ?= 20m
 
-.PHONY: help build demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine clean
+.PHONY: help build demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration deploy-check clean
 
 help: ## Show this help
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +23,15 @@ demo: build ## Play the main scenario through the embedded engine and open the c
 test: ## Everything: format, vet, lint, unit, race, integration, rule tests, documents
 	@./.ci/steps
 
-unit: ## Unit and integration tests
+unit: ## Unit tests
 	$(GO) test ./...
+
+kafka: ## Fetch Apache Kafka for the integration tests (needs Java and Maven)
+	@$(GO) run ./integration/broker/fetch
+
+integration: ## Tests against a real Apache Kafka (skipped where Java or Maven is missing; required with CI=true)
+	@$(GO) run ./integration/broker/fetch || true
+	TOCSIN_INTEGRATION=1 $(GO) test ./integration/... -count=1 -v -timeout $(INTEGRATION_TIMEOUT)
 
 race: ## The packages with goroutines, under the race detector
 	$(GO) test -race ./ingest/... ./store/... ./triage/... ./console/... ./app/...
@@ -58,6 +66,9 @@ bench: ## Events/s and allocations: decode, match, fold, encode, insert, whole p
 
 engine: build ## Fetch the embedded ClickHouse engine
 	bin/tocsin engine fetch
+
+deploy-check: ## Deployment files, against the loaders of those who read them
+	cd deploy/check && $(GO) vet . && $(GO) test -count=1 .
 
 clean: ## Remove what was built
 	rm -rf bin

@@ -26,7 +26,7 @@ func (s *Service) wireAll(ctx context.Context) error {
 		return err
 	}
 	s.health.recovered(tail)
-	if err := s.sources(ctx, tail); err != nil {
+	if err := s.sources(ctx, tail, s.worker, s.core.Enricher, tailEnds(tail.Ends)); err != nil {
 		return err
 	}
 	s.onStop("checkpoint", func(ctx context.Context) error { s.worker.Stop(ctx); return nil })
@@ -67,7 +67,7 @@ func (s *Service) read(ctx context.Context) error {
 	if s.set.Inputs != nil {
 		return s.pipeline.Replay(ctx)
 	}
-	return s.pipeline.Run(ctx)
+	return s.withConsumer(ctx, s.pipeline.Run)
 }
 
 // Act implements console.Analyst.

@@ -31,3 +31,12 @@ func SchemaText(cfg Config) (string, error) {
 	}
 	return store.SchemaText(c)
 }
+
+// ShardedSchemaText is the schema as SQL for a cluster of several shards.
+func ShardedSchemaText(cfg Config) (string, error) {
+	c, err := cfg.ClickHouse.store()
+	if err != nil {
+		return "", err
+	}
+	return store.ShardedSchemaText(c)
+}

@@ -22,6 +22,7 @@ type Core struct {
 	Enricher *Enricher
 	Engine   *correlate.Engine
 	Stitcher *incident.Stitcher
+	settings correlate.Settings
 }
 
 // NewCore loads the tables and rules a configuration names. Any error in any of them refuses the whole.
@@ -48,9 +49,8 @@ func newCore(c Config, live *enrich.Live, set *rules.Set) (*Core, error) {
 	}
 	core := &Core{Live: live, Rules: set}
 	core.Enricher = &Enricher{enricher: enrich.New(live.Tables, geo, enrich.NewBindings(c.Enrich.Bindings))}
-	core.Engine = correlate.New(set, correlate.Settings{
-		Lookups: lookups{live.Tables}, Workers: workers, MaxKeys: c.Correlate.MaxKeys, MaxHits: c.Correlate.MaxHits,
-	})
+	core.settings = correlate.Settings{Lookups: lookups{live.Tables}, Workers: workers, MaxKeys: c.Correlate.MaxKeys, MaxHits: c.Correlate.MaxHits}
+	core.Engine = correlate.New(set, core.settings)
 	core.Stitcher = incident.NewStitcher(c.Stitch.config(), directory{live.Tables})
 	return core, nil
 }

@@ -19,11 +19,17 @@ type healthBoard struct {
 	events   int64
 	rejects  int64
 	marks    []event.Mark
-	ends     map[string]event.End // by source
+	ends     map[place]event.End
 	problems []enrich.Problem
 }
 
-func newHealthBoard() *healthBoard { return &healthBoard{ends: map[string]event.End{}} }
+// place is a partition of a source.
+type place struct {
+	source    string
+	partition int32
+}
+
+func newHealthBoard() *healthBoard { return &healthBoard{ends: map[place]event.End{}} }
 
 // recovered shows where the log ends, until the first batch.
 func (h *healthBoard) recovered(tail incident.Tail) {
@@ -35,7 +41,7 @@ func (h *healthBoard) recovered(tail incident.Tail) {
 func (h *healthBoard) sources(marks []event.Mark, ends []event.End) {
 	h.marks = marks
 	for _, e := range ends {
-		h.ends[e.Source] = e
+		h.ends[place{e.Source, e.Partition}] = e
 	}
 }
 
@@ -70,14 +76,20 @@ func (s *Service) checks() []console.Check {
 		if m.Newest != 0 {
 			detail = "newest event " + stamp(m.Newest) + " UTC"
 		}
-		if e, ok := h.ends[m.Source]; ok {
+		if e, ok := h.ends[place{m.Source, m.Partition}]; ok {
 			detail += fmt.Sprintf("; read to %d", e.Offset)
 		}
 		if m.Idle {
 			detail += "; idle"
 		}
-		out = append(out, console.Check{Name: "source " + m.Source, Good: true, Detail: detail})
+		name := "source " + m.Source
+		if m.Partition != 0 {
+			name += fmt.Sprintf(" partition %d", m.Partition)
+		}
+		out = append(out, console.Check{Name: name, Good: true, Detail: detail})
 	}
+	out = append(out, s.kafkaChecks()...)
+	out = append(out, s.roleChecks()...)
 	tables := console.Check{Name: "enrichment", Good: len(h.problems) == 0, Detail: "tables " + s.core.Live.Tables().Version()}
 	if !tables.Good {
 		tables.Detail = "the files were refused and the old tables stay: " + h.problems[0].String()

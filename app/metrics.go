@@ -9,6 +9,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest"
+	"github.com/tocsin-siem/tocsin/relay"
 )
 
 // Metrics counts what the core does, once a batch: the core itself measures nothing.
@@ -16,6 +17,8 @@ type Metrics struct {
 	hits, findings, incidents metric.Int64Counter
 	lookups                   metric.Int64Counter
 	enriched                  metric.Float64Histogram
+	frames, frameBytes        metric.Int64Counter
+	oversized                 metric.Int64Counter
 	late, evicted             metric.Int64Gauge
 	keys                      metric.Int64Gauge
 }
@@ -38,6 +41,9 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 	counter(&x.findings, "tocsin.correlate.findings", "{finding}", "Announcements of findings, revisions included.")
 	counter(&x.incidents, "tocsin.correlate.incidents", "{change}", "Changes of incidents.")
 	counter(&x.lookups, "tocsin.enrich.lookups", "{lookup}", "Enrichment by table and outcome.")
+	counter(&x.frames, "tocsin.relay.messages", "{message}", "Messages sent to the topic of hits by an ingest member.")
+	counter(&x.frameBytes, "tocsin.relay.bytes", "By", "Bytes of these messages.")
+	counter(&x.oversized, "tocsin.relay.oversized", "{hit}", "Hits too large to be sent.")
 	gauge(&x.late, "tocsin.correlate.late", "{hit}", "Hits that came later than their rule's lateness since the start, by rule.")
 	gauge(&x.evicted, "tocsin.correlate.evictions", "{hit}", "Hits for which there was no room since the start, by rule.")
 	gauge(&x.keys, "tocsin.correlate.keys", "{key}", "Keys with state, by rule.")
@@ -57,11 +63,7 @@ func (x *Metrics) batch(core *Core, b *event.Batch, hits, findings, changes int)
 		return
 	}
 	x.enriched.Record(ctx, core.Enricher.took.Seconds())
-	core.Enricher.stats.Each(func(table, outcome string, n int) {
-		if n > 0 {
-			x.lookups.Add(ctx, int64(n), metric.WithAttributes(attribute.String("table", table), attribute.String("outcome", outcome)))
-		}
-	})
+	x.tables(ctx, core)
 	for _, r := range core.Engine.Stats().Rules {
 		if r.Hits == 0 {
 			continue
@@ -71,6 +73,30 @@ func (x *Metrics) batch(core *Core, b *event.Batch, hits, findings, changes int)
 		x.evicted.Record(ctx, r.Evicted, rule)
 		x.keys.Record(ctx, int64(r.Keys), rule)
 	}
+}
+
+// sent adds up one batch of an ingest member.
+func (x *Metrics) sent(core *Core, b relay.Sending) {
+	ctx := context.Background()
+	x.hits.Add(ctx, int64(b.Hits))
+	x.frames.Add(ctx, int64(b.Messages))
+	x.frameBytes.Add(ctx, int64(b.Bytes))
+	if b.Oversized > 0 {
+		x.oversized.Add(ctx, int64(b.Oversized))
+	}
+	if b.Events > 0 {
+		x.enriched.Record(ctx, core.Enricher.took.Seconds())
+		x.tables(ctx, core)
+	}
+}
+
+// tables adds up what enrichment looked up in the last batch.
+func (x *Metrics) tables(ctx context.Context, core *Core) {
+	core.Enricher.stats.Each(func(table, outcome string, n int) {
+		if n > 0 {
+			x.lookups.Add(ctx, int64(n), metric.WithAttributes(attribute.String("table", table), attribute.String("outcome", outcome)))
+		}
+	})
 }
 
 // spanned puts a span around each batch.

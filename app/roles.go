@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,13 +25,9 @@ func (c *Config) ValidateRole(r Role) error {
 		return errors.Join(errs...)
 	}
 	for i := range c.Sources {
-		if s := &c.Sources[i]; !s.isKafka() && !s.HTTP {
-			errs = append(errs, fmt.Errorf("role ingest: source %q is a file or standard input, which members cannot share: let an agent send it to a topic, or use role all", s.Name))
+		if s := &c.Sources[i]; !s.isKafka() {
+			errs = append(errs, fmt.Errorf("role ingest: source %q is no topic, which members cannot share: let an agent send it to a topic, or use role all", s.Name))
 		}
 	}
 	return errors.Join(errs...)
 }
-
-func (s *Service) wireIngest(context.Context) error    { return errors.ErrUnsupported }
-func (s *Service) wireCorrelate(context.Context) error { return errors.ErrUnsupported }
-func (s *Service) wireTriage(context.Context) error    { return errors.ErrUnsupported }

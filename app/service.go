@@ -16,6 +16,9 @@ import (
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/ingest"
+	"github.com/tocsin-siem/tocsin/ingest/kafka"
+	"github.com/tocsin-siem/tocsin/ingest/registry"
+	"github.com/tocsin-siem/tocsin/relay"
 	"github.com/tocsin-siem/tocsin/store/engine"
 	"github.com/tocsin-siem/tocsin/triage"
 )
@@ -49,26 +52,31 @@ type ServiceSettings struct {
 
 // Service is the running program. Its parts start from the store up and stop in the opposite order.
 type Service struct {
-	cfg      Config
-	set      ServiceSettings
-	tel      *Telemetry
-	db       *Database
-	core     *Core
-	worker   *correlate.Worker
-	desk     *triage.Desk
-	feed     *triage.Feed
-	metrics  *Metrics
-	pipeline *ingest.Pipeline
-	analyst  console.Analyst
-	posts    map[string]http.Handler
-	wake     chan struct{}
-	health   *healthBoard
-	cleanups []cleanup
-	listener net.Listener
-	probes   net.Listener                // nil without telemetry.listen
-	work     func(context.Context) error // What the role does until ctx ends or its inputs do.
-	beside   []func(context.Context)     // What runs beside it from the console on until the stop.
-	ready    atomic.Bool
+	cfg        Config
+	set        ServiceSettings
+	tel        *Telemetry
+	db         *Database
+	core       *Core
+	worker     *correlate.Worker
+	desk       *triage.Desk
+	feed       *triage.Feed
+	metrics    *Metrics
+	pipeline   *ingest.Pipeline
+	analyst    console.Analyst
+	broker     *broker           // nil without kafka.brokers
+	correlator *relay.Correlator // Role correlate.
+	triage     *relay.Triage     // Role triage.
+	consumer   *kafka.Consumer   // nil without sources that have topics
+	registry   *registry.Client  // nil without sources that need schemas
+	posts      map[string]http.Handler
+	wake       chan struct{}
+	health     *healthBoard
+	cleanups   []cleanup
+	listener   net.Listener
+	probes     net.Listener                // nil without telemetry.listen
+	work       func(context.Context) error // What the role does until ctx ends or its inputs do.
+	beside     []func(context.Context)     // What runs beside it from the console on until the stop.
+	ready      atomic.Bool
 }
 
 // cleanup undoes one step of starting.
@@ -150,6 +158,9 @@ func (s *Service) start(ctx context.Context) error {
 		return err
 	}
 	s.onStop("store", func(context.Context) error { return s.db.Close() })
+	if err := s.connect(); err != nil {
+		return err
+	}
 	wire := map[Role]func(context.Context) error{
 		RoleAll: s.wireAll, RoleIngest: s.wireIngest, RoleCorrelate: s.wireCorrelate, RoleTriage: s.wireTriage,
 	}

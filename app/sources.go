@@ -15,14 +15,18 @@ import (
 )
 
 // sources opens the configured sources where the log says they go on, and makes the pipeline.
-func (s *Service) sources(ctx context.Context, tail incident.Tail) error {
+func (s *Service) sources(ctx context.Context, tail incident.Tail, handler ingest.Handler, enricher ingest.Enricher, from func(string, int32) (int64, bool)) error {
+	again := s.rejects(&spanned{s.letters(handler), s.tel.Tracer}, enricher)
 	set := ingest.Settings{
 		Config:   ingest.Config{Batch: s.cfg.Ingest.Batch, Bytes: s.cfg.Ingest.Bytes, Linger: s.cfg.Ingest.Linger, Idle: s.cfg.Ingest.Idle},
-		Enricher: s.core.Enricher, Handler: &spanned{s.worker, s.tel.Tracer}, Clock: s.now, Log: s.tel.Log.With("component", "ingest"),
+		Enricher: again, Handler: again, Clock: s.now, Log: s.tel.Log.With("component", "ingest"),
 		Carry: tail.Carry, Marks: tail.Marks, Wake: s.wake,
 	}
 	var err error
 	if set.Metrics, err = ingest.NewMetrics(s.tel.Meter); err != nil {
+		return err
+	}
+	if s.consumer, err = s.consume(ctx, from); err != nil {
 		return err
 	}
 	for _, c := range s.cfg.Sources {
@@ -47,6 +51,9 @@ func (s *Service) sources(ctx context.Context, tail incident.Tail) error {
 func (s *Service) now() int64 { return s.set.Clock().UnixMicro() }
 
 func (s *Service) open(ctx context.Context, c SourceConfig, tail incident.Tail) (ingest.Input, error) {
+	if c.isKafka() {
+		return s.topicInput(&c)
+	}
 	f, ok := format.ByName(c.Format)
 	if !ok {
 		return ingest.Input{}, fmt.Errorf("source %s: there is no format %q", c.Name, c.Format)
@@ -102,4 +109,12 @@ func withToken(c SourceConfig, next http.Handler) (http.Handler, error) {
 		}
 		next.ServeHTTP(w, r)
 	}), nil
+}
+
+// letters puts the dead-letter topic before a handler, if there is one.
+func (s *Service) letters(next ingest.Handler) ingest.Handler {
+	if s.cfg.Kafka.DeadLetter == "" {
+		return next
+	}
+	return &deadLetter{next: next, topic: s.cfg.Kafka.DeadLetter, producer: s.broker.producer, log: s.tel.Log}
 }

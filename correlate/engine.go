@@ -48,9 +48,11 @@ type Engine struct {
 	set      *rules.Set
 	matcher  *Matcher
 	scratch  []*Scratch
+	said     statements
 	watch    *watchlist
 	fold     *fold
 	hits     []event.Hit
+	observed []event.Note
 }
 
 // New makes an engine without state. Rules that are off are left out.
@@ -94,9 +96,18 @@ func (e *Engine) scratchpads(n int) {
 	}
 }
 
-// Match gives the hits of a batch, ordered by event (as in b.Sorted), rule, branch and step, and what changed in watched entities, in the
-// order of the events. Hits do not depend on the number of workers. Both results are valid until the next call; hits and notes share nothing with b.
+// Match gives the hits of a batch (Hits), and what changed in watched entities, in the order of the events: what Notice makes of Observations.
+// Both results are valid until the next call; hits and notes share nothing with b.
 func (e *Engine) Match(b *event.Batch) ([]event.Hit, []event.Note) {
+	hits := e.Hits(b)
+	notes := e.watch.judge(e.said.read(b))
+	e.said.reset()
+	return hits, notes
+}
+
+// Hits gives the hits of a batch, ordered by event (as in b.Sorted), rule, branch and step. It depends on the batch, the rules and the tables
+// alone, and not on the number of workers. The result is valid until the next call; hits share nothing with b.
+func (e *Engine) Hits(b *event.Batch) []event.Hit {
 	e.hits = e.hits[:0]
 	if n := min(e.settings.Workers, 1+len(b.Sorted)/256); n > 1 {
 		e.parallel(b, n)
@@ -106,7 +117,33 @@ func (e *Engine) Match(b *event.Batch) ([]event.Hit, []event.Note) {
 	for _, s := range e.scratch {
 		e.fold.count(s, e.set.Rules)
 	}
-	return e.hits, e.watch.notes(b)
+	return e.hits
+}
+
+// Observations gives what the events of a batch say of watched entities, in their order: values of attributes (Stated), of which a run of equal
+// ones is given by its first and its last, and acts that are changes by themselves. It depends on the batch alone. The result is valid until
+// the next call and shares nothing with b.
+func (e *Engine) Observations(b *event.Batch) []event.Note {
+	clear(e.observed)
+	e.observed = e.observed[:0]
+	var refs lastRef
+	list := e.said.read(b)
+	for i := range list {
+		s := &list[i]
+		n := s.note(&refs, s.what, s.prev, s.value)
+		n.Stated = s.stated
+		e.observed = append(e.observed, n)
+	}
+	e.said.reset()
+	return e.observed
+}
+
+// Notice takes observations into the register of changes and gives the notes that Match gives for their batch. The result is valid until the
+// next call.
+func (e *Engine) Notice(observed []event.Note) []event.Note {
+	notes := e.watch.judge(e.said.observed(observed))
+	e.said.reset()
+	return notes
 }
 
 func (e *Engine) parallel(b *event.Batch, n int) {
@@ -131,7 +168,7 @@ func (e *Engine) Fold(hits []event.Hit, marks []event.Mark) []incident.Finding {
 	return e.fold.add(hits, frontier, ok)
 }
 
-// Learn brings the register of changes up to date with logged notes, as Match did when they were made.
+// Learn brings the register of changes up to date with logged notes, as Match or Notice did when they were made.
 func (e *Engine) Learn(notes []event.Note) { e.watch.learn(notes) }
 
 // Drain runs event time past every deadline, as at the end of a test: absences are decided and every finding becomes final. The result is

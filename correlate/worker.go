@@ -217,7 +217,7 @@ func (w *Worker) carry(records []event.Record) {
 func (w *Worker) dropRedelivered(b *event.Batch) {
 	known := func(p event.Position) bool {
 		end, ok := w.ends[endKey{p.Source, p.Partition}]
-		return ok && p.Partition >= 0 && p.Offset < end && !w.carried[p]
+		return ok && p.Partition >= 0 && p.Offset < end && !w.carried[p] && !b.Again[p]
 	}
 	kept := 0
 	for i := range b.Events {

@@ -36,6 +36,9 @@ type Batch struct {
 	Received int64    // Microseconds since the Unix epoch, our clock.
 	Carry    []Record // Segments waiting for the rest of their message; they come again after a restart.
 	Learned  []byte   // What enrichment learned from the batch, in its own form; it comes again on replay.
+	// Again are places that were passed long ago and whose records come again on purpose: they are not redelivered ones. Of the moment: not kept
+	// in the log.
+	Again map[Position]bool
 }
 
 // Frontier is F of N1 over the batch's marks: the least Newest of the partitions that are not idle; ok is false while one that is

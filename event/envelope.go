@@ -94,7 +94,14 @@ type Record struct {
 	Site     string
 	Received int64          // Microseconds since the Unix epoch.
 	Partial  bool           // Cut at the size bound, or segments of it never came.
+	Unread   *Unread        // Why the source could not read the record; nil: it could. Value then is what bytes there are.
 	Location *time.Location // Zone of stamps without one; nil means UTC.
+}
+
+// Unread says why a source could not read a record: it becomes a reject.
+type Unread struct {
+	Code   string // As of Reject.
+	Reason string
 }
 
 // Header is one transport header of a record, such as an MQTT topic carried over Kafka.
@@ -113,4 +120,7 @@ type Reject struct {
 	Raw      []byte // As it came.
 	Key      []byte
 	Headers  []Header
+	Context  []byte // As of Record.
+	Basis    ID     // As of Record.
+	Partial  bool   // As of Record.
 }

@@ -27,8 +27,11 @@ type Tail struct {
 	Tables   string         // The last batch's.
 }
 
-// Checkpoint is the state of the engine after a batch: a shortcut and never the truth.
+// Checkpoint is state after a batch: a shortcut and never the truth.
 type Checkpoint struct {
+	// Name says whose state it is: "" that of the worker that does everything, whose batches are those of the log; others, such as hits/3, that
+	// of a partition or a role, which orders its own checkpoints by Batch in its own way.
+	Name  string
 	Batch event.BatchID
-	Data  []byte // The engine's own form, with its own version.
+	Data  []byte // The owner's own form, with its own version.
 }

@@ -41,13 +41,13 @@ func newDecoder() *decoder {
 	return d
 }
 
-// decode appends the events and rejects of records to b.
-func (d *decoder) decode(b *event.Batch, records []event.Record) {
+// decode appends the events and rejects of records to b. t may be nil.
+func (d *decoder) decode(b *event.Batch, records []event.Record, t Transcoder) {
 	n := min(len(d.workers), 1+len(records)/smallBatch)
 	if n == 1 {
 		w := &d.workers[0]
 		w.events, w.rejects = b.Events, b.Rejects
-		d.run(w, records)
+		d.run(w, records, t)
 		b.Events, b.Rejects = w.events, w.rejects
 		w.events, w.rejects = nil, nil
 		return
@@ -61,7 +61,7 @@ func (d *decoder) decode(b *event.Batch, records []event.Record) {
 	for i := range n {
 		w := &d.workers[i]
 		w.events, w.rejects = slots[first(i):first(i):first(i+1)], w.rejects[:0]
-		wg.Go(func() { d.run(w, records[first(i):first(i+1)]) })
+		wg.Go(func() { d.run(w, records[first(i):first(i+1)], t) })
 	}
 	wg.Wait()
 	for i := range n {
@@ -88,11 +88,11 @@ func appendEvents(dst, events []event.Event) []event.Event {
 	return append(dst, events...)
 }
 
-func (d *decoder) run(w *decodeWorker, records []event.Record) {
+func (d *decoder) run(w *decodeWorker, records []event.Record, t Transcoder) {
 	for i := range records {
 		r := &records[i]
 		start := len(w.events)
-		events, err := d.one(w, r)
+		events, err := d.one(w, r, t)
 		if err != nil {
 			w.events = w.events[:start]
 			w.rejects = append(w.rejects, rejectOf(r, err))
@@ -106,7 +106,7 @@ func (d *decoder) run(w *decodeWorker, records []event.Record) {
 }
 
 // one decodes one record. A panic of a format is a bug of ours, but no reason to lose the record or stop the others.
-func (d *decoder) one(w *decodeWorker, r *event.Record) (events []event.Event, err error) {
+func (d *decoder) one(w *decodeWorker, r *event.Record, t Transcoder) (events []event.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = format.Rejectf("format_panic", "format %s failed on this record: %v", r.Format, p)
@@ -116,8 +116,18 @@ func (d *decoder) one(w *decodeWorker, r *event.Record) (events []event.Event, e
 	if f == nil {
 		return nil, format.Rejectf("format_unknown", "there is no format %q", r.Format)
 	}
-	if len(r.Value) == 0 {
+	switch {
+	case r.Unread != nil:
+		return nil, &format.Reject{Code: r.Unread.Code, Reason: r.Unread.Reason}
+	case r.Value == nil && r.Key != nil:
+		return nil, format.Rejectf("tombstone", "the record has a key and no value: it says that the key is gone, which is no event")
+	case len(r.Value) == 0:
 		return nil, format.Rejectf("empty", "the record has no bytes")
+	}
+	if t != nil {
+		if err := t.Transcode(r); err != nil {
+			return nil, err
+		}
 	}
 	return f.Append(&w.scratch, w.events, r)
 }
@@ -148,7 +158,10 @@ func finish(e *event.Event, r *event.Record, index int) {
 }
 
 func rejectOf(r *event.Record, err error) event.Reject {
-	out := event.Reject{Position: r.Position, Format: r.Format, Received: r.Received, Code: "undecodable", Reason: err.Error(), Raw: r.Value}
+	out := event.Reject{
+		Position: r.Position, Format: r.Format, Received: r.Received, Code: "undecodable", Reason: err.Error(), Raw: wire(r.Wire, r.Value), Key: r.Key, Headers: r.Headers,
+		Context: r.Context, Basis: r.Basis, Partial: r.Partial,
+	}
 	if x, ok := errors.AsType[*format.Reject](err); ok {
 		out.Code, out.Reason = x.Code, x.Reason
 	} else if x, ok := errors.AsType[*jsonscan.Error](err); ok {
@@ -158,6 +171,14 @@ func rejectOf(r *event.Record, err error) event.Reject {
 		out.Reason = fmt.Sprintf("%s (the record was cut: it is longer than %d bytes or parts of it never came)", out.Reason, MaxRecord)
 	}
 	return out
+}
+
+// wire is what came: value, unless it was made from other bytes.
+func wire(came, value []byte) []byte {
+	if came != nil {
+		return came
+	}
+	return value
 }
 
 // byTime fills Sorted: the indexes of the events by (time, id).

@@ -22,7 +22,7 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	delay, err := m.Float64Gauge("tocsin.ingest.watermark.delay", metric.WithUnit("s"), metric.WithDescription("How far a source's newest event time is behind our clock."))
+	delay, err := m.Float64Gauge("tocsin.ingest.watermark.delay", metric.WithUnit("s"), metric.WithDescription("How far a source's newest event time is behind our clock; of its partitions, the one furthest behind."))
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +51,13 @@ func (m *Metrics) frontiers(marks []event.Mark, now int64) {
 	if m == nil {
 		return
 	}
+	least := map[string]int64{} // The partition that is furthest behind speaks for its source.
 	for _, x := range marks {
-		if x.Newest != 0 {
-			m.delay.Record(context.Background(), float64(now-x.Newest)/1e6, metric.WithAttributes(attribute.String("source", x.Source)))
+		if at, ok := least[x.Source]; x.Newest != 0 && (!ok || x.Newest < at) {
+			least[x.Source] = x.Newest
 		}
+	}
+	for source, newest := range least {
+		m.delay.Record(context.Background(), float64(now-newest)/1e6, metric.WithAttributes(attribute.String("source", source)))
 	}
 }

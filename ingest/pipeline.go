@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,13 +58,13 @@ type Pipeline struct {
 // input is an Input at work.
 type input struct {
 	Input
-	join     *joiner // nil where the format never splits messages
-	frontier frontier
-	ends     []event.End
-	last     int64 // our clock at the last record
-	lastTime int64 // event time of the last event, for records without one in replay
-	atEnd    bool  // the last fetch found nothing
-	done     bool  // the source ended for good
+	join        *joiner // nil where the format never splits messages
+	frontiers   frontiers
+	partitioned bool
+	ends        []event.End
+	lastTime    int64 // event time of the last event, for records without one in replay
+	atEnd       bool  // the last fetch found nothing
+	done        bool  // the source ended for good
 }
 
 // New checks the settings and makes a pipeline. It starts nothing.
@@ -74,17 +75,19 @@ func New(set Settings) (*Pipeline, error) {
 		if !ok {
 			return nil, fmt.Errorf("source %s: there is no format %q; see tocsin formats list", in.Name, in.Format)
 		}
-		x := &input{Input: in, frontier: frontier{isFile: in.IsFile, mark: event.Mark{Source: in.Name}}, last: set.Clock()}
-		for _, m := range set.Marks {
-			if m.Source == in.Name {
-				x.frontier.mark.Newest = m.Newest
-				x.lastTime = m.Newest
-			}
+		x := &input{Input: in}
+		if _, x.partitioned = in.Source.(Partitioned); x.partitioned {
+			x.ends = in.Source.Ends()
+			x.frontiers.follow(&x.Input, x.ends, set.Marks, set.Clock())
+		} else {
+			x.frontiers.follow(&x.Input, []event.End{{Source: in.Name}}, set.Marks, set.Clock())
+			x.lastTime = x.frontiers.newest()
 		}
+		x.frontiers.changed = false
 		if f.Join != nil {
 			x.join = &joiner{segment: f.Join}
 			for _, r := range set.Carry {
-				if r.Position.Source == in.Name {
+				if x.gave(r.Position) {
 					x.join.join([]event.Record{r}, 0)
 				}
 			}
@@ -93,6 +96,12 @@ func New(set Settings) (*Pipeline, error) {
 	}
 	slices.SortFunc(p.inputs, func(a, b *input) int { return cmp.Compare(a.Name, b.Name) })
 	return p, nil
+}
+
+// gave reports whether a position is one of the input's. A source with partitions may read several topics: it puts their names behind its own.
+func (in *input) gave(p event.Position) bool {
+	rest, ok := strings.CutPrefix(p.Source, in.Name)
+	return ok && (rest == "" || in.partitioned && (rest[0] == '/' || rest[0] == '#'))
 }
 
 // chunk is what one fetch of one input gave.
@@ -192,11 +201,14 @@ func (p *Pipeline) fresh() filled {
 func (p *Pipeline) take(b *event.Batch, c chunk, now int64) {
 	in := c.in
 	in.ends, in.atEnd = c.ends, len(c.records) == 0
+	if in.partitioned {
+		in.frontiers.follow(&in.Input, c.ends, p.set.Marks, now)
+	}
 	if errors.Is(c.err, io.EOF) {
 		in.done, in.atEnd = true, true
 	}
 	if len(c.records) > 0 {
-		in.last = now
+		p.heard(in, c.records, now)
 		p.records += len(c.records)
 	}
 	records := c.records
@@ -205,12 +217,31 @@ func (p *Pipeline) take(b *event.Batch, c chunk, now int64) {
 		records = in.join.expire(records, now, in.done)
 	}
 	start, rejected := len(b.Events), len(b.Rejects)
-	p.decoder.decode(b, records)
+	p.decoder.decode(b, records, in.Transcoder)
 	p.time(b, in, start)
 	p.set.Metrics.records(in, len(c.records), len(b.Events)-start, len(b.Rejects)-rejected)
 }
 
-// time gives events without a time one, and moves the input's frontier.
+// heard notes when the partitions of records were last heard of.
+func (p *Pipeline) heard(in *input, records []event.Record, now int64) {
+	if !in.partitioned {
+		in.frontiers.owned[0].mark.Received = now
+		return
+	}
+	for i := range records {
+		p.frontier(in, records[i].Position).mark.Received = now
+	}
+}
+
+// frontier is the one that a position of the input belongs to.
+func (p *Pipeline) frontier(in *input, at event.Position) *frontier {
+	if !in.partitioned {
+		return in.frontiers.owned[0]
+	}
+	return in.frontiers.get(&in.Input, partition{at.Source, at.Partition}, p.set.Marks, p.set.Clock())
+}
+
+// time gives events without a time one, and moves the frontiers of the input.
 func (p *Pipeline) time(b *event.Batch, in *input, start int) {
 	kept := start
 	for i := start; i < len(b.Events); i++ {
@@ -222,7 +253,7 @@ func (p *Pipeline) time(b *event.Batch, in *input, start int) {
 			})
 			continue
 		}
-		in.frontier.observe(e)
+		p.frontier(in, e.Envelope.Position).observe(e)
 		in.lastTime = e.Time
 		if kept != i {
 			b.Events[kept] = *e
@@ -246,19 +277,16 @@ func (p *Pipeline) stamp(e *event.Event, in *input) bool {
 	return e.Time != 0
 }
 
-// settle writes marks, ends and waiting segments into the batch, and reports whether the batch says anything new: a source that has become
-// idle or stopped being so is news, too.
+// settle writes marks, ends and waiting segments into the batch, and reports whether the batch says anything new: a partition that has become
+// idle or stopped being so is news, too, and so is one that has come or gone.
 func (p *Pipeline) settle(f *filled) bool {
 	b, now := f.batch, p.set.Clock()
 	b.Received = now
 	news := f.always || f.records > 0 || len(b.Events) > 0 || len(b.Rejects) > 0
 	for _, in := range p.inputs {
-		idle := in.done || in.atEnd && now-in.last >= in.Idle.Microseconds()
-		news = news || idle != in.frontier.mark.Idle
-		in.frontier.mark.Idle = idle
-		in.frontier.mark.Received = in.last
+		news = p.still(in, now) || news
 		for _, e := range in.ends {
-			if e.Partition != Unpositioned {
+			if e.Partition != Unpositioned && e.Offset >= 0 {
 				b.Ends = append(b.Ends, e)
 			}
 		}
@@ -269,6 +297,17 @@ func (p *Pipeline) settle(f *filled) bool {
 	b.Marks = marks(p.inputs)
 	f.total = p.records
 	return news
+}
+
+// still says which partitions of an input are idle at now, and reports whether that, or which it has, changed.
+func (p *Pipeline) still(in *input, now int64) (changed bool) {
+	changed, in.frontiers.changed = in.frontiers.changed, false
+	for _, f := range in.frontiers.owned {
+		idle := in.done || (f.drained || in.atEnd && !in.partitioned) && now-f.mark.Received >= in.Idle.Microseconds()
+		changed = changed || idle != f.mark.Idle
+		f.mark.Idle = idle
+	}
+	return changed
 }
 
 // deliver makes a settled batch durable and then tells its sources.

@@ -39,7 +39,7 @@ func (p *Pipeline) behind() *input {
 		if in.done {
 			continue
 		}
-		if least == nil || in.frontier.mark.Newest < least.frontier.mark.Newest {
+		if least == nil || in.frontiers.newest() < least.frontiers.newest() {
 			least = in
 		}
 	}

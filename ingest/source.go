@@ -15,12 +15,26 @@ type Source interface {
 	// Fetch appends at most limit records to dst, waiting for the first of them no longer than wait. No record and no error means that
 	// the source has been read to its end for now; io.EOF that it has ended for good. Record bytes are the caller's to keep.
 	Fetch(ctx context.Context, dst []event.Record, limit int, wait time.Duration) ([]event.Record, error)
-	// Ends is the place after everything fetched so far, one end a partition.
+	// Ends is the place after everything fetched so far, one end a partition. An end whose Offset is negative is not known yet. The caller
+	// keeps the slice.
 	Ends() []event.End
 	// Commit says that everything before ends is durable. It may be called from another goroutine than Fetch.
 	Commit(ctx context.Context, ends []event.End) error
 	// Close gives up what Fetch holds.
 	Close() error
+}
+
+// Partitioned is a source with partitions, such as Kafka's: its Ends are all the partitions that it owns at the time, be it none. Event time
+// has a frontier for each of them, which becomes idle when the partition is Drained and silent. Any other source is one partition.
+type Partitioned interface {
+	Source
+	Partitioned()
+}
+
+// Transcoder makes the text that a format reads of a record in a binary encoding, such as Avro: it sets Value, and Wire to the bytes as they
+// came. An error rejects the record; a *format.Reject keeps its code. It is called by several goroutines at once, and may wait.
+type Transcoder interface {
+	Transcode(rec *event.Record) error
 }
 
 // Handler takes a batch. Nil means it is durable. It retries its own I/O for as long as ctx lives, so an error ends the run.
@@ -40,6 +54,8 @@ type Input struct {
 	Site     string
 	Location *time.Location
 	Source   Source
-	Idle     time.Duration // Silence after which the source, read to its end, no longer holds event time back.
-	IsFile   bool          // Old data: events are compared with the source's own frontier, not with the clock (N1).
+	// Transcoder is asked before the format; nil: the format reads records as they came.
+	Transcoder Transcoder
+	Idle       time.Duration // Silence after which the source, read to its end, no longer holds event time back.
+	IsFile     bool          // Old data: events are compared with the source's own frontier, not with the clock (N1).
 }

@@ -20,7 +20,7 @@ func NewDecoder() *Decoder { return &Decoder{decoder: newDecoder()} }
 // until the next call.
 func (d *Decoder) Decode(r event.Record) ([]event.Event, *event.Reject) {
 	d.batch = event.Batch{Events: d.batch.Events[:0]}
-	d.decoder.decode(&d.batch, []event.Record{r})
+	d.decoder.decode(&d.batch, []event.Record{r}, nil)
 	for i := range d.batch.Events {
 		if e := &d.batch.Events[i]; e.Time == 0 {
 			e.Time, e.Envelope.TimeSource = r.Received, event.TimeReceived

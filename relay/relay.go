@@ -49,6 +49,7 @@ type Partitions struct {
 type Announcement struct {
 	Partition  int32 // Of tocsin.hits; ActionPartition for an action.
 	Frame      int64 // Offset of the frame.
+	Part       int32 // From 0: what one frame gave is cut where it would be too long for a record.
 	Generation int32 // Of the correlate group in which the sender owned the partition.
 	Received   int64 // Of the frame; for an action when it was made. Our clock, microseconds.
 	Findings   []incident.Finding

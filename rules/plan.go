@@ -23,7 +23,7 @@ type Plan struct {
 	AtLeast  int      // How many branches must match under one key; 1 but for `any` with at_least.
 	Within   int64    // Span between first and last branch of an `any` with at_least above 1.
 	Vars     []Var    // All variables, in order of first appearance; Hit.Vars is indexed by it.
-	Key      []int    // Indexes into Vars that every step and guard binds and every `per` of new and changed holds: the partition key, sorted by name. Empty: the key is the rule itself.
+	Key      []int    // Indexes into Vars that every step and guard binds and every `per` of new and changed holds: the partition key, sorted by name. Hits of different keys never meet, so they may be folded apart. Empty: the key is the rule itself.
 	Lateness int64
 	Throttle Throttle
 	Score    *expression.Fold // Integer 0 to 100; nil: from severity.

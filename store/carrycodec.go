@@ -16,7 +16,7 @@ func appendCarry(b []byte, records []event.Record) []byte {
 	b = binary.AppendUvarint(b, uint64(len(records)))
 	for i := range records {
 		r := &records[i]
-		for _, s := range [...][]byte{r.Value, r.Key, r.Context} {
+		for _, s := range [...][]byte{r.Value, r.Wire, r.Key, r.Context} {
 			b = appendBytes(b, s)
 		}
 		b = binary.AppendUvarint(b, uint64(len(r.Headers)))
@@ -86,7 +86,7 @@ func decodeCarry(b []byte) ([]event.Record, error) {
 	records := make([]event.Record, r.count())
 	for i := range records {
 		x := &records[i]
-		x.Value, x.Key, x.Context = r.bytes(), r.bytes(), r.bytes()
+		x.Value, x.Wire, x.Key, x.Context = r.bytes(), r.bytes(), r.bytes(), r.bytes()
 		if n := r.count(); n > 0 {
 			x.Headers = make([]event.Header, n)
 			for j := range x.Headers {

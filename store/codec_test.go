@@ -46,7 +46,7 @@ func TestAHitIsReadAsItWasWrittenAndAForeignVersionIsRefused(t *testing.T) {
 	if err := decodeHit(b, &got); err != nil || !cmp.Equal(h, got) {
 		t.Errorf("an empty hit reads as %+v, %v", got, err)
 	}
-	b[0]++
+	b[1]++ // behind the length
 	if err := decodeHit(b, &got); err == nil {
 		t.Error("a hit of a later version was read")
 	}

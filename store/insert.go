@@ -32,7 +32,7 @@ func (db *DB) insert(ctx context.Context, b *block, token string) error {
 }
 
 func (db *DB) send(ctx context.Context, b *block, token string) error {
-	statement := b.statement(db.cfg.Database) + " SETTINGS async_insert = 0, optimize_on_insert = 0"
+	statement := b.statement(db.cfg.Database) + " SETTINGS async_insert = 0, optimize_on_insert = 0, distributed_foreground_insert = 1"
 	if token != "" {
 		statement += ", insert_deduplication_token = '" + token + "'"
 	}

@@ -9,34 +9,6 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// RejectFilter says which rejects are wanted; its zero value is all of them.
-type RejectFilter struct {
-	Source   string
-	Format   string
-	Code     string
-	From, To int64 // When they were received, microseconds, from inclusive, to exclusive; 0 for no bound. A page ends where the next one's To is.
-	Limit    int   // 0 for no limit.
-}
-
-// Rejects lists records that could not become events, with their bytes, the last received first.
-func (db *DB) Rejects(ctx context.Context, f RejectFilter) iter.Seq2[event.Reject, error] {
-	q := query{
-		head: "SELECT source, partition, offset, format, toUnixTimestamp64Micro(received), code, reason, raw FROM " + db.table("rejects"),
-		tail: "ORDER BY received DESC, source, partition, offset LIMIT 1 BY received, source, partition, offset" + limit(f.Limit),
-	}
-	q.equal("source", f.Source)
-	q.equal("format", f.Format)
-	q.equal("code", f.Code)
-	q.between("received", f.From, f.To)
-	return stream(ctx, db, "list rejects", q, func(rows driver.Rows) (r event.Reject, err error) {
-		var raw string
-		p := &r.Position
-		err = rows.Scan(&p.Source, &p.Partition, &p.Offset, &r.Format, &r.Received, &r.Code, &r.Reason, &raw)
-		r.Raw = []byte(raw)
-		return r, err
-	})
-}
-
 // Notes lists what changed of an entity, or of all for "", in a stretch of event time (microseconds, from inclusive, to exclusive, 0 for no
 // bound), newest first.
 func (db *DB) Notes(ctx context.Context, entity string, from, to int64, max int) iter.Seq2[event.Note, error] {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -15,6 +16,10 @@ import (
 // ErrFenced means that another process has begun a newer epoch: this one must stop writing and end.
 var ErrFenced = errors.New("another process has taken over the log")
 
+// ErrRoles means that incidents in this database come from the roles of a scaled-out installation. Whoever reads changes in their order has passed
+// them, and would never see those of a process that does everything, which come before.
+var ErrRoles = errors.New("this database has incidents of the roles correlate and triage: one process cannot go on with them; start the roles, or name another clickhouse.database")
+
 // Append writes one batch: its event rows, hits, notes, rejects and actions, and then its marker. When it returns nil all of it is on the
 // disk and the batch exists; before the marker is acknowledged nothing of it does. Transient errors are retried until ctx ends; any
 // error ends the right to write, and recovery is a new process. The entry is not changed and may be reused after the return.
@@ -25,8 +30,8 @@ func (db *DB) Append(ctx context.Context, e *incident.Entry) error {
 	defer db.mu.Unlock()
 	start := db.now()
 	id := e.Batch.ID
-	if id.Epoch == 0 || id.Number == 0 {
-		return fmt.Errorf("append batch %d/%d: epochs and numbers begin at 1", id.Epoch, id.Number)
+	if id.Epoch == 0 || id.Number == 0 || id.Epoch >= RoleEpoch {
+		return fmt.Errorf("append batch %d/%d: epochs and numbers begin at 1, and epochs from %d on are the roles'", id.Epoch, id.Number, uint64(RoleEpoch))
 	}
 	if db.epoch != id.Epoch {
 		if err := db.takeEpoch(ctx, id.Epoch); err != nil {
@@ -161,6 +166,9 @@ func (db *DB) takeEpoch(ctx context.Context, epoch uint64) error {
 	if newest >= epoch {
 		return fmt.Errorf("%w: epoch %d has begun", ErrFenced, newest)
 	}
+	if roles, err := db.roleRecorded(ctx); err != nil || roles {
+		return cmp.Or(err, ErrRoles)
+	}
 	token := rand.Text()
 	b := block{table: "epochs"}
 	add(&b, "epoch", newFixed("UInt64", 8)).add64(epoch)
@@ -197,7 +205,7 @@ func (db *DB) removeVoid(ctx context.Context, epoch uint64) error {
 				return err
 			}
 			db.log.InfoContext(ctx, "removing rows of unfinished batches", "table", table, "rows", n)
-			return db.conn.Exec(ctx, "DELETE FROM "+db.table(table)+db.onCluster()+" WHERE "+void, bind(args)...)
+			return db.conn.Exec(ctx, "DELETE FROM "+db.table(db.stored(table))+db.onCluster()+" WHERE "+void, bind(args)...)
 		})
 		if err != nil {
 			return err

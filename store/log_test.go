@@ -61,11 +61,11 @@ func entry(epoch, number uint64, from, n int) *incident.Entry {
 	return &incident.Entry{
 		Batch: &event.Batch{
 			ID: event.BatchID{Epoch: epoch, Number: number}, Events: events, Received: start + int64(from+n)*1e6,
-			Rejects: []event.Reject{{Position: event.Position{Source: "fleet", Offset: int64(from)}, Format: "vda5050", Received: start + int64(from), Code: "json_syntax", Reason: "no end", Raw: []byte{'{', 0xff}}},
+			Rejects: []event.Reject{{Position: event.Position{Source: "fleet", Offset: int64(from)}, Format: "vda5050", Received: start + int64(from), Code: "json_syntax", Reason: "no end", Raw: []byte{'{', 0xff}, Key: []byte("amr-01"), Headers: []event.Header{{Key: "mqtt.topic", Value: []byte("uagv/v2/x")}, {Key: "empty", Value: []byte{}}}}},
 			Ends:    []event.End{{Source: "fleet", Partition: int32(number % 3), Offset: int64(from + n), Cookie: "inode 7"}},
-			Marks:   []event.Mark{{Source: "fleet", Newest: events[n-1].Time, Received: start}, {Source: "nac", Idle: true}},
+			Marks:   []event.Mark{{Source: "fleet", Newest: events[n-1].Time, Received: start}, {Source: "fleet", Partition: 2, Newest: start, Idle: true}, {Source: "nac", Idle: true}},
 			Carry: []event.Record{{
-				Value: []byte("half"), Headers: []event.Header{{Key: "topic", Value: []byte{}}}, Position: event.Position{Source: "syslog", Offset: 9},
+				Value: []byte("half"), Wire: []byte{0, 0, 0, 0, 7}, Headers: []event.Header{{Key: "topic", Value: []byte{}}}, Position: event.Position{Source: "syslog", Offset: 9},
 				Basis: events[0].Envelope.ID, Format: "syslog", Site: "plant-1", Received: start, Partial: true, Location: time.FixedZone("plant", 7200),
 			}},
 		},

@@ -179,51 +179,6 @@ func (e *actionEncoder) encode(actions []incident.Action, id event.BatchID, writ
 	return nil
 }
 
-type rejectEncoder struct {
-	block
-	received, partition, offset, written, epoch, number *fixed
-	source, format, code                                *low
-	reason, raw                                         *text
-}
-
-func newRejectEncoder() *rejectEncoder {
-	e := &rejectEncoder{block: block{table: "rejects"}}
-	b := &e.block
-	e.received = add(b, "received", newFixed(timeType, 8))
-	e.source = add(b, "source", newLow())
-	e.partition = add(b, "partition", newFixed("Int32", 4))
-	e.offset = add(b, "offset", newFixed("Int64", 8))
-	e.written = add(b, "written", newFixed("DateTime('UTC')", 4))
-	e.epoch = add(b, "epoch", newFixed("UInt64", 8))
-	e.number = add(b, "number", newFixed("UInt64", 8))
-	e.format = add(b, "format", newLow())
-	e.code = add(b, "code", newLow())
-	e.reason = add(b, "reason", &text{})
-	e.raw = add(b, "raw", &text{})
-	return e
-}
-
-// encode adds rejects until the block is full and returns how many it took, at least one.
-func (e *rejectEncoder) encode(rejects []event.Reject, id event.BatchID, written uint32) int {
-	e.reset()
-	n := 0
-	for ; n < len(rejects) && len(e.raw.b) < maxBlockBytes; n++ {
-		r := &rejects[n]
-		e.received.add64(uint64(r.Received))
-		e.source.add(r.Position.Source)
-		e.partition.add32(uint32(r.Position.Partition))
-		e.offset.add64(uint64(r.Position.Offset))
-		e.written.add32(written)
-		e.epoch.add64(id.Epoch)
-		e.number.add64(id.Number)
-		e.format.add(r.Format)
-		e.code.add(r.Code)
-		e.reason.add(r.Reason)
-		e.raw.addBytes(r.Raw)
-	}
-	return n
-}
-
 type markerEncoder struct {
 	block
 	epoch, number, received, written      *fixed
@@ -234,7 +189,8 @@ type markerEncoder struct {
 	endPartition, endOffset               *list[*fixed]
 	endCookie                             *list[*text]
 	markSource                            *list[*low]
-	markNewest, markReceived, markIdle    *list[*fixed]
+	markPartition, markNewest             *list[*fixed]
+	markReceived, markIdle                *list[*fixed]
 	carry, learned                        *text
 }
 
@@ -259,6 +215,7 @@ func newMarkerEncoder() *markerEncoder {
 	e.endOffset = add(b, "end_offset", newList(newFixed("Int64", 8)))
 	e.endCookie = add(b, "end_cookie", newList(&text{}))
 	e.markSource = add(b, "mark_source", newList(newLow()))
+	e.markPartition = add(b, "mark_partition", newList(newFixed("Int32", 4)))
 	e.markNewest = add(b, "mark_newest", newList(newFixed("Int64", 8)))
 	e.markReceived = add(b, "mark_received", newList(newFixed("Int64", 8)))
 	e.markIdle = add(b, "mark_idle", newList(newFixed("Bool", 1)))
@@ -294,6 +251,7 @@ func (e *markerEncoder) encode(x *incident.Entry, written uint32) {
 	for i := range b.Marks {
 		m := &b.Marks[i]
 		e.markSource.of.add(m.Source)
+		e.markPartition.of.add32(uint32(m.Partition))
 		e.markNewest.of.add64(uint64(m.Newest))
 		e.markReceived.of.add64(uint64(m.Received))
 		e.markIdle.of.addBool(m.Idle)
@@ -303,6 +261,7 @@ func (e *markerEncoder) encode(x *incident.Entry, written uint32) {
 	e.endOffset.end()
 	e.endCookie.end()
 	e.markSource.end()
+	e.markPartition.end()
 	e.markNewest.end()
 	e.markReceived.end()
 	e.markIdle.end()

@@ -31,6 +31,7 @@ type DB struct {
 	now     func() time.Time
 	metrics metrics
 	version string
+	local   map[string]string // Spread tables by name, with the name of their local part; set by Open and not changed.
 
 	mu    sync.Mutex
 	enc   *encoders     // guarded by mu
@@ -48,7 +49,7 @@ func Open(ctx context.Context, cfg Config, set Settings) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{db.checkVersion, db.applySchema, db.applyRetention} {
+	for _, step := range []func(context.Context) error{db.checkVersion, db.applySchema, db.findSpread, db.applyRetention} {
 		if err := step(ctx); err != nil {
 			_ = db.conn.Close()
 			return nil, fmt.Errorf("open clickhouse at %s: %w", strings.Join(cfg.Addr, ", "), err)

@@ -91,6 +91,17 @@ func strs(s []string) typed { return typed{"Array(String)", s} }
 // hexID is an id as unhex takes it.
 func hexID(id event.ID) typed { return str(hex.EncodeToString(id[:])) }
 
+// idSet is a subquery of ids, given as hexIDs.
+const idSet = "SELECT toFixedString(unhex(arrayJoin(?)), 16)"
+
+func hexIDs(ids []event.ID) typed {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = hex.EncodeToString(id[:])
+	}
+	return strs(list)
+}
+
 // moment is a bound event time.
 const moment = "fromUnixTimestamp64Micro(?, 'UTC')"
 

@@ -219,9 +219,9 @@ func changeBlock(changes []incident.Change, at int64) *block {
 	return b
 }
 
-// recorded is the last batch whose consequences have been recorded.
+// recorded is the last batch of this log whose consequences have been recorded; what roles recorded is of other logs.
 func (db *DB) recorded(ctx context.Context, list []void) (id event.BatchID, err error) {
-	rows, err := db.rows(ctx, "SELECT epoch, number FROM "+db.table("recorded")+" WHERE "+valid(list)+" ORDER BY epoch DESC, number DESC LIMIT 1")
+	rows, err := db.rows(ctx, "SELECT epoch, number FROM "+db.table("recorded")+" WHERE epoch < {role:UInt64} AND "+valid(list)+" ORDER BY epoch DESC, number DESC LIMIT 1", named{"role", uint64(RoleEpoch)})
 	if err != nil {
 		return id, err
 	}

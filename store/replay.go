@@ -89,7 +89,7 @@ func valid(list []void) string {
 }
 
 const markerColumns = "epoch, number, toUnixTimestamp64Micro(received), rules, tables, hits, notes, actions, " +
-	"end_source, end_partition, end_offset, end_cookie, mark_source, mark_newest, mark_received, mark_idle, carry, learned"
+	"end_source, end_partition, end_offset, end_cookie, mark_source, mark_partition, mark_newest, mark_received, mark_idle, carry, learned"
 
 // counted is an entry with what its marker says it has.
 type counted struct {
@@ -101,12 +101,12 @@ func scanMarker(rows driver.Rows) (c counted, err error) {
 	b := &event.Batch{}
 	c.Entry = &incident.Entry{Batch: b}
 	var endSource, endCookie, markSource []string
-	var endPartition []int32
+	var endPartition, markPartition []int32
 	var endOffset, newest, received []int64
 	var idle []bool
 	var carry, learned string
 	err = rows.Scan(&b.ID.Epoch, &b.ID.Number, &b.Received, &c.Rules, &c.Tables, &c.hits, &c.notes, &c.actions,
-		&endSource, &endPartition, &endOffset, &endCookie, &markSource, &newest, &received, &idle, &carry, &learned)
+		&endSource, &endPartition, &endOffset, &endCookie, &markSource, &markPartition, &newest, &received, &idle, &carry, &learned)
 	if err != nil {
 		return c, err
 	}
@@ -114,7 +114,7 @@ func scanMarker(rows driver.Rows) (c counted, err error) {
 		b.Ends = append(b.Ends, event.End{Source: endSource[i], Partition: endPartition[i], Offset: endOffset[i], Cookie: endCookie[i]})
 	}
 	for i := range markSource {
-		b.Marks = append(b.Marks, event.Mark{Source: markSource[i], Newest: newest[i], Received: received[i], Idle: idle[i]})
+		b.Marks = append(b.Marks, event.Mark{Source: markSource[i], Partition: markPartition[i], Newest: newest[i], Received: received[i], Idle: idle[i]})
 	}
 	if b.Carry, err = decodeCarry([]byte(carry)); err != nil {
 		return c, fmt.Errorf("batch %d/%d of the log: carried records: %w", b.ID.Epoch, b.ID.Number, err)

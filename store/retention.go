@@ -73,18 +73,19 @@ func (db *DB) applyRetention(ctx context.Context) error {
 		{"events", r.eventsTTL()},
 		{"entity_index", ttl(days(r.longest()))},
 		{"rejects", ttl(days(r.Events))},
+		{"retries", ttl(days(r.Events))},
 		{"recorded", ttl(days(r.Log))},
 		{"attempts", fmt.Sprintf("toDateTime(at) + toIntervalDay(%d)", days(r.Attempts))},
 	} {
 		var ddl string
 		if err := db.row(ctx, "SELECT create_table_query FROM system.tables WHERE database = {db:String} AND name = {t:String}",
-			named{"db", db.cfg.Database}, named{"t", t.table}).Scan(&ddl); err != nil {
+			named{"db", db.cfg.Database}, named{"t", db.stored(t.table)}).Scan(&ddl); err != nil {
 			return fmt.Errorf("read the definition of table %s: %w", t.table, err)
 		}
 		if strings.Contains(ddl, "TTL "+t.expression+" SETTINGS") {
 			continue
 		}
-		statement := "ALTER TABLE " + db.table(t.table) + db.onCluster() + " MODIFY TTL " + t.expression + " SETTINGS materialize_ttl_after_modify = 0"
+		statement := "ALTER TABLE " + db.table(db.stored(t.table)) + db.onCluster() + " MODIFY TTL " + t.expression + " SETTINGS materialize_ttl_after_modify = 0"
 		if err := db.conn.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("set the retention of table %s: %w", t.table, err)
 		}

@@ -10,10 +10,13 @@ func commands(t *terminal) []*cobra.Command {
 		replayCommand(t),
 		formatsCommand(t),
 		rulesCommand(t),
+		rejectsCommand(t),
+		topicsCommand(t),
 		sqlCommand(t),
 		schemaCommand(t),
 		configCommand(t),
 		doctorCommand(t),
+		healthCommand(t),
 		engineCommand(t),
 		versionCommand(t),
 	}

@@ -94,14 +94,29 @@ func cell(v any) any {
 }
 
 func schemaCommand(t *terminal) *cobra.Command {
+	var cluster string
+	var sharded bool
 	show := &cobra.Command{
-		Use: "print", Short: "Print the tables as SQL", Args: wrongArgs(cobra.NoArgs), Example: "  tocsin schema print",
+		Use: "print", Short: "Print the tables as SQL", Args: wrongArgs(cobra.NoArgs),
+		Long: `Prints the statements that make the tables. They are applied at start anyway, except those of --sharded, which are to be applied by hand to an
+empty cluster before the first start: events and their index are then spread over its shards.`,
+		Example: "  tocsin schema print\n  tocsin schema print --cluster plant\n  tocsin schema print --cluster plant --sharded",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config(c)
 			if err != nil {
 				return err
 			}
-			text, err := app.SchemaText(cfg)
+			if cluster != "" {
+				cfg.ClickHouse.Cluster = cluster
+			}
+			if sharded && cfg.ClickHouse.Cluster == "" {
+				return usagef("--sharded spreads tables over a cluster: give its name with --cluster, or as clickhouse.cluster")
+			}
+			schema := app.SchemaText
+			if sharded {
+				schema = app.ShardedSchemaText
+			}
+			text, err := schema(cfg)
 			if err != nil {
 				return err
 			}
@@ -109,6 +124,8 @@ func schemaCommand(t *terminal) *cobra.Command {
 			return err
 		},
 	}
+	show.Flags().StringVar(&cluster, "cluster", "", "name of the cluster, for replicated tables (default clickhouse.cluster)")
+	show.Flags().BoolVar(&sharded, "sharded", false, "spread events and their index over the cluster's shards")
 	return group("schema", "The ClickHouse schema", show)
 }
 

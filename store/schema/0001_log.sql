@@ -107,6 +107,7 @@ CREATE TABLE {database}.batches {cluster}
     end_offset     Array(Int64),
     end_cookie     Array(String),
     mark_source    Array(LowCardinality(String)),
+    mark_partition Array(Int32),
     mark_newest    Array(Int64),
     mark_received  Array(Int64),
     mark_idle      Array(Bool),
@@ -129,6 +130,19 @@ CREATE TABLE {database}.epochs {cluster}
 )
 ENGINE = {replicated}MergeTree
 ORDER BY (epoch, token)
+SETTINGS {durable};
+
+-- Sources whose topics began anew and were accepted: positions of incarnation n belong to the source SOURCE#n.
+CREATE TABLE {database}.accepted {cluster}
+(
+    source       String,
+    incarnation  UInt32,
+    at           DateTime64(6, 'UTC'),
+    by           String,
+    reason       String
+)
+ENGINE = {replicated}ReplacingMergeTree
+ORDER BY (source, incarnation)
 SETTINGS {durable};
 
 CREATE TABLE {database}.hits {cluster}
@@ -189,29 +203,55 @@ PARTITION BY toDate(written)
 ORDER BY (epoch, number, seq)
 SETTINGS {durable};
 
--- Records that could not become events, whole, with the reason.
+-- Records that could not become events, whole, with the reason. A record that came twice is one reject.
 CREATE TABLE {database}.rejects {cluster}
 (
-    received   DateTime64(6, 'UTC'),
-    source     LowCardinality(String),
-    partition  Int32,
-    offset     Int64,
-    written    DateTime('UTC'),
-    epoch      UInt64,
-    number     UInt64,
-    format     LowCardinality(String),
-    code       LowCardinality(String),
-    reason     String,
-    raw        String CODEC(ZSTD(1))
+    id             FixedString(16) COMMENT 'Of the record: what its first event would have had, unless the source gives ids.',
+    received       DateTime64(6, 'UTC'),
+    source         LowCardinality(String),
+    partition      Int32,
+    offset         Int64,
+    written        DateTime('UTC'),
+    epoch          UInt64,
+    number         UInt64,
+    format         LowCardinality(String),
+    code           LowCardinality(String),
+    reason         String,
+    keyed          Bool COMMENT 'Whether the record had a key, be it empty.',
+    key            String,
+    header_keys    Array(LowCardinality(String)),
+    header_values  Array(String),
+    context        String COMMENT 'Header lines that were in force, for column formats.' CODEC(ZSTD(1)),
+    based          Bool COMMENT 'Whether ids are made of the id here and not of the place, which says nothing lasting.',
+    partial        Bool COMMENT 'Whether the record was cut.',
+    raw            String CODEC(ZSTD(1)),
+    INDEX received received TYPE minmax GRANULARITY 1
 )
 ENGINE = {replicated}ReplacingMergeTree
 PARTITION BY toDate(written)
-ORDER BY (received, source, partition, offset)
+ORDER BY (source, partition, offset, id)
 SETTINGS {durable};
 
--- Engine state after a batch, cut into chunks. Each checkpoint is a partition, so that an old one is dropped at once.
+-- What became of rejects that were decoded again, the newest of each: events, or another reason.
+CREATE TABLE {database}.retries {cluster}
+(
+    id       FixedString(16),
+    at       DateTime64(6, 'UTC'),
+    written  DateTime('UTC'),
+    events   UInt32 COMMENT 'How many events came of it; 0: it is a reject still.',
+    format   LowCardinality(String),
+    code     LowCardinality(String),
+    reason   String
+)
+ENGINE = {replicated}ReplacingMergeTree(at)
+ORDER BY id
+SETTINGS {durable};
+
+-- State after a batch, cut into chunks: that of the process that does everything under the name '', that of a partition of hits and of triage
+-- under names of their own. Each checkpoint is a partition, so that an old one is dropped at once.
 CREATE TABLE {database}.checkpoints {cluster}
 (
+    name     String,
     epoch    UInt64,
     number   UInt64,
     chunk    UInt32,
@@ -222,6 +262,6 @@ CREATE TABLE {database}.checkpoints {cluster}
     data     String CODEC(ZSTD(1))
 )
 ENGINE = {replicated}ReplacingMergeTree
-PARTITION BY (epoch, number)
-ORDER BY chunk
+PARTITION BY (name, epoch, number)
+ORDER BY (sha256, chunk)
 SETTINGS {durable};

@@ -1,0 +1,29 @@
+package app
+
+import (
+	"context"
+
+	"github.com/tocsin-siem/tocsin/ingest/kafka"
+	"github.com/tocsin-siem/tocsin/relay"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// wireCorrelate makes a correlate member: it owns partitions of hits and announces findings.
+func (s *Service) wireCorrelate(ctx context.Context) error {
+	if _, err := s.relayTopics(ctx); err != nil {
+		return err
+	}
+	s.correlator = relay.NewCorrelator(relay.CorrelatorSettings{
+		Logs: s.broker, Producer: s.broker, Checkpoints: s.db.Named(), Rules: func() *rules.Set { return s.core.Rules },
+		Engine: s.core.settings, Every: s.cfg.Correlate.Checkpoint, Clock: s.now, Slog: s.tel.Log.With("component", "relay"),
+	})
+	s.work = func(ctx context.Context) error {
+		set := kafka.GroupSettings{Group: s.cfg.Kafka.Group + ".correlate", Topics: []string{s.cfg.Relay.Hits()}, Session: s.cfg.Kafka.Session}
+		return s.broker.cluster.Consume(ctx, set, func(ctx context.Context, c *kafka.Claim) error { return s.correlator.Own(ctx, claimOf(c)) })
+	}
+	return nil
+}
+
+func claimOf(c *kafka.Claim) relay.Claim {
+	return relay.Claim{Partition: c.Partition, Generation: c.Generation, Commit: c.Commit}
+}

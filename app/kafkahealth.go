@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/ingest/kafka"
+)
+
+// reading is how reading one topic goes, over its partitions.
+type reading struct {
+	source              string
+	partitions, ours    int
+	lag, lost           int64
+	faults, gaps, steps int64
+	trouble             string
+}
+
+// readings adds up the partitions of each source, in their order.
+func readings(status []kafka.PartitionStatus) []reading {
+	var out []reading
+	for _, p := range status {
+		if n := len(out); n == 0 || out[n-1].source != p.Source {
+			out = append(out, reading{source: p.Source})
+		}
+		r := &out[len(out)-1]
+		r.partitions++
+		r.lost += p.Lost
+		if !p.Owned {
+			continue
+		}
+		r.ours++
+		r.lag += p.Lag()
+		r.faults += p.Reader.Faults
+		r.gaps += p.Reader.Gaps
+		r.steps += p.Reader.Stepped
+		if p.Trouble != "" {
+			r.trouble = fmt.Sprintf("partition %d: %s", p.Partition, p.Trouble)
+		}
+	}
+	return out
+}
+
+// check is a reading as the health page has it.
+func (r reading) check() console.Check {
+	c := console.Check{Name: "topic " + r.source, Good: r.trouble == ""}
+	parts := []string{fmt.Sprintf("%d of %s ours", r.ours, Count(r.partitions, "partition"))}
+	if r.ours > 0 {
+		parts = append(parts, fmt.Sprintf("%d behind", r.lag))
+	}
+	if r.lost > 0 {
+		parts = append(parts, fmt.Sprintf("%d lost to the topic's retention before they were read", r.lost))
+	}
+	if r.gaps > 0 {
+		parts = append(parts, fmt.Sprintf("%d offsets stepped over that never came", r.steps))
+	}
+	if r.faults > 0 {
+		parts = append(parts, fmt.Sprintf("%s unreadable, see the rejects", Count(int(r.faults), "batch")))
+	}
+	if r.trouble != "" {
+		parts = append(parts, r.trouble+"; nothing is lost: it is tried again")
+	}
+	c.Detail = strings.Join(parts, "; ")
+	return c
+}
+
+// kafkaChecks tells how reading goes.
+func (s *Service) kafkaChecks() []console.Check {
+	if s.consumer == nil {
+		return nil
+	}
+	var out []console.Check
+	for _, r := range readings(s.consumer.Status()) {
+		out = append(out, r.check())
+	}
+	if s.registry != nil {
+		c := console.Check{Name: "schema registry", Good: true, Detail: s.cfg.Kafka.Registry.URL}
+		if err := s.registry.Err(); err != nil {
+			c.Good, c.Detail = false, err.Error()+"; nothing is lost: sources that need it wait"
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// roleChecks tells how correlating and triage go where they are roles of their own.
+func (s *Service) roleChecks() []console.Check {
+	var out []console.Check
+	if s.correlator != nil {
+		for _, p := range s.correlator.Status() {
+			c := console.Check{Name: fmt.Sprintf("hits partition %d", p.Partition), Good: p.Lost == 0 && p.Damaged == 0}
+			c.Detail = fmt.Sprintf("folded to %d, %s sent", p.Next, Count(int(p.Announced), "announcement"))
+			switch {
+			case len(p.Missing) > 0:
+				c.Detail += fmt.Sprintf("; event time waits for %s partition %d, which nobody has spoken for", p.Missing[0].Source, p.Missing[0].Partition)
+			case p.Frontier != 0:
+				c.Detail += "; event time " + stamp(p.Frontier) + " UTC"
+			}
+			if !c.Good {
+				c.Detail += fmt.Sprintf("; %d gone before they were read, %d damaged: rules there began without their past", p.Lost, p.Damaged)
+			}
+			out = append(out, c)
+		}
+		if len(out) == 0 {
+			out = append(out, console.Check{Name: "hits", Good: true, Detail: "no partition is ours: others hold them, or the group is being divided"})
+		}
+	}
+	if s.triage != nil {
+		t := s.triage.Status()
+		c := console.Check{Name: "triage", Good: t.Lost == 0, Detail: fmt.Sprintf("standing by, folded to %d", t.Next)}
+		if t.Leader {
+			c.Detail = fmt.Sprintf("leading, folded to %d, recorded to %d", t.Next, t.Recorded)
+		}
+		if t.Lost > 0 {
+			c.Detail += fmt.Sprintf("; %d records were gone before they were read", t.Lost)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// observeKafka reports how reading goes whenever metrics are asked for.
+func (s *Service) observeKafka() error {
+	lag, err := s.tel.Meter.Int64ObservableGauge("tocsin.kafka.lag", metric.WithUnit("{record}"), metric.WithDescription("Offsets of our partitions that are there and not handed out yet, by source."))
+	if err != nil {
+		return err
+	}
+	lost, err := s.tel.Meter.Int64ObservableCounter("tocsin.kafka.lost", metric.WithUnit("{record}"), metric.WithDescription("Offsets that a topic's retention removed before they were read, by source."))
+	if err != nil {
+		return err
+	}
+	stepped, err := s.tel.Meter.Int64ObservableCounter("tocsin.kafka.stepped", metric.WithUnit("{record}"), metric.WithDescription("Offsets that never came and were stepped over, by source."))
+	if err != nil {
+		return err
+	}
+	faults, err := s.tel.Meter.Int64ObservableCounter("tocsin.kafka.faults", metric.WithUnit("{batch}"), metric.WithDescription("Batches of records that could not be unpacked and became rejects, by source."))
+	if err != nil {
+		return err
+	}
+	_, err = s.tel.Meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		if s.consumer == nil {
+			return nil
+		}
+		for _, r := range readings(s.consumer.Status()) {
+			source := metric.WithAttributes(attribute.String("source", r.source))
+			o.ObserveInt64(lag, r.lag, source)
+			o.ObserveInt64(lost, r.lost, source)
+			o.ObserveInt64(stepped, r.steps, source)
+			o.ObserveInt64(faults, r.faults, source)
+		}
+		return nil
+	}, lag, lost, stepped, faults)
+	return err
+}

@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/ingest/kafka"
+)
+
+// How long the topics between the roles keep records. Hits and findings are logs: they must reach back further than the oldest of three
+// checkpoints, and a member that was away over a weekend should find what it missed.
+const (
+	hitsKept     = 3 * 24 * time.Hour
+	findingsKept = 7 * 24 * time.Hour
+	lettersKept  = 30 * 24 * time.Hour
+	bindingsKept = 7 * 24 * time.Hour // What a new member knows of the past; enrichment itself keeps ended bindings that long.
+	relayMessage = 2 << 20            // Most bytes of a batch of records; frames are cut at 900 KB.
+)
+
+// WantedTopics are the topics that the configuration needs beside those of the sources, with the settings that matter. None is compacted.
+func WantedTopics(c Config) []kafka.Topic {
+	settings := func(keep time.Duration) map[string]string {
+		s := map[string]string{
+			"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(keep.Milliseconds(), 10), "retention.bytes": "-1",
+			"max.message.bytes": strconv.Itoa(relayMessage), "min.insync.replicas": "1",
+		}
+		if c.Relay.Replication > 2 {
+			s["min.insync.replicas"] = "2"
+		}
+		return s
+	}
+	topic := func(name string, partitions int, keep time.Duration) kafka.Topic {
+		return kafka.Topic{Name: name, Partitions: int32(partitions), Replicas: c.Relay.Replication, Settings: settings(keep)}
+	}
+	b := c.Enrich.Bindings
+	out := []kafka.Topic{
+		topic(c.Relay.Hits(), c.Relay.Partitions, hitsKept),
+		topic(c.Relay.Findings(), 1, findingsKept),
+		topic(c.Relay.Bindings(), 1, max(bindingsKept, b.DHCPAge, b.RADIUSAge, b.NACAge, b.MDMAge, b.DeviceAge)),
+	}
+	if c.Kafka.DeadLetter != "" {
+		t := topic(c.Kafka.DeadLetter, 3, lettersKept)
+		t.Settings["max.message.bytes"] = strconv.Itoa(20 << 20) // A reject may be as large as a record may be.
+		out = append(out, t)
+	}
+	return out
+}
+
+// TopicState is a wanted topic and how it is.
+type TopicState struct {
+	Name       string            `json:"name"`
+	Partitions int32             `json:"partitions"`
+	Replicas   int               `json:"replicas"`
+	Settings   map[string]string `json:"settings"`
+	Did        string            `json:"did,omitempty"`     // What applying did: created, altered or nothing.
+	Changed    []string          `json:"changed,omitempty"` // What was altered.
+}
+
+// TopicStates are the wanted topics, without asking a broker.
+func TopicStates(c Config) []TopicState {
+	var out []TopicState
+	for _, t := range WantedTopics(c) {
+		out = append(out, TopicState{Name: t.Name, Partitions: t.Partitions, Replicas: t.Replicas, Settings: t.Settings})
+	}
+	return out
+}
+
+// ApplyTopics makes the wanted topics, and gives those that exist the settings they should have. It never takes anything away.
+func ApplyTopics(ctx context.Context, c Config, log *slog.Logger) ([]TopicState, error) {
+	if len(c.Kafka.Brokers) == 0 {
+		return nil, errors.New("kafka.brokers is empty: name some, such as [localhost:9092]")
+	}
+	cluster, err := ConnectKafka(c.Kafka, log)
+	if err != nil {
+		return nil, err
+	}
+	defer cluster.Close()
+	wanted, out := WantedTopics(c), TopicStates(c)
+	names := make([]string, len(wanted))
+	for i, t := range wanted {
+		names[i] = t.Name
+	}
+	now, err := cluster.Describe(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	if p := now[0].Partitions; p != 0 && p != wanted[0].Partitions {
+		return nil, fmt.Errorf("topic %s has %d partitions and relay.partitions says %d: keys would go to other partitions than before and rules lose their state. Set relay.partitions to %d, or choose another relay.prefix to begin anew", names[0], p, wanted[0].Partitions, p)
+	}
+	for i, t := range wanted {
+		out[i].Did, out[i].Changed = differs(t, now[i])
+		switch out[i].Did {
+		case "created":
+			err = cluster.Create(ctx, []kafka.Topic{t})
+		case "altered":
+			t.Partitions = 0
+			err = cluster.Alter(ctx, []kafka.Topic{t})
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func differs(want, is kafka.Topic) (did string, changed []string) {
+	if is.Partitions == 0 {
+		return "created", nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(want.Settings)) {
+		if is.Settings[key] != want.Settings[key] {
+			changed = append(changed, fmt.Sprintf("%s: %s, was %s", key, want.Settings[key], is.Settings[key]))
+		}
+	}
+	if len(changed) > 0 {
+		return "altered", changed
+	}
+	return "nothing", nil
+}
+
+// AcceptTopic says that a source's topic was made anew on purpose: it is read from its beginning, as another topic than before. source is the
+// configured name, with /topic behind it where the source has a pattern. The service must not be running.
+func AcceptTopic(ctx context.Context, c Config, source, by, reason string, log *slog.Logger) (incarnation int, err error) {
+	name, topic, pattern := strings.Cut(source, "/")
+	i := slices.IndexFunc(c.Sources, func(s SourceConfig) bool { return s.Name == name && s.isKafka() })
+	switch {
+	case i < 0:
+		return 0, fmt.Errorf("there is no source %q with a topic", name)
+	case pattern != (c.Sources[i].Topics != ""):
+		return 0, fmt.Errorf("write SOURCE for a source with topic, and SOURCE/TOPIC for one with topics: %q is neither", source)
+	case pattern && !matches(c.Sources[i].Topics, topic):
+		return 0, fmt.Errorf("source %s does not read topic %s", name, topic)
+	case !pattern:
+		topic = c.Sources[i].Topic
+	}
+	cluster, err := ConnectKafka(c.Kafka, log)
+	if err != nil {
+		return 0, err
+	}
+	defer cluster.Close()
+	db, err := OpenDatabase(ctx, c, log, nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := cluster.Forget(ctx, c.Kafka.Group, []string{topic}); err != nil {
+		return 0, err
+	}
+	return db.Accept(ctx, source, by, reason)
+}

@@ -1,0 +1,311 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	pollWait    = 500 * time.Millisecond // how long a broker may hold back an answer while there is nothing new
+	patience    = 5 * time.Second        // between attempts that are not likely to succeed
+	smallFetch  = 64 << 10               // what a fetch at the end of a partition is taken to give
+	messageCost = 128                    // bytes a message takes beside its content
+)
+
+// Recreated says that a partition ends before what we have read of it: its topic was deleted and made again, or it lost records.
+type Recreated struct {
+	Source    string // Configured name, with the topic behind it where it is a pattern's.
+	Topic     string
+	Partition int32
+	Known     int64 // Where we were.
+	High      int64 // Where the partition ends.
+}
+
+func (e *Recreated) Error() string {
+	return fmt.Sprintf("source %[1]s: topic %[2]s partition %[3]d ends at offset %[4]d, but was read up to %[5]d before: the topic was deleted and made again, "+
+		"or its brokers lost records. Nothing of it is read until somebody has looked. If the topic as it is now is to be read from its beginning, run: "+
+		"tocsin topics accept %[1]s", e.Source, e.Topic, e.Partition, e.High, e.Known)
+}
+
+// own reads one partition while it is ours.
+func (c *Consumer) own(ctx context.Context, claim *Claim) error {
+	s := c.sourceOf(claim.Topic)
+	c.mu.Lock()
+	p := s.part(claim.Topic, claim.Partition)
+	p.claim, p.generation = claim, claim.Generation
+	c.mu.Unlock()
+	err := c.follow(ctx, p, claim)
+	c.drop(p)
+	if ctx.Err() != nil {
+		c.settle(ctx, p, claim)
+	}
+	c.mu.Lock()
+	p.claim = nil
+	c.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// follow finds the place to go on at and reads from there until ctx ends.
+func (c *Consumer) follow(ctx context.Context, p *part, claim *Claim) error {
+	at, err := c.begin(ctx, p, claim)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		r, err := c.cluster.Open(ctx, p.at.topic, p.at.partition, at)
+		if err == nil {
+			c.blame(p, "")
+			err = c.read(ctx, p, claim, r)
+			at = r.Offset()
+			r.Close()
+		}
+		if out, ok := errors.AsType[*OutOfRange](err); ok {
+			if at, err = c.resolve(p, out.Offset, out.First, out.High); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil && ctx.Err() == nil { // A refused login, say: it may be allowed again.
+			c.log.Error("a partition cannot be read; trying again", "topic", p.at.topic, "partition", p.at.partition, "err", err)
+			c.blame(p, err.Error())
+			pause(ctx, patience)
+		}
+	}
+	return nil
+}
+
+func (c *Consumer) blame(p *part, trouble string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.trouble = trouble
+}
+
+// begin is the offset to go on at: after what this process has handed out, else where the log ends, else where the group stands, else where the
+// source is to start.
+func (c *Consumer) begin(ctx context.Context, p *part, claim *Claim) (int64, error) {
+	at, err := c.known(ctx, p, claim)
+	if err != nil {
+		return 0, err
+	}
+	var first, high int64
+	if err := c.persist(ctx, p, func() (err error) {
+		first, high, err = c.cluster.Offsets(ctx, p.at.topic, p.at.partition)
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	if at == Earliest {
+		at = first
+	}
+	if at < first || at > high {
+		if at, err = c.resolve(p, at, first, high); err != nil {
+			return 0, err
+		}
+	}
+	c.mu.Lock()
+	p.next, p.high = at, high
+	p.durable = at
+	c.mu.Unlock()
+	if claim.Committed < 0 {
+		claim.Commit(at) // Else "latest" would be somewhere else after a restart before the first record.
+	}
+	return at, nil
+}
+
+// known is begin before it is held against what the partition has; Earliest: wherever that begins.
+func (c *Consumer) known(ctx context.Context, p *part, claim *Claim) (int64, error) {
+	c.mu.Lock()
+	next, virgin := p.next, p.virgin
+	c.mu.Unlock()
+	if next >= 0 {
+		return max(next, claim.Committed), nil
+	}
+	if c.set.From != nil {
+		if at, ok := c.set.From(p.name, p.at.partition); ok {
+			return at, nil
+		}
+		if p.name != p.source.plain(p.at.topic) { // Committed is of an incarnation that is gone.
+			return Earliest, nil
+		}
+	}
+	start := p.source.set.Start
+	switch {
+	case claim.Committed >= 0:
+		return claim.Committed, nil
+	case virgin && start.Latest:
+		var high int64
+		err := c.persist(ctx, p, func() (err error) {
+			_, high, err = c.cluster.Offsets(ctx, p.at.topic, p.at.partition)
+			return err
+		})
+		return high, err
+	case virgin && !start.At.IsZero():
+		var at int64
+		err := c.persist(ctx, p, func() (err error) {
+			at, err = c.cluster.OffsetAt(ctx, p.at.topic, p.at.partition, start.At)
+			return err
+		})
+		return at, err
+	}
+	return Earliest, nil
+}
+
+// persist does what needs a broker until it succeeds or ctx ends.
+func (c *Consumer) persist(ctx context.Context, p *part, do func() error) error {
+	for said := false; ; {
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if !said {
+			c.log.Warn("a partition cannot be read; trying again", "topic", p.at.topic, "partition", p.at.partition, "err", err)
+			said = true
+			c.blame(p, err.Error())
+		}
+		pause(ctx, 250*time.Millisecond)
+	}
+}
+
+// resolve says where to go on if a partition has no offset at: at its beginning if retention has removed what we had not read, which is a loss.
+// If it ends before, it is another topic, and that is not for us to decide.
+func (c *Consumer) resolve(p *part, at, first, high int64) (int64, error) {
+	if at > high {
+		return 0, &Recreated{Source: p.source.plain(p.at.topic), Topic: p.at.topic, Partition: p.at.partition, Known: at, High: high}
+	}
+	c.mu.Lock()
+	p.lost += first - at
+	c.mu.Unlock()
+	c.log.Error("records are lost: the topic's retention removed them before they were read; give it more retention, or Tocsin more members",
+		"topic", p.at.topic, "partition", p.at.partition, "from", at, "to", first, "offsets", first-at)
+	return first, nil
+}
+
+// plain is the source's name in positions, without the incarnation.
+func (s *Source) plain(topic string) string {
+	if s.pattern == nil {
+		return s.set.Name
+	}
+	return s.set.Name + "/" + topic
+}
+
+// read puts one fetch after the other into the source's queue, as far as the budget allows.
+func (c *Consumer) read(ctx context.Context, p *part, claim *Claim, r *Reader) error {
+	full := c.cluster.config.FetchBytes
+	var fetches int64
+	for size := full; ; {
+		share := size
+		if r.Offset() >= r.High() {
+			share = min(size, smallFetch)
+		}
+		if err := c.budget.take(ctx, share); err != nil {
+			return err
+		}
+		messages, err := r.Read(ctx, nil, pollWait)
+		bytes := cost(messages)
+		c.budget.change(bytes - share)
+		if err != nil {
+			c.budget.change(-bytes)
+			return err
+		}
+		size = max(full, bytes) // Compressed batches give more than they weigh.
+		stats := r.Stats()
+		x := &chunk{part: p, claim: claim, messages: messages, next: r.Offset(), received: c.set.Clock(), bytes: bytes}
+		if !c.put(x, r.High(), stats, stats.Fetches > fetches) {
+			return nil
+		}
+		fetches = stats.Fetches
+	}
+}
+
+// put queues a chunk, and reports whether the partition is still ours.
+func (c *Consumer) put(x *chunk, high int64, stats Stats, answered bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := x.part
+	if p.claim != x.claim {
+		c.budget.change(-x.bytes)
+		return false
+	}
+	p.high, p.stats = high, stats
+	if answered {
+		p.polled = time.Now()
+	}
+	switch s := p.source; {
+	case len(x.messages) > 0:
+		s.queue = append(s.queue, x)
+		p.held++
+		s.wake()
+	case p.held == 0:
+		p.next = x.next // Offsets without records, such as markers of transactions.
+	default:
+		last := slices.IndexFunc(s.queue, func(y *chunk) bool { return y.part == p })
+		for i := last + 1; i < len(s.queue); i++ {
+			if s.queue[i].part == p {
+				last = i
+			}
+		}
+		s.queue[last].next = x.next
+	}
+	return true
+}
+
+// cost is what messages take of the budget.
+func cost(messages []Message) int {
+	n := len(messages) * messageCost
+	for i := range messages {
+		m := &messages[i]
+		n += len(m.Key) + len(m.Value)
+		for _, h := range m.Headers {
+			n += len(h.Key) + len(h.Value)
+		}
+	}
+	return n
+}
+
+// drop throws away what was fetched of a partition and not handed out: it will be read again, by us or by another.
+func (c *Consumer) drop(p *part) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := p.source
+	freed := 0
+	s.queue = slices.DeleteFunc(s.queue, func(x *chunk) bool {
+		if x.part == p {
+			freed += x.bytes
+		}
+		return x.part == p
+	})
+	p.held = 0
+	c.budget.change(-freed)
+	s.wake()
+}
+
+// settle waits until what was handed out of a partition is durable, so that its next owner need not read it again; not for ever, for the whole
+// group waits.
+func (c *Consumer) settle(ctx context.Context, p *part, claim *Claim) {
+	enough := time.NewTimer(c.set.Grace)
+	defer enough.Stop()
+	for {
+		c.mu.Lock()
+		done := p.durable >= p.next
+		c.mu.Unlock()
+		if done || !claim.Alive() || c.stopped(ctx) {
+			return
+		}
+		select {
+		case <-enough.C:
+			return
+		case <-p.moved:
+		}
+	}
+}
+
+// stopped reports whether a claim has ended since the whole run has: then nobody commits any more.
+func (c *Consumer) stopped(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), context.Canceled)
+}

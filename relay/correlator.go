@@ -1,0 +1,278 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// readWait is how long one read waits for records: how late at most a change of rules or of leadership is noticed.
+const readWait = 250 * time.Millisecond
+
+const farewell = 5 * time.Second
+
+// Claim is a partition that the group gave to this process for one generation.
+type Claim struct {
+	Partition  int32
+	Generation int32
+	Commit     func(offset int64) // Housekeeping, so that the group's lag is seen: where to go on is in the checkpoint.
+}
+
+// CorrelatorSettings is what a correlate member is made of.
+type CorrelatorSettings struct {
+	Logs        Logs
+	Producer    Producer
+	Checkpoints Checkpoints
+	Rules       func() *rules.Set // In force now. Asked between reads: another set is swapped in.
+	Engine      correlate.Settings
+	Every       time.Duration // Between checkpoints.
+	Farewell    time.Duration // How long the last announcements and checkpoint of a claim may take; 0: five seconds.
+	Clock       func() int64  // Our clock, microseconds.
+	Slog        *slog.Logger
+}
+
+// Correlator is the work of a correlate member. Its methods may be called by any goroutine.
+type Correlator struct {
+	set    CorrelatorSettings
+	mu     sync.Mutex // guards status
+	status map[int32]PartitionStatus
+}
+
+// PartitionStatus is how a claimed partition is doing.
+type PartitionStatus struct {
+	Partition  int32
+	Generation int32
+	Next       int64            // Offset of the next frame.
+	Frontier   int64            // Event time, microseconds; 0 while it waits for sources.
+	Missing    []event.Position // Partitions of sources, some of them, that nobody has spoken for and event time waits for.
+	Lost       int64            // Frames that were gone before they could be read.
+	Damaged    int64            // Records that were no frame.
+	Announced  int64            // Announcements sent, in this claim.
+	Warming    int              // Rules that began without their past.
+	Engine     correlate.Stats
+}
+
+// NewCorrelator makes a member that owns nothing yet.
+func NewCorrelator(set CorrelatorSettings) *Correlator {
+	set.Farewell = cmp.Or(set.Farewell, farewell)
+	return &Correlator{set: set, status: map[int32]PartitionStatus{}}
+}
+
+// Status lists the claimed partitions, by number.
+func (c *Correlator) Status() []PartitionStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.SortedFunc(maps.Values(c.status), func(a, b PartitionStatus) int { return int(a.Partition) - int(b.Partition) })
+}
+
+// Own folds a partition for as long as ctx, which ends with the claim: from the latest checkpoint on, announcing what follows, with a
+// checkpoint every so often and one at the end. It returns nil at the end of the claim. A checkpoint never has what was not announced and
+// acknowledged before.
+func (c *Correlator) Own(ctx context.Context, claim Claim) error {
+	o := &ownership{Correlator: c, claim: claim, log: c.set.Slog.With("partition", claim.Partition, "generation", claim.Generation)}
+	defer o.close()
+	err := o.run(ctx)
+	if o.keeper != nil {
+		o.keeper.part(ctx, !o.torn, o.p.Next())
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// ownership is the work on one claim.
+type ownership struct {
+	*Correlator
+	claim  Claim
+	log    *slog.Logger
+	p      *Partition
+	rules  *rules.Set
+	keeper *keeper
+	reader Reader
+	torn   bool // Frames are folded and what follows from them is not acknowledged: the state is ahead of what was announced.
+	status PartitionStatus
+	read   []Stored
+	out    []Message
+}
+
+func (o *ownership) close() {
+	if o.reader != nil {
+		o.reader.Close()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s, ok := o.Correlator.status[o.claim.Partition]; ok && s.Generation == o.claim.Generation {
+		delete(o.Correlator.status, o.claim.Partition)
+	}
+}
+
+func (o *ownership) run(ctx context.Context) error {
+	o.status = PartitionStatus{Partition: o.claim.Partition, Generation: o.claim.Generation}
+	if err := o.restore(ctx); err != nil {
+		return err
+	}
+	if err := o.open(ctx); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		o.follow()
+		if err := o.step(ctx); err != nil {
+			return err
+		}
+		o.tell()
+	}
+	return nil
+}
+
+// restore makes the partition from the latest checkpoint. One that is refused only costs time, as long as the log has everything.
+func (o *ownership) restore(ctx context.Context) error {
+	c, err := o.set.Checkpoints.Latest(ctx, PartitionCheckpoint(o.claim.Partition))
+	if err != nil {
+		return fmt.Errorf("correlate partition %d: read checkpoint: %w", o.claim.Partition, err)
+	}
+	o.rules = o.set.Rules()
+	o.p = NewPartition(o.claim.Partition, o.rules, o.set.Engine)
+	if len(c.Data) > 0 {
+		same, err := o.p.Restore(c.Data)
+		switch {
+		case err != nil:
+			o.log.Error("checkpoint refused, folding the log from its beginning", "err", err)
+		case !same:
+			o.log.Info("rules are others than those of the checkpoint: the ones it does not know begin without their past")
+		}
+	}
+	o.keeper = &keeper{
+		name: PartitionCheckpoint(o.claim.Partition), to: o.set.Checkpoints, every: o.set.Every.Microseconds(), clock: o.set.Clock,
+		farewell: o.set.Farewell, snapshot: o.p.Snapshot, log: o.log,
+	}
+	o.keeper.kept.Store(o.p.Next())
+	return nil
+}
+
+// open begins to read where the state ends, or at the log's beginning if that lies above it.
+func (o *ownership) open(ctx context.Context) error {
+	for {
+		r, err := o.set.Logs.Open(ctx, HitsTopic, o.claim.Partition, o.p.Next())
+		if err == nil {
+			o.reader = r
+			return nil
+		}
+		gone, ok := errors.AsType[*OutOfRange](err)
+		if !ok || !gone.Overtaken() {
+			return fmt.Errorf("correlate partition %d: %w", o.claim.Partition, err)
+		}
+		report := o.p.Jump(gone.First)
+		o.status.Lost += gone.First - gone.Offset
+		o.status.Warming = len(report.Warming)
+		o.log.Error("frames are gone before they were folded: every rule begins without its past, and what completed before is not found",
+			"frames", gone.First-gone.Offset, "from", gone.Offset, "to", gone.First, "rules", len(report.Warming), "fix", "a longer retention of "+HitsTopic)
+	}
+}
+
+// follow takes over the rules in force.
+func (o *ownership) follow() {
+	set := o.set.Rules()
+	if set == o.rules {
+		return
+	}
+	o.rules = set
+	report := o.p.Swap(set)
+	o.status.Warming = len(report.Warming)
+	o.log.Info("rules swapped", "kept", len(report.Kept), "warming", len(report.Warming), "stopped", len(report.Stopped))
+}
+
+// step folds what one read gives and announces what follows from it.
+func (o *ownership) step(ctx context.Context) error {
+	var err error
+	clear(o.read)
+	o.read, err = o.reader.Read(ctx, o.read[:0], readWait)
+	if err != nil {
+		return o.overtaken(ctx, err)
+	}
+	clear(o.out)
+	o.out = o.out[:0]
+	for i := range o.read {
+		if err := o.fold(&o.read[i]); err != nil {
+			return err
+		}
+	}
+	if len(o.out) > 0 {
+		if err := o.announce(ctx); err != nil {
+			return err
+		}
+	}
+	if len(o.read) > 0 {
+		o.claim.Commit(o.p.Next())
+		o.keeper.due(ctx, o.p.Next())
+	}
+	return nil
+}
+
+// announce sends what follows from what was folded, also if the claim ends meanwhile, so that the last checkpoint can have it.
+func (o *ownership) announce(ctx context.Context) error {
+	ctx, cancel := outlive(ctx, o.set.Farewell)
+	defer cancel()
+	if err := o.set.Producer.Produce(ctx, FindingsTopic, o.out); err != nil {
+		return fmt.Errorf("correlate partition %d: announce: %w", o.claim.Partition, err)
+	}
+	o.status.Announced += int64(len(o.out))
+	o.torn = false
+	return nil
+}
+
+// overtaken goes on where the log begins now, if that is what err says.
+func (o *ownership) overtaken(ctx context.Context, err error) error {
+	if gone, ok := errors.AsType[*OutOfRange](err); ok && gone.Overtaken() {
+		o.reader.Close()
+		o.reader = nil
+		return o.open(ctx)
+	}
+	return fmt.Errorf("correlate partition %d: %w", o.claim.Partition, err)
+}
+
+func (o *ownership) fold(s *Stored) error {
+	frame, err := ReadFrame(s.Value)
+	if err != nil {
+		o.p.Pass(s.Offset)
+		o.status.Damaged++
+		o.log.Error("record is no frame and is passed over; hits may be lost", "offset", s.Offset, "err", err)
+		return nil
+	}
+	a, ok := o.p.Take(frame, s.Offset, o.claim.Generation)
+	if !ok {
+		return nil
+	}
+	o.torn = true
+	parts, err := a.Encode()
+	if err != nil {
+		return fmt.Errorf("correlate partition %d: frame %d: %w", o.claim.Partition, s.Offset, err)
+	}
+	for _, part := range parts {
+		o.out = append(o.out, Message{Value: part})
+	}
+	return nil
+}
+
+// tell brings the status up to date.
+func (o *ownership) tell() {
+	o.status.Next, o.status.Engine = o.p.Next(), o.p.Stats()
+	frontier, ok := o.p.Frontier()
+	o.status.Frontier, o.status.Missing = frontier, nil
+	if !ok {
+		o.status.Missing = o.p.Missing(8)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.Correlator.status[o.claim.Partition] = o.status
+}

@@ -1,0 +1,120 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// Checkpoints keeps the newest few checkpoints of each name. Latest gives the newest that reads back whole, or a zero Checkpoint.
+type Checkpoints interface {
+	Save(ctx context.Context, c incident.Checkpoint) error
+	Latest(ctx context.Context, name string) (incident.Checkpoint, error)
+}
+
+// keeper saves the checkpoints of one fold. The bytes are made between records; the writing goes on beside the next ones.
+type keeper struct {
+	name     string
+	to       Checkpoints
+	every    int64
+	clock    func() int64
+	farewell time.Duration
+	snapshot func([]byte) ([]byte, error)
+	log      *slog.Logger
+
+	last   int64        // Our clock when one was last begun.
+	kept   atomic.Int64 // Offset of the newest that was saved, or restored.
+	saving chan struct{}
+	abort  context.CancelFunc // Of the one that is being saved.
+}
+
+// due saves a checkpoint if it is time, which is never right after the start, and if none is being saved.
+func (k *keeper) due(ctx context.Context, next int64) {
+	now := k.clock()
+	if k.last == 0 {
+		k.last = now
+	}
+	if now-k.last < k.every || next == k.kept.Load() || k.busy() {
+		return
+	}
+	k.save(ctx, next)
+}
+
+func (k *keeper) busy() bool {
+	if k.saving == nil {
+		return false
+	}
+	select {
+	case <-k.saving:
+		return false
+	default:
+		return true
+	}
+}
+
+func (k *keeper) save(ctx context.Context, next int64) {
+	data, err := k.snapshot(nil)
+	if err != nil {
+		k.log.Error("checkpoint failed", "name", k.name, "err", err)
+		return
+	}
+	k.last = k.clock()
+	ctx, abort := context.WithCancel(ctx)
+	done := make(chan struct{})
+	k.saving, k.abort = done, abort
+	go func() {
+		defer close(done)
+		defer abort()
+		c := incident.Checkpoint{Name: k.name, Batch: event.BatchID{Epoch: RoleEpoch, Number: uint64(next)}, Data: data}
+		if err := k.to.Save(ctx, c); err != nil {
+			if ctx.Err() == nil {
+				k.log.Error("checkpoint failed", "name", k.name, "err", err)
+			}
+			return
+		}
+		k.kept.Store(next)
+	}()
+}
+
+// part ends the saving. If the state is one to be kept, a last checkpoint makes the beginning of who comes next quick. It waits for the
+// farewell time at most, also where ctx has ended.
+func (k *keeper) part(ctx context.Context, keep bool, next int64) {
+	k.settle(k.farewell)
+	if !keep || next == k.kept.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.farewell)
+	defer cancel()
+	k.save(ctx, next)
+	k.settle(k.farewell)
+}
+
+// settle waits for the checkpoint that is being saved, and gives it up after d.
+func (k *keeper) settle(d time.Duration) {
+	if k.saving == nil {
+		return
+	}
+	defer time.AfterFunc(d, k.abort).Stop()
+	<-k.saving
+}
+
+// outlive is a context that ends a while after ctx does, so that what is under way can be brought to an end.
+func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
+	return longer, func() {
+		stop()
+		cancel()
+	}
+}
+
+// PartitionCheckpoint is the name of the checkpoints of a partition of tocsin.hits.
+func PartitionCheckpoint(n int32) string { return fmt.Sprintf("hits/%d", n) }
+
+// FindingsCheckpoint is the name of the checkpoints of triage.
+const FindingsCheckpoint = "findings"

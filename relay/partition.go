@@ -1,0 +1,139 @@
+package relay
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+const (
+	partitionMagic   = "TCPT"
+	partitionVersion = 1
+)
+
+// Partition is the engine of one partition of tocsin.hits: a pure fold of its frames in their order. It is not safe for concurrent use, keeps
+// no clock and does no I/O.
+type Partition struct {
+	number  int32
+	set     *rules.Set
+	engine  *correlate.Engine
+	heard   hearing
+	next    int64
+	skipped int64
+}
+
+// NewPartition makes the engine of a partition, without state.
+func NewPartition(number int32, set *rules.Set, s correlate.Settings) *Partition {
+	return &Partition{number: number, set: set, engine: correlate.New(set, s)}
+}
+
+// Next is the offset of the next frame to take: everything before it is in the state.
+func (p *Partition) Next() int64 { return p.next }
+
+// Take folds a frame and gives what follows from it; ok is false if nothing does. A frame that is in the state already is passed over. Frames
+// that a sender repeats change nothing: their hits are known and their marks say nothing new. generation is that of the correlate group in
+// which the caller owns the partition; it only goes into the announcement, which is valid until the next call.
+func (p *Partition) Take(f *Frame, offset int64, generation int32) (a Announcement, ok bool) {
+	if offset < p.next {
+		return Announcement{}, false
+	}
+	p.next = offset + 1
+	p.heard.hear(f)
+	a = Announcement{Partition: p.number, Frame: offset, Generation: generation, Received: f.Received}
+	a.Notes = correlate.Changes(p.engine.Notice(f.Observed))
+	a.Findings = p.engine.Fold(f.Hits, p.heard.marks())
+	return a, len(a.Findings)+len(a.Notes) > 0
+}
+
+// Pass goes over a record that is no frame.
+func (p *Partition) Pass(offset int64) {
+	if offset >= p.next {
+		p.next = offset + 1
+		p.skipped++
+	}
+}
+
+// Swap goes on with other rules; see correlate.Engine.Swap.
+func (p *Partition) Swap(set *rules.Set) correlate.Report {
+	p.set = set
+	return p.engine.Swap(set)
+}
+
+// Jump goes on at an offset beyond Next, where the frames in between are lost. A guard that did not see them would find what was not there, so
+// every rule starts anew and is silent about what completes before the frontier of now; what was announced stands.
+func (p *Partition) Jump(to int64) correlate.Report {
+	p.engine.Swap(&rules.Set{})
+	p.next = to
+	return p.engine.Swap(p.set)
+}
+
+// Frontier is how far event time has come, in microseconds; ok is false while a partition of the roster has no mark.
+func (p *Partition) Frontier() (f int64, ok bool) { return event.Frontier(p.heard.marks()) }
+
+// Missing names partitions of sources that hold event time back because nobody has spoken for them, at most limit.
+func (p *Partition) Missing(limit int) []event.Position { return p.heard.missing(limit) }
+
+// Stats copies the counters of the engine.
+func (p *Partition) Stats() correlate.Stats { return p.engine.Stats() }
+
+// partitionHead is the part of a snapshot before the engine's.
+type partitionHead struct {
+	Partition int32
+	Next      int64
+	Rules     string // Content hash of the rule set: the engine tells by rule what it can keep.
+	Marks     []heardMark
+	Roster    []heardSource
+}
+
+// Snapshot appends the state to b. The same state gives the same bytes.
+func (p *Partition) Snapshot(b []byte) ([]byte, error) {
+	head := partitionHead{p.number, p.next, p.set.Hash, p.heard.Marks, p.heard.Roster}
+	return seal(b, partitionMagic, partitionVersion, func(b []byte) ([]byte, error) {
+		b, err := putSection(b, func(b []byte) ([]byte, error) {
+			doc, err := json.Marshal(head)
+			return append(b, doc...), err
+		})
+		if err != nil {
+			return b, fmt.Errorf("snapshot of partition %d: %w", p.number, err)
+		}
+		return p.engine.Snapshot(b), nil
+	})
+}
+
+// Restore replaces the state by what Snapshot wrote. Rules that the snapshot does not know, or knows in another form, start anew and wait as
+// after Swap; same is false if the rule set was another one. After an error, which says what is wrong, the partition is without state.
+func (p *Partition) Restore(b []byte) (same bool, err error) {
+	p.heard, p.next = hearing{}, 0
+	defer func() {
+		if err != nil {
+			p.heard, p.next = hearing{}, 0
+			err = fmt.Errorf("snapshot of partition %d: %w", p.number, err)
+		}
+	}()
+	if err := p.engine.Restore(nil); err != nil {
+		return false, err
+	}
+	body, err := unseal(b, partitionMagic, partitionVersion)
+	if err != nil {
+		return false, err
+	}
+	doc, engine, err := cutSection(body)
+	if err != nil {
+		return false, err
+	}
+	var head partitionHead
+	if err := json.Unmarshal(doc, &head); err != nil {
+		return false, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if head.Partition != p.number {
+		return false, fmt.Errorf("%w: it is that of partition %d", ErrDamaged, head.Partition)
+	}
+	if err := p.engine.Restore(engine); err != nil {
+		return false, err
+	}
+	p.next, p.heard = head.Next, hearing{Marks: head.Marks, Roster: head.Roster}
+	return head.Rules == p.set.Hash, nil
+}
