@@ -31,7 +31,7 @@ kafka: ## Fetch Apache Kafka for the integration tests (needs Java and Maven)
 
 integration: ## Tests against a real Apache Kafka (skipped where Java or Maven is missing; required with CI=true)
 	@$(GO) run ./integration/broker/fetch || true
-	TOCSIN_INTEGRATION=1 $(GO) test ./integration/... -count=1 -v -timeout $(INTEGRATION_TIMEOUT)
+	TOCSIN_INTEGRATION=1 $(GO) test ./integration/... -p 1 -count=1 -v -timeout $(INTEGRATION_TIMEOUT)
 
 race: ## The packages with goroutines, under the race detector
 	$(GO) test -race ./ingest/... ./store/... ./triage/... ./console/... ./app/...

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
@@ -113,6 +114,7 @@ type lessons struct {
 	cluster *kafka.Cluster
 	topic   string
 	reader  *kafka.Reader
+	taken   atomic.Int64 // Offset before which all has been taken in.
 }
 
 // Read implements relay.Lessons. Where retention has removed what was to come next, it goes on with what there is: bindings are old by then.
@@ -126,6 +128,7 @@ func (l *lessons) Read(ctx context.Context) (values [][]byte, drained bool, err 
 			return nil, false, err
 		}
 	}
+	l.taken.Store(l.reader.Offset())
 	messages, err := l.reader.Read(ctx, nil, time.Second)
 	if _, gone := errors.AsType[*kafka.OutOfRange](err); gone {
 		l.Close()

@@ -28,23 +28,23 @@ func (s *Service) wireIngest(ctx context.Context) error {
 	}
 	member := "ingest-" + strings.ToLower(rand.Text()[:10])
 	log := s.tel.Log.With("component", "relay", "member", member)
-	bindings := relay.NewBindings(member, relearner{s.core.Enricher}, log)
+	s.bindings = relay.NewBindings(member, relearner{s.core.Enricher}, log)
+	s.lessons = &lessons{cluster: s.broker.cluster, topic: s.cfg.Relay.Bindings()}
 	sender := relay.NewSender(relay.SenderSettings{
 		Member: member, Epoch: epochOf(s.set.Clock()), Partitions: partitions, Bindings: s.cfg.Relay.Bindings(),
 		Matcher: s.core.Engine, Rows: s.db, Ownership: owner{s}, Producer: s.broker, Slog: log,
 		Sent: func(x relay.Sending) { s.metrics.sent(s.core, x) },
 	})
-	if err := s.sources(ctx, incident.Tail{}, &watched{sender, s.health}, bindings, nil); err != nil {
+	if err := s.sources(ctx, incident.Tail{}, &watched{sender, s.health}, s.bindings, nil); err != nil {
 		return err
 	}
 	s.work = func(ctx context.Context) error {
-		from := &lessons{cluster: s.broker.cluster, topic: s.cfg.Relay.Bindings()}
-		defer from.Close()
-		if err := bindings.Prime(ctx, from); err != nil {
+		defer s.lessons.Close()
+		if err := s.bindings.Prime(ctx, s.lessons); err != nil {
 			return err
 		}
 		return beside(ctx, func(ctx context.Context) error { return s.withConsumer(ctx, s.pipeline.Run) },
-			func(ctx context.Context) error { return bindings.Listen(ctx, from) },
+			func(ctx context.Context) error { return s.bindings.Listen(ctx, s.lessons) },
 			func(ctx context.Context) error { return s.tick(ctx, sender) })
 	}
 	return nil

@@ -91,6 +91,14 @@ func (s *Service) kafkaChecks() []console.Check {
 // roleChecks tells how correlating and triage go where they are roles of their own.
 func (s *Service) roleChecks() []console.Check {
 	var out []console.Check
+	if s.bindings != nil {
+		c := console.Check{Name: "bindings", Good: true}
+		c.Detail = fmt.Sprintf("read to %d; %s of other members taken in", s.lessons.taken.Load(), Count(int(s.bindings.Taken()), "lesson"))
+		if n := s.bindings.Refused(); n > 0 {
+			c.Detail += fmt.Sprintf(", %d refused", n)
+		}
+		out = append(out, c)
+	}
 	if s.correlator != nil {
 		for _, p := range s.correlator.Status() {
 			c := console.Check{Name: fmt.Sprintf("hits partition %d", p.Partition), Good: p.Lost == 0 && p.Damaged == 0}

@@ -66,6 +66,8 @@ type Service struct {
 	broker     *broker           // nil without kafka.brokers
 	correlator *relay.Correlator // Role correlate.
 	triage     *relay.Triage     // Role triage.
+	bindings   *relay.Bindings   // Role ingest, as is lessons.
+	lessons    *lessons
 	consumer   *kafka.Consumer   // nil without sources that have topics
 	registry   *registry.Client  // nil without sources that need schemas
 	posts      map[string]http.Handler

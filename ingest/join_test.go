@@ -70,3 +70,16 @@ func TestWaitingSegmentsSurviveARestart(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestAPartitionIsCommittedUpToItsFirstUnfinishedMessageOnly(t *testing.T) {
+	in := &input{Input: Input{Name: "k"}, partitioned: true, join: &joiner{segment: part}}
+	whole := []event.End{{Source: "k", Partition: 0, Offset: 9}, {Source: "k", Partition: 1, Offset: 9}}
+	open := []event.Record{{Position: event.Position{Source: "k", Partition: 1, Offset: 7}}, {Position: event.Position{Source: "k", Partition: 1, Offset: 4}}}
+	got := in.settled(whole, open)
+	if got[0].Offset != 9 || got[1].Offset != 4 {
+		t.Errorf("committed %v, want partition 0 to 9 and partition 1 to 4", got)
+	}
+	if whole[1].Offset != 9 {
+		t.Error("the batch's own ends have changed")
+	}
+}

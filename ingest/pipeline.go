@@ -310,6 +310,23 @@ func (p *Pipeline) still(in *input, now int64) (changed bool) {
 	return changed
 }
 
+// settled are the ends of a chunk, held back where segments still wait for the rest of their message: whoever reads a partition next, be it another
+// process that does not have our log, must see them again.
+func (in *input) settled(ends []event.End, carry []event.Record) []event.End {
+	if !in.partitioned || in.join == nil || len(carry) == 0 {
+		return ends
+	}
+	out := slices.Clone(ends)
+	for i := range out {
+		for j := range carry {
+			if at := carry[j].Position; at.Source == out[i].Source && at.Partition == out[i].Partition {
+				out[i].Offset = min(out[i].Offset, at.Offset)
+			}
+		}
+	}
+	return out
+}
+
 // deliver makes a settled batch durable and then tells its sources.
 func (p *Pipeline) deliver(ctx context.Context, f *filled) error {
 	b := f.batch
@@ -325,7 +342,7 @@ func (p *Pipeline) deliver(ctx context.Context, f *filled) error {
 		p.set.Progress(f.total)
 	}
 	for _, c := range f.parts {
-		if err := c.in.Source.Commit(ctx, c.ends); err != nil {
+		if err := c.in.Source.Commit(ctx, c.in.settled(c.ends, b.Carry)); err != nil {
 			return fmt.Errorf("source %s: commit: %w", c.in.Name, err)
 		}
 	}

@@ -17,8 +17,10 @@ import (
 
 // refOf is an event as evidence, about a robot.
 func refOf(name, robot string, at int64) *event.Ref {
-	return &event.Ref{Event: event.NewID("event", name), Time: at, Received: at, Sequence: name, Domain: "robot", Source: "s", Summary: "something of " + name,
-		Entities: []event.EntityRef{{Kind: event.EntityRobot, Role: event.RoleSubject, Key: robot, ID: "robot:" + robot, Strength: event.Strong}}}
+	return &event.Ref{
+		Event: event.NewID("event", name), Time: at, Received: at, Sequence: name, Domain: "robot", Source: "s", Summary: "something of " + name,
+		Entities: []event.EntityRef{{Kind: event.EntityRobot, Role: event.RoleSubject, Key: robot, ID: "robot:" + robot, Strength: event.Strong}},
+	}
 }
 
 // findingOf is a finding about a robot with so many events of evidence.

@@ -45,7 +45,7 @@ type Partitions struct {
 
 // Announcement is what the fold of one frame gave, or an analyst's action: one record of tocsin.findings. Findings and notes carry where they
 // come from, so that a frame that is folded again after a crash is told from a new one: the reader ignores frames at or before the newest
-// it has of that partition, and senders of an older generation.
+// it has of that partition, whoever sent them (see Stitching.Take on why the generation does not decide).
 type Announcement struct {
 	Partition  int32 // Of tocsin.hits; ActionPartition for an action.
 	Frame      int64 // Offset of the frame.

@@ -88,6 +88,10 @@ func BatchOf(offset int64) event.BatchID {
 }
 
 // Take folds a record and gives what follows from it; ok is false if nothing does. A record that is in the state already is passed over.
+//
+// Who announces a frame first is believed, owner or not: a partition is a pure fold, so all who fold it say the same of a frame, in the order
+// of frames and each from a state that was announced before it. To refuse a frame only because its sender's generation is over would lose
+// it, if the sender saved a checkpoint behind it and the owner died before it came to that frame.
 func (s *Stitching) Take(a *Announcement, offset int64) (out Stitched, ok bool) {
 	if offset < s.next {
 		return Stitched{}, false
@@ -115,10 +119,7 @@ func (s *Stitching) Pass(offset int64) {
 // Jump goes on at an offset beyond Next, where the records in between are lost. What they would have changed stays unknown.
 func (s *Stitching) Jump(to int64) { s.next = max(s.next, to) }
 
-// fresh reports whether nobody has announced this part of this frame before. Who announces it first is believed, owner or not: a partition is
-// a pure fold, so all who fold it say the same of a frame, in the order of frames and each from a state that was announced before it. To
-// refuse a frame only because its sender's generation is over would lose it, if the sender saved a checkpoint behind it and the owner died
-// before it came to that frame.
+// fresh reports whether nobody has announced this part of this frame before.
 func (s *Stitching) fresh(a *Announcement) bool {
 	last, known := s.taken[a.Partition]
 	if known && cmp.Or(cmp.Compare(a.Frame, last.Frame), cmp.Compare(a.Part, last.Part)) <= 0 {

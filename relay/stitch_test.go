@@ -15,7 +15,7 @@ import (
 
 // said is an announcement of one finding, named after its frame.
 func said(partition int32, frame int64, part, generation int32) *relay.Announcement {
-	name := strings.Join([]string{string(rune('a' + partition)), string(rune('a' + frame)), string(rune('a' + part))}, "")
+	name := strings.Join([]string{string('a' + partition), string('a' + rune(frame)), string('a' + part)}, "")
 	return &relay.Announcement{Partition: partition, Frame: frame, Part: part, Generation: generation, Received: 50, Findings: []incident.Finding{findingOf(name, name, frame*minute, 1)}}
 }
 

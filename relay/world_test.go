@@ -384,6 +384,7 @@ func (w *world) rebalance(g *group) {
 
 // begin starts the claims of processes whose old ones have ended.
 func (w *world) begin() {
+	synctest.Wait()
 	for _, p := range w.processes {
 		if len(p.next) == 0 || slices.ContainsFunc(p.claims, func(c *claim) bool { return !c.ended }) {
 			continue

@@ -24,8 +24,8 @@ func TestReadingEqualsFranzGoForRandomBatchesOfEveryCodec(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	broker := fake(t, kfake.SeedTopics(1, "logs"))
-	for range 20 {
-		writeRandomly(t, rng, broker)
+	for round := range 20 {
+		writeRandomly(t, rng, broker, round%10 == 3)
 	}
 	produce(t, broker, 0, 1) // So that the last offset is one that every reader sees.
 	c, _ := connect(t, broker, func(cfg *kafka.Config) { cfg.FetchBytes = 64<<10 + rng.IntN(1<<20) })
@@ -53,10 +53,10 @@ func same(t *testing.T, what string, want, got []kafka.Message) {
 	}
 }
 
-func writeRandomly(t *testing.T, rng *rand.Rand, broker *kfake.Cluster) {
+func writeRandomly(t *testing.T, rng *rand.Rand, broker *kfake.Cluster, abort bool) {
 	t.Helper()
 	n := 1 + rng.IntN(100)
-	if rng.IntN(3) == 0 {
+	if !abort && rng.IntN(3) == 0 {
 		w := &kafkago.Writer{
 			Addr: kafkago.TCP(broker.ListenAddrs()...), Topic: "logs", BatchSize: n, BatchTimeout: time.Millisecond,
 			Compression: kafkago.Compression(rng.IntN(5)),
@@ -77,7 +77,7 @@ func writeRandomly(t *testing.T, rng *rand.Rand, broker *kfake.Cluster) {
 	}
 	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()}
 	opts := []kgo.Opt{kgo.SeedBrokers(broker.ListenAddrs()...), kgo.DefaultProduceTopic("logs"), kgo.ProducerBatchCompression(codecs[rng.IntN(5)])}
-	inTransaction := rng.IntN(2) == 0
+	inTransaction := abort || rng.IntN(2) == 0
 	if inTransaction {
 		opts = append(opts, kgo.TransactionalID(string(randomText(rng, 12))+"x"))
 	}
@@ -103,7 +103,7 @@ func writeRandomly(t *testing.T, rng *rand.Rand, broker *kfake.Cluster) {
 		t.Fatal(err)
 	}
 	if inTransaction {
-		if err := client.EndTransaction(t.Context(), kgo.TransactionEndTry(rng.IntN(2) == 0)); err != nil {
+		if err := client.EndTransaction(t.Context(), kgo.TransactionEndTry(!abort && rng.IntN(2) == 0)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -30,6 +30,7 @@ type world struct {
 	diary   *diary
 	product *kafka.Producer
 	members []*member
+	lag     time.Duration // of members that join
 
 	mu     sync.Mutex
 	handed []handed // by all members, in the order in which it was
@@ -180,6 +181,8 @@ type member struct {
 	cluster  *kafka.Cluster
 	consumer *kafka.Consumer
 	stop     context.CancelFunc
+	enough   context.CancelFunc // of fetching
+	fetches  sync.WaitGroup
 	gone     chan struct{} // closed when all of it has ended, with err
 	err      error
 
@@ -187,6 +190,7 @@ type member struct {
 	ends    map[string][]event.End // of the last fetch, by source
 	paused  bool                   // Fetches no more.
 	limit   int                    // Records a fetch, if it is slow.
+	lag     time.Duration          // From the fetch to the commit.
 	wire    *wire
 	fetched error // of Fetch
 }
@@ -200,21 +204,21 @@ func settings(sources ...kafka.SourceSettings) kafka.ConsumerSettings {
 // join starts a member.
 func (w *world) join(set kafka.ConsumerSettings) *member {
 	w.t.Helper()
-	m := &member{w: w, cluster: w.connect(), wire: &wire{net: &w.net, open: map[*wired]bool{}}, limit: 1000, gone: make(chan struct{}), ends: map[string][]event.End{}}
+	m := &member{w: w, cluster: w.connect(), wire: &wire{net: &w.net, open: map[*wired]bool{}}, limit: 1000, lag: w.lag, gone: make(chan struct{}), ends: map[string][]event.End{}}
 	m.cluster.SetNetwork(m.wire.dial)
 	var err error
 	if m.consumer, err = kafka.NewConsumer(m.cluster, set); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(w.t.Context())
-	m.stop = stop
-	var wg sync.WaitGroup
+	fetching, enough := context.WithCancel(ctx)
+	m.stop, m.enough = stop, enough
 	for _, s := range set.Sources {
-		wg.Go(func() { m.fetch(ctx, s.Name) })
+		m.fetches.Go(func() { m.fetch(fetching, s.Name) })
 	}
 	go func() {
 		m.err = m.consumer.Run(ctx)
-		wg.Wait()
+		m.fetches.Wait()
 		m.cluster.Close()
 		close(m.gone)
 	}()
@@ -226,7 +230,7 @@ func (m *member) fetch(ctx context.Context, name string) {
 	source := m.consumer.Source(name)
 	for ctx.Err() == nil {
 		m.mu.Lock()
-		paused, limit := m.paused, m.limit
+		paused, limit, lag := m.paused, m.limit, m.lag
 		m.mu.Unlock()
 		if paused {
 			time.Sleep(10 * time.Millisecond)
@@ -248,6 +252,7 @@ func (m *member) fetch(ctx context.Context, name string) {
 		m.mu.Lock()
 		m.ends[name] = ends
 		m.mu.Unlock()
+		time.Sleep(lag)
 		_ = source.Commit(ctx, ends)
 		if limit < 1000 && len(records) > 0 {
 			time.Sleep(10 * time.Millisecond)
@@ -255,9 +260,11 @@ func (m *member) fetch(ctx context.Context, name string) {
 	}
 }
 
-// leave stops the member and waits until it is gone.
+// leave stops the member as a service is stopped, the pipeline first, and waits until it is gone.
 func (m *member) leave() {
 	m.w.t.Helper()
+	m.enough()
+	m.fetches.Wait()
 	m.stop()
 	<-m.gone
 	if m.err != nil {

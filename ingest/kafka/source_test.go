@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
@@ -43,6 +46,7 @@ func TestRecordsComeOnceAndInOrderThroughJoinsAndLeaves(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			const partitions = 7
 			w.topic("logs", partitions)
+			w.lag = 300 * time.Millisecond
 			members := []*member{w.join(settings(logs))}
 			sent := make([]int, partitions)
 			for range 30 {
@@ -391,6 +395,24 @@ func TestABrokerThatIsAwayIsWaitedForAndNothingIsLost(t *testing.T) {
 			t.Error(d)
 		}
 		w.until("all is well", func() bool { return m.consumer.Trouble() == "" })
+	})
+}
+
+func TestAPartitionIsNotCalledDrainedWhileItsFetchesAreNotAnswered(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("logs", 1)
+		w.send("logs", 0, 0, 10)
+		m := w.join(settings(logs))
+		drained := func() bool { ends := m.consumer.Source("s").Ends(); return len(ends) == 1 && ends[0].Drained }
+		w.until("it is drained", drained)
+		down := w.broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.UnknownServerError, Count: -1})
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if drained() || !m.consumer.Status()[0].Owned {
+			t.Errorf("drained %t, %+v", drained(), m.consumer.Status()[0])
+		}
+		down.Remove()
+		w.until("it is drained again", drained)
 	})
 }
 

@@ -115,6 +115,7 @@ func disturb(o *site, streams []*stream, n int, r *rand.Rand) {
 	t := o.t
 	client := franz(t, o.b)
 	o.start()
+	began := time.Now()
 	var deck []int
 	for round := range n {
 		if len(deck) == 0 { // Each kind comes before one comes again.
@@ -135,7 +136,7 @@ func disturb(o *site, streams []*stream, n int, r *rand.Rand) {
 		time.Sleep(wait) // A moment that nobody chose.
 		at := o.progress()
 		o.strike(kill, r)
-		t.Logf("round %d: killed %s %v on; the log was seen at %d records", round+1, words(kill), wait, at)
+		t.Logf("round %d at %.1f s: killed %s; the log was seen at %d records", round+1, time.Since(began).Seconds(), words(kill), at)
 		feeding.Wait()
 		if round < len(teachers) {
 			sent(t, client)

@@ -129,12 +129,7 @@ func (o *site) progress() (n int64) {
 func (o *site) heard(sources ...string) {
 	o.t.Helper()
 	for _, s := range sources {
-		_, next := o.b.Offsets(topic(o.prefix, s))
-		for p, want := range next {
-			name := s
-			if i := slices.IndexFunc(o.cfg.Sources, func(c app.SourceConfig) bool { return c.Name == s }); i < 0 {
-				o.t.Fatalf("there is no source %s", s)
-			}
+		for p, want := range ends(o.t, o.b, topic(o.prefix, s)) {
 			if want == 0 {
 				continue
 			}
@@ -144,9 +139,9 @@ func (o *site) heard(sources ...string) {
 					o.t.Fatalf("the service has ended: %v\n%s", o.svc.err, o.svc.log)
 				default:
 				}
-				return o.readTo(name, p) == want
+				return o.readTo(s, p) == want
 			}, func() string {
-				return fmt.Sprintf("partition %d of source %s is read to %d; it is read to %d\n%+v\n%s", p, name, want, o.readTo(name, p), o.svc.health(o.t), o.svc.log.tail())
+				return fmt.Sprintf("partition %d of source %s is read to %d; it is read to %d\n%+v\n%s", p, s, want, o.readTo(s, p), o.svc.health(o.t), o.svc.log.tail())
 			})
 		}
 	}

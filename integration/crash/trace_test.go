@@ -114,7 +114,7 @@ func compare(t *testing.T, want, got trace) {
 	differences(t, "delivery about an incident of findings", want.Told, got.Told)
 	final := 0
 	for _, f := range got.Findings {
-		if strings.Contains(f, " "+string(incident.Final)+" ") {
+		if strings.Contains(f, " "+incident.Final.String()+" ") {
 			final++
 		}
 	}
