@@ -74,7 +74,11 @@ func (s *Service) kafkaChecks() []console.Check {
 	if s.consumer == nil {
 		return nil
 	}
-	var out []console.Check
+	group := console.Check{Name: "kafka", Good: true, Detail: "in group " + s.cfg.Kafka.Group}
+	if t := s.consumer.Trouble(); t != "" {
+		group.Good, group.Detail = false, t+"; nothing is lost: the records stay with the brokers"
+	}
+	out := []console.Check{group}
 	for _, r := range readings(s.consumer.Status()) {
 		out = append(out, r.check())
 	}

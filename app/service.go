@@ -68,8 +68,8 @@ type Service struct {
 	triage     *relay.Triage     // Role triage.
 	bindings   *relay.Bindings   // Role ingest, as is lessons.
 	lessons    *lessons
-	consumer   *kafka.Consumer   // nil without sources that have topics
-	registry   *registry.Client  // nil without sources that need schemas
+	consumer   *kafka.Consumer  // nil without sources that have topics
+	registry   *registry.Client // nil without sources that need schemas
 	posts      map[string]http.Handler
 	wake       chan struct{}
 	health     *healthBoard

@@ -78,7 +78,10 @@ type End struct {
 	Partition int32
 	Offset    int64
 	Cookie    string
-	Drained   bool // Nothing more was there when it was read up to here. Of the moment: not kept in the log.
+	// Of the moment, not kept in the log: that nothing more was there when it was read up to here, and in which generation of its group the reader
+	// had the partition, where readers share it.
+	Drained    bool
+	Generation int32
 }
 
 // Record is bytes as they came, with their position. Key and Value belong to the batch and are valid until its handler returns.

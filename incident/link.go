@@ -144,20 +144,27 @@ func (h *hubs) at(n int64) *hubHour {
 	return &h.Hours[i]
 }
 
-func (h *hubs) add(f *Finding, t []tie) {
+// total counts a finding in its hour.
+func (h *hubs) total(f *Finding) {
 	n := f.Time / hour
-	x := h.at(n)
-	if x == nil {
-		i, _ := slices.BinarySearchFunc(h.Hours, n, func(x hubHour, n int64) int { return cmp.Compare(x.Hour, n) })
+	i, found := slices.BinarySearchFunc(h.Hours, n, func(x hubHour, n int64) int { return cmp.Compare(x.Hour, n) })
+	if !found {
 		h.Hours = slices.Insert(h.Hours, i, hubHour{Hour: n, Counts: map[string]int{}})
-		x = &h.Hours[i]
 	}
-	x.Total++
-	for _, e := range t {
-		x.Counts[e.id]++
-	}
+	h.Hours[i].Total++
 	if len(h.Hours) > 50 {
 		h.Hours = slices.Delete(h.Hours, 0, 1)
+	}
+}
+
+// count adds by to how often an entity occurs in the hour of a finding, if that is still remembered.
+func (h *hubs) count(f *Finding, id string, by int) {
+	x := h.at(f.Time / hour)
+	if x == nil {
+		return
+	}
+	if x.Counts[id] += by; x.Counts[id] <= 0 {
+		delete(x.Counts, id)
 	}
 }
 

@@ -91,19 +91,16 @@ func (s *Stitcher) Apply(findings []Finding, notes []event.Note, batch event.Bat
 	return changes
 }
 
-// put adds or replaces a finding and links it to the others.
+// put adds or replaces a finding and links it to the others. A revision may have other evidence than the one before, and so other ties.
 func (s *Stitcher) put(f *Finding) {
 	m := s.findings[f.ID]
 	if m == nil {
 		m = &member{links: map[event.ID]Link{}}
 		s.findings[f.ID] = m
-		m.ties = ties(f)
-		s.hubs.add(f, m.ties)
-		for _, t := range m.ties {
-			s.entities[t.id] = append(s.entities[t.id], f.ID)
-		}
+		s.hubs.total(f)
 	}
 	s.unlink(m)
+	s.retie(m, f)
 	m.finding = *f
 	s.newest = max(s.newest, f.Time)
 	for _, t := range m.ties {
@@ -112,6 +109,36 @@ func (s *Stitcher) put(f *Finding) {
 				s.link(m, o)
 			}
 		}
+	}
+}
+
+// retie brings what the finding is tied by up to date with its evidence.
+func (s *Stitcher) retie(m *member, f *Finding) {
+	now := ties(f)
+	for _, t := range m.ties {
+		if !tied(now, t.id) {
+			s.untie(t.id, f.ID)
+			s.hubs.count(f, t.id, -1)
+		}
+	}
+	for _, t := range now {
+		if !tied(m.ties, t.id) {
+			s.entities[t.id] = append(s.entities[t.id], f.ID)
+			s.hubs.count(f, t.id, 1)
+		}
+	}
+	m.ties = now
+}
+
+func tied(list []tie, id string) bool {
+	_, found := slices.BinarySearchFunc(list, id, func(t tie, id string) int { return cmp.Compare(t.id, id) })
+	return found
+}
+
+// untie forgets that a finding is tied by an entity.
+func (s *Stitcher) untie(entity string, id event.ID) {
+	if s.entities[entity] = slices.DeleteFunc(s.entities[entity], func(x event.ID) bool { return x == id }); len(s.entities[entity]) == 0 {
+		delete(s.entities, entity)
 	}
 }
 
@@ -147,7 +174,7 @@ func (s *Stitcher) remove(id event.ID, touched, lost map[event.ID]bool) {
 	delete(s.findings, id)
 	delete(touched, id)
 	for _, t := range m.ties {
-		s.entities[t.id] = slices.DeleteFunc(s.entities[t.id], func(x event.ID) bool { return x == id })
+		s.untie(t.id, id)
 	}
 	if in := s.incidents[m.home]; in != nil {
 		lost[m.home] = true
@@ -170,9 +197,7 @@ func (s *Stitcher) forget() {
 		s.unlink(m)
 		delete(s.findings, id)
 		for _, t := range m.ties {
-			if s.entities[t.id] = slices.DeleteFunc(s.entities[t.id], func(x event.ID) bool { return x == id }); len(s.entities[t.id]) == 0 {
-				delete(s.entities, t.id)
-			}
+			s.untie(t.id, id)
 		}
 	}
 	for id, in := range s.incidents {

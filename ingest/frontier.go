@@ -21,6 +21,7 @@ type frontier struct {
 	ahead   []int64 // times of the file's events that are ahead, while fewer than ten agree
 	round   int     // of frontiers, when the partition was last owned
 	drained bool    // nothing more was there when the partition was last read
+	end     int64   // where reading has come to
 }
 
 // partition names a partition: Source as in positions.
@@ -49,7 +50,10 @@ func (f *frontiers) follow(in *Input, owned []event.End, before []event.Mark, no
 		if x.round != f.round-1 { // Somebody else may have read it until now.
 			x.mark.Received, f.changed = now, true
 		}
-		x.round, x.drained = f.round, e.Drained
+		if e.Offset < x.end && e.Offset >= 0 { // It is read again, for it was given up before it was durable: its event time has not been reached yet.
+			x.mark.Newest, x.ahead = 0, nil
+		}
+		x.round, x.drained, x.end = f.round, e.Drained, e.Offset
 		f.owned = append(f.owned, x)
 	}
 	slices.SortFunc(f.owned, func(a, b *frontier) int { return compareMarks(a.mark, b.mark) })

@@ -259,3 +259,17 @@ func TestRecordsAreTranscodedBeforeTheFormatAndRejectsKeepWhatCame(t *testing.T)
 		t.Error(d)
 	}
 }
+
+func TestAPartitionThatIsReadAgainHasItsEventTimeToReachAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h recorder
+		s := &parted{steps: make(chan step), ends: []event.End{end(0, 0, false)}}
+		s.run(t, &h, nil, func() {
+			s.give([]event.End{end(0, 31, false)}, at(0, 30))
+			s.give([]event.End{end(0, 11, false)}, at(0, 10))
+			if got, want := frontiers(h.marks()), []string{"k0@10"}; !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v: what lies between was given up before it was durable", got, want)
+			}
+		})
+	})
+}

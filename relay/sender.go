@@ -104,7 +104,7 @@ func (s *Sender) Handle(ctx context.Context, b *event.Batch) error {
 	stored := make(chan error, 1)
 	go func() { stored <- s.store(ctx, b) }()
 	done.Hits, done.Observed = s.spread(s.set.Matcher.Hits(b), s.set.Matcher.Observations(b))
-	s.turn(b.Marks)
+	s.turn(b.Marks, b.Ends)
 	messages, oversized := s.messages(b.Received)
 	err := s.teach(ctx, b.Learned)
 	if err = errors.Join(<-stored, err); err != nil { // A finding may lead to its events at once.
@@ -203,11 +203,16 @@ func (s *Sender) spread(hits []event.Hit, observed []event.Note) (int, int) {
 	return len(hits), len(observed)
 }
 
-// turn takes the marks of a batch, as far as they are ours. They are news if they, their generations or the roster differ from the last.
-func (s *Sender) turn(marks []event.Mark) {
+// turn takes the marks of a batch, as far as they are ours. They are news if they, their generations or the roster differ from the last. The mark
+// of a partition that was lost and regained since it was read is left out: what was dropped in between is read again, and the mark would claim it.
+func (s *Sender) turn(marks []event.Mark, ends []event.End) {
 	now := make([]SentMark, 0, len(marks))
 	for _, m := range marks {
-		if generation, ok := s.generation(m.Source, m.Partition); ok {
+		generation, ok := s.generation(m.Source, m.Partition)
+		stale := slices.ContainsFunc(ends, func(e event.End) bool {
+			return e.Source == m.Source && e.Partition == m.Partition && e.Generation != 0 && e.Generation != generation
+		})
+		if ok && !stale {
 			now = append(now, SentMark{m, generation})
 		}
 	}

@@ -321,3 +321,14 @@ func TestALargeBatchIsCutIntoMessagesOfWhichTheLastHasTheMarks(t *testing.T) {
 		}
 	}
 }
+
+func TestThePartitionThatWasRegainedSinceItWasReadIsNotSpokenFor(t *testing.T) {
+	r := newSenderRig(t, 1)
+	r.owned["okta/0"], r.owned["okta/1"] = 7, 7
+	b := batch(1000)
+	b.Ends = []event.End{{Source: "okta", Partition: 0, Generation: 5}, {Source: "okta", Partition: 1, Generation: 7}}
+	r.handle(b)
+	if f := r.frames[0][0]; len(f.Marks) != 1 || f.Marks[0].Partition != 1 {
+		t.Errorf("speaks for %+v: what was read of partition 0 in generation 5 may have been dropped", f.Marks)
+	}
+}

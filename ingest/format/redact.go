@@ -15,21 +15,29 @@ func redactRaw(e *event.Event, rec *event.Record, parts ...[]byte) {
 	if i := firstVisible(rec.Value); i >= 0 && rec.Value[i] == '{' {
 		mark = `"[redacted]"`
 	}
-	slices.SortFunc(parts, func(a, b []byte) int { return offsetIn(rec.Value, a) - offsetIn(rec.Value, b) })
-	var raw []byte
+	if raw := masked(rec.Value, mark, parts); raw != nil {
+		e.Envelope.Raw = raw
+		e.Envelope.Quality |= event.Redacted
+	}
+}
+
+// masked is a copy of whole with mark in place of the given parts, each a slice of it; nil where no part says something.
+func masked(whole []byte, mark string, parts [][]byte) []byte {
+	slices.SortFunc(parts, func(a, b []byte) int { return offsetIn(whole, a) - offsetIn(whole, b) })
+	var out []byte
 	from := 0
 	for _, part := range parts {
-		at := offsetIn(rec.Value, part)
+		at := offsetIn(whole, part)
 		if at < from || bytes.Equal(part, []byte(`""`)) || bytes.Equal(part, []byte("null")) {
 			continue
 		}
-		raw = append(append(raw, rec.Value[from:at]...), mark...)
+		out = append(append(out, whole[from:at]...), mark...)
 		from = at + len(part)
 	}
-	if from > 0 {
-		e.Envelope.Raw = append(raw, rec.Value[from:]...)
-		e.Envelope.Quality |= event.Redacted
+	if from == 0 {
+		return nil
 	}
+	return append(out, whole[from:]...)
 }
 
 // redactEvents is redactRaw for all events of one record.

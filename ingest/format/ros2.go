@@ -17,9 +17,9 @@ func ros2() Format {
 			"authentication.logon", "robot_control.parameter_change", "robot_state.fault", "robot_state.log_message", "robot_state.program_state_change",
 		},
 		Doc: "JSON of /rosout (rcl_interfaces/Log), /parameter_events, lifecycle transition events and the DDS-Security log topic, plain or inside a " +
-			"bridge's {topic, msg}; lines of log files and consoles: [INFO] [1700000000.123456789] [node]: text, also behind a launch prefix or in " +
+			"bridge's {topic, msg} or {topic, payload}; lines of log files and consoles: [INFO] [1700000000.123456789] [node]: text, also behind a launch prefix or in " +
 			"syslog; DDS-Security log lines in syslog. ROS names no machine: the robot is taken from robot, robot_id, serial, host or namespace " +
-			"beside the message, from a syslog host, a name space, or the record's key. Errors become faults, authentication and access failures " +
+			"beside the message, from a syslog host, a name space, the MQTT topic, the record's key or the Kafka topic. Errors become faults, authentication and access failures " +
 			"of participants failed logons.",
 		Framing: LinesDense,
 		Append:  appendROS2,
@@ -36,6 +36,7 @@ const (
 	roMsg
 	roMessage
 	roData
+	roPayload
 
 	roRobot
 	roRobotID
@@ -87,7 +88,7 @@ const (
 )
 
 var rosPlan = jsonscan.Compile([]string{
-	roTopic: "topic", roMsg: "msg", roMessage: "message", roData: "data",
+	roTopic: "topic", roMsg: "msg", roMessage: "message", roData: "data", roPayload: "payload",
 
 	roRobot: "robot", roRobotID: "robot_id", roSerial: "serial", roHost: "host", roHostname: "hostname", roIP: "ip", roNamespace: "namespace",
 
@@ -108,10 +109,11 @@ var rosPlan = jsonscan.Compile([]string{
 
 // rosMessage is one message with what stands around it.
 type rosMessage struct {
-	r     *jsonscan.Result
-	rec   *event.Record
-	robot event.Robot // As the bridge names it.
-	topic string
+	r      *jsonscan.Result
+	rec    *event.Record
+	robot  event.Robot // As the bridge names it.
+	topic  string
+	inside wrapped
 }
 
 func appendROS2(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
@@ -123,7 +125,9 @@ func appendROS2(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event
 	}
 	m := rosMessage{r: &s.JSON, rec: rec}
 	m.names()
-	m.unwrap()
+	if err := m.unwrap(); err != nil {
+		return dst, err
+	}
 	r := m.r
 	switch {
 	case r.Exists(roChanged), r.Exists(roNew), r.Exists(roDeleted):
@@ -183,15 +187,22 @@ func (m *rosMessage) names() {
 	}
 }
 
-// unwrap goes into the message where a bridge put it under msg, message or data (rosbridge's "op": "publish", Foxglove, Zenoh).
-func (m *rosMessage) unwrap() {
-	for _, slot := range [...]int{roMsg, roMessage, roData} {
+// unwrap goes into the message where a bridge put it under msg, message or data (rosbridge's "op": "publish", Foxglove, Zenoh), or under payload
+// (MQTT bridges), there also as text or base64.
+func (m *rosMessage) unwrap() error {
+	for _, slot := range [...]int{roMsg, roMessage, roData, roPayload} {
 		if m.r.Kind(slot) == jsonscan.Object {
 			rosPlan.ScanValue(m.r.Value(slot), m.r)
 			m.names()
-			return
+			return nil
 		}
 	}
+	w, ok, err := unwrapString(rosPlan, m.r, roPayload)
+	if ok {
+		m.inside = w
+		m.names()
+	}
+	return err
 }
 
 // next adds an event with what all events of the message share. node is the node that speaks, "" where none is named.
@@ -204,11 +215,21 @@ func (m *rosMessage) next(dst []event.Event, class uint32, activity uint16, kind
 	e.Robot = &b
 	rosNode(e, node)
 	if b.Name == "" && b.Serial == "" && b.Hostname == "" && b.IP == "" {
-		b.Name = clip(textOf(m.rec.Key), 128)
+		b.Name = m.carrier()
 	}
 	rosIdentify(e.Robot)
 	m.time(e)
 	return dst
+}
+
+// carrier is the robot by the topic beside the message, which is a bridge's of MQTT if it has levels, else by the transport.
+func (m *rosMessage) carrier() string {
+	if strings.IndexByte(m.topic, '/') >= 0 {
+		if name := robotLevel(m.topic, '/'); name != "" {
+			return name
+		}
+	}
+	return carrierName(m.rec)
 }
 
 func rosProduct(e *event.Event, kind string) {
@@ -351,7 +372,7 @@ func (m *rosMessage) parameters(dst []event.Event) []event.Event {
 		dst = m.next(dst, event.ClassRobotControl, controlParameter, "parameter_events", node)
 		dst[start].Command = &event.Command{Name: "no parameters", Type: "parameter_event"}
 	}
-	redactEvents(dst[start:], m.rec, secrets)
+	m.inside.redact(dst[start:], m.rec, secrets)
 	return dst
 }
 

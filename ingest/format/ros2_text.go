@@ -51,7 +51,7 @@ func (m *rosMessage) nextLine(dst []event.Event, h *syslog.Message, class uint32
 	e.Robot = &b
 	rosNode(e, node)
 	if b.Name == "" && b.Hostname == "" && b.IP == "" {
-		b.Name = clip(textOf(m.rec.Key), 128)
+		b.Name = carrierName(m.rec)
 	}
 	rosIdentify(e.Robot)
 	setHeaderTime(e, h)

@@ -21,8 +21,9 @@ var received = time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 var samplesDir = filepath.Join("..", "..", "testdata", "formats")
 
 // readSample reads a sample file into records. It may begin with directives, one per line: `@received <RFC 3339>`, `@zone <IANA name>`,
-// `@key <record key>` and `@header <name>=<value>` (repeated) apply to all its records. Leading lines with # are column headers (Context)
-// for formats with the Columns framing, else a first line that does not begin with { or [ is. A line of four dashes separates records.
+// `@key <record key>`, `@source <that of the position>` and `@header <name>=<value>` (repeated) apply to all its records. Leading lines with #
+// are column headers (Context) for formats with the Columns framing, else a first line that does not begin with { or [ is. A line of four
+// dashes separates records.
 func readSample(f *format.Format, file string) ([]event.Record, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -66,6 +67,8 @@ func directive(rec *event.Record, line string) error {
 		rec.Location = loc
 	case "@key":
 		rec.Key = []byte(value)
+	case "@source":
+		rec.Position.Source = value
 	case "@header":
 		k, v, _ := strings.Cut(value, "=")
 		rec.Headers = append(rec.Headers, event.Header{Key: k, Value: []byte(v)})

@@ -19,7 +19,8 @@ func universalRobots() Format {
 		},
 		Doc: "One JSON object per message of the primary interface (port 30001), as a bridge forwards it: robotMessageType by number or name " +
 			"(text, label, popup, version, safety mode, error code, key, request value, runtime exception) with the fields of the interface guide in " +
-			"camelCase or snake_case, and robot, serial, host or ip to say which robot; a state object with robotMode, safetyMode, operationalMode, " +
+			"camelCase or snake_case, and robot, serial, host or ip to say which robot, else the MQTT topic, the " +
+			"record's key or the Kafka topic; a state object with robotMode, safetyMode, operationalMode, " +
 			"programState, loadedProgram or safetyChecksum; a dashboard command with command and client; or a PolyScope log line with a stamp and a " +
 			"code such as C153A1, bare or in syslog. The controller's own microsecond count becomes the time only where it counts from 1970.",
 		Framing:  Lines,
@@ -77,6 +78,9 @@ const (
 	urEStop
 	urProtective
 
+	urTopic
+	urPayload
+
 	urSlots
 )
 
@@ -91,6 +95,7 @@ var urNames = [urSlots]string{
 	urRobotMode: "robotMode", urSafetyMode: "safetyMode", urOperational: "operationalMode", urProgramState: "programState", urProgram: "loadedProgram",
 	urChecksum: "safetyChecksum", urRemote: "remoteControl", urCommand: "command", urClient: "client", urResponse: "response", urUser: "user",
 	urEStop: "isEmergencyStopped", urProtective: "isProtectiveStopped",
+	urTopic: "topic", urPayload: "payload",
 }
 
 // urPlan wants each name in camelCase and, urSlots further, in snake_case.
@@ -131,7 +136,10 @@ func urUnmapped(rec *event.Record) []string {
 }
 
 // urDoc reads a slot in whichever spelling the sender uses.
-type urDoc struct{ r *jsonscan.Result }
+type urDoc struct {
+	r     *jsonscan.Result
+	outer *urOuter // nil where no bridge wrapped the message.
+}
 
 func (d urDoc) slot(i int) int {
 	if d.r.Exists(i) {
@@ -152,7 +160,10 @@ func appendUR(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, 
 	if err := scanObject(s, urPlan, rec.Value); err != nil {
 		return dst, err
 	}
-	d := urDoc{&s.JSON}
+	d := urDoc{r: &s.JSON}
+	if err := d.unwrap(); err != nil {
+		return dst, err
+	}
 	kind := d.kind()
 	if kind == "" {
 		return dst, Rejectf("wrong_format", "the object has no robotMessageType, no robot state and no dashboard command")
@@ -162,6 +173,28 @@ func appendUR(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, 
 	d.common(e, rec, kind)
 	d.message(e, kind)
 	return dst, nil
+}
+
+// urOuter is what stands beside a wrapped message.
+type urOuter struct {
+	robot event.Robot
+	topic string // Of MQTT.
+}
+
+// unwrap goes into the payload where a bridge wrapped the message as {topic, payload}, the payload as object, text or base64.
+func (d *urDoc) unwrap() error {
+	kind := d.r.Kind(urPayload)
+	if kind != jsonscan.Object && kind != jsonscan.String {
+		return nil
+	}
+	outer := &urOuter{d.robot(), d.r.Str(urTopic)}
+	if kind == jsonscan.Object {
+		urPlan.ScanValue(d.r.Value(urPayload), d.r)
+	} else if _, ok, err := unwrapString(urPlan, d.r, urPayload); !ok {
+		return err
+	}
+	d.outer = outer
+	return nil
 }
 
 // urKinds are the kinds of message: by the numbers of the interface guide, and by the words bridges use, without case and separators.
@@ -233,9 +266,26 @@ func plainWord(s string) string {
 func (d urDoc) common(e *event.Event, rec *event.Record, kind string) {
 	e.ClassUID, e.ActivityID, e.SeverityID = event.ClassRobotState, stateLog, 1
 	urProduct(e, kind)
-	b := &event.Robot{Vendor: "Universal Robots", Model: d.text(urModel), Name: d.text(urRobot)}
+	b := new(d.robot())
+	if d.outer != nil && urNameless(b) {
+		*b = d.outer.robot
+	}
+	if urNameless(b) {
+		b.Name = d.carrier(rec)
+	}
+	b.Vendor = "Universal Robots"
 	e.Robot = b
-	b.Serial = d.text(urSerial)
+	urIdentify(b)
+	d.time(e, rec)
+	if kind != "state" && kind != "dashboard" && d.has(urMicros) {
+		// The controller's count tells messages apart; with it a repeated one has the same id.
+		e.Envelope.ID = event.NewID("universal_robots", b.UID, kind, d.text(urMicros), d.text(urCode), d.text(urArgument), d.text(urTitle), d.text(urText))
+	}
+}
+
+// robot is what the object says of the robot.
+func (d urDoc) robot() event.Robot {
+	b := event.Robot{Model: d.text(urModel), Name: d.text(urRobot), Serial: d.text(urSerial)}
 	if b.Serial == "" {
 		b.Serial = d.text(urSerialNumber)
 	}
@@ -247,12 +297,21 @@ func (d urDoc) common(e *event.Event, rec *event.Record, kind string) {
 			b.Hostname = strings.ToLower(host)
 		}
 	}
-	urIdentify(b)
-	d.time(e, rec)
-	if kind != "state" && kind != "dashboard" && d.has(urMicros) {
-		// The controller's count tells messages apart; with it a repeated one has the same id.
-		e.Envelope.ID = event.NewID("universal_robots", b.UID, kind, d.text(urMicros), d.text(urCode), d.text(urArgument), d.text(urTitle), d.text(urText))
+	return b
+}
+
+func urNameless(b *event.Robot) bool {
+	return b.Serial == "" && b.Name == "" && b.Hostname == "" && b.IP == ""
+}
+
+// carrier is the robot by the MQTT topic beside the message, else by the transport.
+func (d urDoc) carrier(rec *event.Record) string {
+	if d.outer != nil && strings.IndexByte(d.outer.topic, '/') >= 0 {
+		if name := robotLevel(d.outer.topic, '/'); name != "" {
+			return name
+		}
 	}
+	return carrierName(rec)
 }
 
 func urProduct(e *event.Event, kind string) {

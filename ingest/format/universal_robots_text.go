@@ -37,7 +37,7 @@ func appendURLine(dst []event.Event, rec *event.Record) ([]event.Event, error) {
 		}
 	}
 	if e.Robot.Hostname == "" && e.Robot.IP == "" {
-		e.Robot.Name = clip(textOf(rec.Key), 128)
+		e.Robot.Name = carrierName(rec)
 	}
 	urIdentify(e.Robot)
 	if line.stamp != "" {

@@ -15,8 +15,9 @@ func vda5050() Format {
 		Classes: []string{
 			"inventory_info.collect", "robot_control", "robot_state.connection_state", "robot_state.fault", "robot_state.state_report",
 		},
-		Doc: "MQTT messages of VDA 5050 1.1 to 3.0, one JSON object each, plain or inside a bridge's {topic, payload}. The topic may also come as record " +
-			"key or in a header whose name ends in topic; without one the message is told by its keys. A state gives a state report and a fault " +
+		Doc: "MQTT messages of VDA 5050 1.1 to 3.0, one JSON object each, plain or inside a bridge's {topic, payload}, the payload as object, text or " +
+			"base64. The topic may also come as record key, in a header whose name ends in topic or as the name of the Kafka topic; without one the " +
+			"message is told by its keys. A state gives a state report and a fault " +
 			"per error, an order a dispatch and a control event per action, instant actions a control event each, a factsheet an inventory " +
 			"event. Optional fields may be null. Deviations from the schema set the schema-odd flag and lose nothing.",
 		Framing:  JSONValues,
@@ -106,14 +107,14 @@ var vdaPlan = jsonscan.Compile([]string{
 
 // vdaMessage is one message with what its topic says.
 type vdaMessage struct {
-	r     *jsonscan.Result
-	rec   *event.Record
-	topic vdaTopic
-	kind  string // Topic the message is of.
-	uid   string // manufacturer/serialNumber.
-	start int    // Where its events begin in dst.
-	// secrets are the places in the record that must not be kept.
-	secrets [][]byte
+	r       *jsonscan.Result
+	rec     *event.Record
+	topic   vdaTopic
+	kind    string // Topic the message is of.
+	uid     string // manufacturer/serialNumber.
+	start   int    // Where its events begin in dst.
+	inside  wrapped
+	secrets [][]byte // What must not be kept, as it stands in the message.
 }
 
 func appendVDA5050(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
@@ -135,25 +136,30 @@ func appendVDA5050(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Ev
 		}
 	}
 	dst = m.append(s, dst)
-	redactEvents(dst[m.start:], rec, m.secrets)
+	m.inside.redact(dst[m.start:], rec, m.secrets)
 	return dst, nil
 }
 
-// vdaRecordTopic is the MQTT topic the record came by, where a bridge kept it: in a header, or as the record's key.
+// vdaRecordTopic is the MQTT topic the record came by, where a bridge kept it: in a header, as the record's key, or as the name of the Kafka topic.
 func vdaRecordTopic(rec *event.Record) vdaTopic {
-	for _, h := range rec.Headers {
-		if len(h.Key) >= len("topic") && strings.EqualFold(h.Key[len(h.Key)-len("topic"):], "topic") {
-			if t, ok := vdaTopicOf(textOf(h.Value)); ok {
-				return t
-			}
+	for i := range rec.Headers {
+		h := &rec.Headers[i]
+		if !topicHeader(h.Key) {
+			continue
+		}
+		if t, ok := vdaTopicOf(keyText(h.Value)); ok {
+			return t
 		}
 	}
-	t, _ := vdaTopicOf(textOf(rec.Key))
+	if t, ok := vdaTopicOf(keyText(rec.Key)); ok {
+		return t
+	}
+	t, _ := vdaTopicOf(kafkaTopic(rec.Position.Source))
 	return t
 }
 
 // unwrap goes into the payload where a bridge wrapped the message as {topic, payload}.
-func (m *vdaMessage) unwrap() error {
+func (m *vdaMessage) unwrap() (err error) {
 	r := m.r
 	if t, ok := vdaTopicOf(r.Str(vdTopic)); ok {
 		m.topic = t
@@ -162,11 +168,12 @@ func (m *vdaMessage) unwrap() error {
 	case jsonscan.Object:
 		vdaPlan.ScanValue(r.Value(vdPayload), r)
 	case jsonscan.String:
-		if err := vdaPlan.ScanString(r.Str(vdPayload), r); err != nil {
-			return Rejectf("json_payload", "the payload is not one strict JSON document: %s", err.Error())
+		var ok bool
+		if m.inside, ok, err = unwrapString(vdaPlan, r, vdPayload); err == nil && !ok {
+			err = Rejectf("json_payload", "the payload is text, but neither a JSON object nor one in base64")
 		}
 	}
-	return nil
+	return err
 }
 
 // kindByKeys tells a message by the fields that only it has, be they null.

@@ -383,7 +383,7 @@ func (c *Consumer) Status() []PartitionStatus {
 		for _, p := range s.order {
 			out = append(out, PartitionStatus{
 				Source: p.name, Topic: p.at.topic, Partition: p.at.partition, Generation: p.generation, Owned: p.claim != nil,
-				Next: p.next, Durable: p.durable, High: p.high, Lost: p.lost, Answered: p.polled, Trouble: p.trouble, Reader: p.stats,
+				Next: p.next, Durable: p.durable, High: p.high, Lost: p.lost, Answered: p.polled, Trouble: cmp.Or(p.trouble, p.stats.Failing), Reader: p.stats,
 			})
 		}
 	}

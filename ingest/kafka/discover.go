@@ -84,7 +84,8 @@ type lookout struct {
 	cluster *Cluster
 	matcher matcher
 	log     *slog.Logger
-	missing string // what was said to be missing last
+	missing string            // what was said to be missing last
+	trouble func(what string) // as of hooks; nil: nobody
 }
 
 // look lists the topics to read. A topic whose partitions cannot be told is an error: half a view would make the group give partitions up.
@@ -174,6 +175,9 @@ func (l *lookout) await(ctx context.Context, every time.Duration) (view, error) 
 		if err != nil && err.Error() != said {
 			said = err.Error()
 			l.log.Warn("topics cannot be listed; trying again", "err", err)
+			if l.trouble != nil {
+				l.trouble(said + ": trying again")
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -57,7 +57,7 @@ func (c *Cluster) consume(ctx context.Context, set GroupSettings, own func(conte
 		return errors.New("kafka: the consumer group has no name: set kafka.group")
 	}
 	g := &group{cluster: c, set: set.withDefaults(), own: own, hooks: h, log: c.log.With("group", set.Group)}
-	g.lookout = &lookout{cluster: c, matcher: m, log: g.log}
+	g.lookout = &lookout{cluster: c, matcher: m, log: g.log, trouble: h.trouble}
 	g.balancer = &sticky{seen: func() view { return *g.seen.Load() }}
 	for {
 		if err := g.enter(ctx); err != nil || ctx.Err() != nil {

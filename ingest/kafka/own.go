@@ -122,6 +122,9 @@ func (c *Consumer) begin(ctx context.Context, p *part, claim *Claim) (int64, err
 func (c *Consumer) known(ctx context.Context, p *part, claim *Claim) (int64, error) {
 	c.mu.Lock()
 	next, virgin := p.next, p.virgin
+	if !c.set.Solo { // What was handed out and not durable when the partition was given up may have been thrown away.
+		next = p.durable
+	}
 	c.mu.Unlock()
 	if next >= 0 {
 		return max(next, claim.Committed), nil
@@ -203,7 +206,7 @@ func (c *Consumer) read(ctx context.Context, p *part, claim *Claim, r *Reader) e
 		if r.Offset() >= r.High() {
 			share = min(size, smallFetch)
 		}
-		if err := c.budget.take(ctx, share); err != nil {
+		if err := c.room(ctx, p, share); err != nil {
 			return err
 		}
 		messages, err := r.Read(ctx, nil, pollWait)
@@ -221,6 +224,24 @@ func (c *Consumer) read(ctx context.Context, p *part, claim *Claim, r *Reader) e
 		}
 		fetches = stats.Fetches
 	}
+}
+
+// room takes bytes of the budget. While that takes long, because nobody takes what was fetched, it goes on finding out how far behind we are.
+func (c *Consumer) room(ctx context.Context, p *part, bytes int) error {
+	waiting, served := context.WithCancel(ctx)
+	defer served()
+	look := time.AfterFunc(patience, func() {
+		for waiting.Err() == nil {
+			if _, high, err := c.cluster.Offsets(waiting, p.at.topic, p.at.partition); err == nil {
+				c.mu.Lock()
+				p.high = max(p.high, high)
+				c.mu.Unlock()
+			}
+			pause(waiting, patience)
+		}
+	})
+	defer look.Stop()
+	return c.budget.take(ctx, bytes)
 }
 
 // put queues a chunk, and reports whether the partition is still ours.
@@ -244,13 +265,12 @@ func (c *Consumer) put(x *chunk, high int64, stats Stats, answered bool) bool {
 	case p.held == 0:
 		p.next = x.next // Offsets without records, such as markers of transactions.
 	default:
-		last := slices.IndexFunc(s.queue, func(y *chunk) bool { return y.part == p })
-		for i := last + 1; i < len(s.queue); i++ {
-			if s.queue[i].part == p {
-				last = i
+		for _, y := range slices.Backward(s.queue) {
+			if y.part == p {
+				y.next = x.next
+				break
 			}
 		}
-		s.queue[last].next = x.next
 	}
 	return true
 }

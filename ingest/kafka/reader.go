@@ -62,6 +62,7 @@ type Stats struct {
 	Gaps       int64 // Times the watchdog stepped over offsets that never came.
 	Stepped    int64 // Offsets stepped over that way.
 	Reconnects int64
+	Failing    string // Why fetches fail at present; "": they do not.
 }
 
 // Bounds of one Read, so that a few well packed batches cannot fill the memory: it stops behind the first message beyond either.
@@ -107,6 +108,7 @@ type Reader struct {
 	backoff *backoff.ExponentialBackOff
 	resume  time.Time // Not before it is the next attempt made.
 	trouble time.Time // Since when the partition cannot be read; zero: it can.
+	failing string    // Why.
 	stall   time.Time // Since when there is no progress though there should be; zero: there is.
 	sick    bool      // That has been logged.
 }
@@ -314,6 +316,7 @@ func (r *Reader) First() int64 { return r.first }
 // Stats gives the counts so far.
 func (r *Reader) Stats() Stats {
 	s, d := r.stats, r.decoder.stats
+	s.Failing = r.failing
 	s.Messages, s.Faults, s.Control, s.Aborted, s.Emptied, s.Rereads = d.Messages, d.Faults, d.Control, d.Aborted, d.Emptied, d.Rereads
 	return s
 }

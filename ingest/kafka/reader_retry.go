@@ -19,6 +19,7 @@ func (r *Reader) fail(ctx context.Context, err error) error {
 	if final(err) {
 		return fmt.Errorf("topic %s partition %d: %w", r.topic, r.partition, err)
 	}
+	r.failing = err.Error()
 	if r.trouble.IsZero() {
 		r.trouble = now
 		r.log.Warn("kafka partition cannot be read, trying again", "offset", r.decoder.next, "error", err)
@@ -32,7 +33,7 @@ func (r *Reader) well() {
 		return
 	}
 	r.log.Info("kafka partition is read again", "offset", r.decoder.next, "after", time.Since(r.trouble).Round(time.Millisecond))
-	r.trouble, r.resume = time.Time{}, time.Time{}
+	r.trouble, r.resume, r.failing = time.Time{}, time.Time{}, ""
 	r.backoff.Reset()
 }
 

@@ -175,19 +175,24 @@ func (s *Source) Ends() []event.End {
 			continue
 		}
 		drained := p.claim != nil && p.held == 0 && p.high >= 0 && p.next >= p.high && time.Since(p.polled) < fresh
-		out = append(out, event.End{Source: p.name, Partition: p.at.partition, Offset: p.next, Drained: drained})
+		e := event.End{Source: p.name, Partition: p.at.partition, Offset: p.next, Drained: drained}
+		if !c.set.Solo {
+			e.Generation = p.generation
+		}
+		out = append(out, e)
 	}
 	return out
 }
 
-// Commit implements ingest.Source. What is said of a partition that has gone to another member is ignored: its log is the other's.
+// Commit implements ingest.Source. What was handed out in an earlier generation does not count where others read the partition, too: by the time
+// it was handled the partition may not have been ours, and then nothing of it was kept.
 func (s *Source) Commit(_ context.Context, ends []event.End) error {
 	c := s.consumer
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range ends {
 		p := s.byPosition[event.Position{Source: e.Source, Partition: e.Partition}]
-		if p == nil || e.Offset <= p.durable {
+		if p == nil || e.Offset <= p.durable || !c.set.Solo && (p.claim == nil || e.Generation != p.generation) {
 			continue
 		}
 		p.durable = e.Offset

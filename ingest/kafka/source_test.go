@@ -398,6 +398,39 @@ func TestABrokerThatIsAwayIsWaitedForAndNothingIsLost(t *testing.T) {
 	})
 }
 
+func TestWhatADeadMemberHadIsReadByTheOthersFromWhereItHadCommitted(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("logs", 4)
+		for p := range int32(4) {
+			w.send("logs", p, 0, 300)
+		}
+		w.lag = 50 * time.Millisecond
+		a, b := w.join(settings(logs)), w.join(settings(logs))
+		a.slow(20)
+		w.until("both read", func() bool {
+			by := map[*member]bool{}
+			for _, r := range w.records() {
+				by[r.by] = true
+			}
+			return by[a] && by[b]
+		})
+		a.wire.sever(true)
+		a.pause(true)
+		w.until("all partitions are read to their end", func() bool {
+			return cmp.Equal(map[int32]int64{0: 300, 1: 300, 2: 300, 3: 300}, w.committed("logs"))
+		})
+		for p, list := range w.values() {
+			seen := map[string]bool{}
+			for _, v := range list {
+				seen[v] = true
+			}
+			if len(seen) != 300 {
+				t.Errorf("%s: %d different records", p, len(seen))
+			}
+		}
+	})
+}
+
 func TestAPartitionIsNotCalledDrainedWhileItsFetchesAreNotAnswered(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.topic("logs", 1)

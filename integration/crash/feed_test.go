@@ -141,7 +141,7 @@ func bastion(r *rand.Rand, lines int) []byte {
 	return text.Bytes()
 }
 
-// guestRules are about the guests: a count and an absence.
+// guestRules are about guests, a count and an absence, and about visitors, of whom each is told at once.
 const guestRules = `id: t-0101
 version: 1
 title: A guest is refused three times
@@ -193,6 +193,27 @@ tests:
     events:
       - {at: 0m, class: authentication.logon, status: Failure, user: {name: guest1}}
       - {at: 5m, class: authentication.logon, status: Success, user: {name: guest1}}
+    fires: []
+---
+id: t-0103
+version: 1
+title: A visitor is refused
+description: For tests.
+severity: high
+match:
+  event:
+    id: refused
+    class: authentication.logon
+    where: status == "Failure" and user.name startsWith "visitor"
+    bind: {person: user}
+tests:
+  - name: it fires
+    events:
+      - {at: 0m, class: authentication.logon, status: Failure, user: {name: visitor1}}
+    fires: [{at: 0m, vars: {person: visitor1}}]
+  - name: it stays silent
+    events:
+      - {at: 0m, class: authentication.logon, status: Success, user: {name: visitor1}}
     fires: []
 `
 

@@ -20,7 +20,7 @@ import (
 
 // member is a child process that runs a role.
 type member struct {
-	t     testing.TB
+	t     *testing.T
 	name  string // Such as ingest-2; a member that is started again keeps it.
 	role  app.Role
 	cmd   *exec.Cmd
@@ -33,7 +33,7 @@ type member struct {
 }
 
 // launch starts a member and does not wait for it.
-func launch(t testing.TB, name string, role app.Role, config string, ahead time.Duration) *member {
+func launch(t *testing.T, name string, role app.Role, config string, ahead time.Duration) *member {
 	t.Helper()
 	self, err := os.Executable()
 	must(t, err)
@@ -74,6 +74,15 @@ func (m *member) await() *member {
 		m.t.Fatalf("%s is not ready after %v\n%s", m.name, patience, m.log)
 	}
 	return m
+}
+
+// isReady reports whether the member answers, without waiting.
+func (m *member) isReady() bool {
+	if m.url == "" && len(m.ready) == 0 {
+		return false
+	}
+	m.await()
+	return true
 }
 
 // kill is kill -9. It may be called again.

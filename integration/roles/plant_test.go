@@ -61,8 +61,8 @@ func newPlant(t testing.TB, copies, partitions int) *plant {
 			}
 			s.lines = append(s.lines, l)
 		}
-		for range 2 * partitions { // Each partition says at last that the night is over.
-			s.lines = append(s.lines, morning(last))
+		for i := range 2 * partitions { // Each partition says at last that the night is over.
+			s.lines = append(s.lines, morning(last, i))
 		}
 		p.streams = append(p.streams, s)
 	}
@@ -117,6 +117,7 @@ func rename(k int) *strings.Replacer {
 		"cobot-03", n("cobot-3%02d"), "20235500103", n("202355%05d"), "ur-cell-3", n("ur-cell-3%02d"),
 		"cobot-02", n("cobot-2%02d"), "20195500102", n("201956%05d"), "ur-cell-2", n("ur-cell-2%02d"),
 		"0A140007000004D2", n("0A14000700%06X"), "91d2f7c4", n("91d2%04x"), "CA7", n("CB%02x"), "102Mq7", n("10%02xMq7"), "6a1f0a52", n("6a1f%04x"),
+		"000090471", n("0%03d90471"), "000999312", n("0%03d99312"), "18902333488", n("1890%03d3488"),
 	)
 }
 
@@ -135,10 +136,11 @@ func clock(line []byte) string {
 	return utc(word, line[at[1]:])
 }
 
-// morning is a line as it would be said after the night.
-func morning(line []byte) []byte {
-	line = day.ReplaceAllFunc(line, func(m []byte) []byte { return append([]byte("2026-11-21"), string(m[10])+"09:30:00"...) })
-	return cefDay.ReplaceAll(line, []byte("${1}=1795249800000"))
+// morning is a line as it would be said after the night, and an event of its own.
+func morning(line []byte, i int) []byte {
+	line = bytes.Replace(line, []byte("-77aa-"), fmt.Appendf(nil, "-77b%d-", i), 1)
+	line = day.ReplaceAllFunc(line, func(m []byte) []byte { return fmt.Appendf(nil, "2026-11-21%c09:3%d:00", m[10], i) })
+	return cefDay.ReplaceAll(line, fmt.Appendf(nil, "${1}=17952498%d0000", i))
 }
 
 // utc is a time of a log as one that compares.

@@ -68,22 +68,21 @@ func newStage(t *testing.T) *stage {
 // run is one installation: a database, a consumer group, topics between the roles, and the members that work on them.
 type run struct {
 	*stage
-	t        *testing.T
-	name     string
-	topics   string // Prefix of the sources' topics.
-	dir      string
-	cfg      app.Config
-	config   string
-	hook     *receiver
-	members  []*member
-	started  map[app.Role]int
-	produced map[string]int // Records by topic.
+	t       *testing.T
+	name    string
+	dir     string
+	cfg     app.Config
+	config  string
+	hook    *receiver
+	members []*member
+	started map[app.Role]int
+	touched string // The incident that an analyst acted on; "": none.
 }
 
-// newRun makes an installation that reads the topics with a prefix; several may read the same. adapt may change the configuration.
-func (s *stage) newRun(t *testing.T, name, topics string, p *plant, adapt func(*app.Config)) *run {
+// newRun makes an installation. Its name is that of its group and the prefix of its topics. adapt may change the configuration.
+func (s *stage) newRun(t *testing.T, name string, p *plant, adapt func(*app.Config)) *run {
 	t.Helper()
-	r := &run{stage: s, t: t, name: name, topics: topics, dir: t.TempDir(), hook: newReceiver(t), started: map[app.Role]int{}, produced: map[string]int{}}
+	r := &run{stage: s, t: t, name: name, dir: t.TempDir(), hook: newReceiver(t), started: map[app.Role]int{}}
 	cfg := app.DefaultConfig()
 	cfg.Kafka.Brokers, cfg.Kafka.Group, cfg.Kafka.Session = []string{s.broker.Addr()}, name, session
 	cfg.Relay = app.RelayConfig{Prefix: name, Partitions: hitsPartitions, Replication: 1}
@@ -98,7 +97,7 @@ func (s *stage) newRun(t *testing.T, name, topics string, p *plant, adapt func(*
 	must(t, app.ScenarioTables(&cfg.Enrich, scenarios.All()[0].Tables, r.dir))
 	cfg.Enrich.Assets, cfg.Enrich.Identities = r.file("assets.csv", p.assets), r.file("identities.yaml", p.people)
 	for _, x := range p.streams {
-		cfg.Sources = append(cfg.Sources, app.SourceConfig{Name: x.name, Format: x.format, Topic: topics + "." + x.name, Site: "werk-1", Timezone: "Europe/Berlin"})
+		cfg.Sources = append(cfg.Sources, app.SourceConfig{Name: x.name, Format: x.format, Topic: name + "." + x.name, Site: "werk-1", Timezone: "Europe/Berlin"})
 	}
 	cfg.Triage.Poll = 100 * time.Millisecond
 	cfg.Triage.Retry = slices.Repeat([]time.Duration{200 * time.Millisecond}, 50)
@@ -142,15 +141,21 @@ func (s *stage) makeTopics(prefix string, p *plant, partitions int) {
 func (r *run) join(role app.Role, n int) (out []*member) {
 	r.t.Helper()
 	for range n {
-		r.started[role]++
-		m := launch(r.t, fmt.Sprintf("%s-%d", role, r.started[role]), role, r.config, r.ahead)
-		r.members = append(r.members, m)
-		out = append(out, m)
+		out = append(out, r.begin(role))
 	}
 	for _, m := range out {
 		m.await()
 	}
 	return out
+}
+
+// begin starts a member and does not wait for it.
+func (r *run) begin(role app.Role) *member {
+	r.t.Helper()
+	r.started[role]++
+	m := launch(r.t, fmt.Sprintf("%s-%d", role, r.started[role]), role, r.config, r.ahead)
+	r.members = append(r.members, m)
+	return m
 }
 
 // again starts a member anew under its name and does not wait for it.
@@ -183,13 +188,15 @@ func (r *run) leave() {
 // say sends records of a stream: those from one index to another.
 func (r *run) say(s *stream, from, to, partitions int) {
 	r.t.Helper()
-	topic := r.topics + "." + s.name
+	topic := r.name + "." + s.name
 	records := make([]*kgo.Record, 0, to-from)
 	for i := from; i < to; i++ {
 		records = append(records, &kgo.Record{Topic: topic, Partition: int32(i % partitions), Value: s.lines[i]})
 	}
+	if len(records) == 0 {
+		return
+	}
 	must(r.t, r.producer.ProduceSync(r.t.Context(), records...).FirstErr())
-	r.produced[topic] = to
 }
 
 // teach sends the streams of teachers and waits until every ingest member knows what they taught.
@@ -199,7 +206,7 @@ func (r *run) teach(p *plant) {
 	for i := range p.streams {
 		if s := &p.streams[i]; s.teaches() {
 			r.say(s, 0, len(s.lines), partitions)
-			topics = append(topics, r.topics+"."+s.name)
+			topics = append(topics, r.name+"."+s.name)
 		}
 	}
 	r.learned(topics)
@@ -319,5 +326,15 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// sayAll sends all streams but those of teachers.
+func (r *run) sayAll(p *plant) {
+	r.t.Helper()
+	for i := range p.streams {
+		if s := &p.streams[i]; !s.teaches() {
+			r.say(s, 0, len(s.lines), partitions)
+		}
 	}
 }

@@ -1,0 +1,69 @@
+package load_test
+
+import (
+	"fmt"
+	"time"
+)
+
+// report says what was measured.
+func (r *run) report() {
+	w, p := r.watch, r.progress()
+	first, last := w.all[0], w.last
+	seconds := last.at.Sub(first.at).Seconds()
+	handled := last.metrics.handled() - first.metrics.handled()
+	r.printf("\n%d records of %.0f bytes in the mean were produced, %d handled in %.1f s: %.0f events/s; the producer's longest pause was %v",
+		p.Records, float64(p.Bytes)/float64(max(p.Records, 1)), handled, seconds, float64(handled)/seconds, p.Pause.Round(time.Millisecond))
+	for i, name := range watchedNames {
+		r.printf("%-9s %6.1f µs/event of CPU, %3.0f %% of a core; memory %4d MiB at the end, %4d at most%s", name,
+			(last.used[i].cpu-first.used[i].cpu).Seconds()*1e6/float64(max(handled, 1)), 100*(last.used[i].cpu-first.used[i].cpu).Seconds()/seconds,
+			w.lastRSS(i)>>20, last.used[i].peak>>20, w.slope(i))
+	}
+	r.latencies("produce → recorded", &r.recorded, time.Time{})
+	r.latencies("produce → stream", &r.streamed, time.Time{})
+	if settled := r.began.Add(10 * time.Second); r.duration >= time.Minute {
+		r.latencies("  after 10 s", &r.streamed, settled)
+	}
+}
+
+func (r *run) latencies(what string, l *latencies, since time.Time) {
+	d := l.sorted(since)
+	ms := func(q float64) time.Duration { return quantile(d, q).Round(time.Millisecond) }
+	r.printf("%-20s p50 %v, p90 %v, p99 %v, max %v of %d probes", what, ms(0.5), ms(0.9), ms(0.99), ms(1), len(d))
+}
+
+// lastRSS is the memory when the last record had been produced: the processes end one after the other.
+func (w *watch) lastRSS(who int) (rss int64) {
+	for i := range w.all {
+		if n := w.all[i].used[who].rss; n > 0 {
+			rss = n
+		}
+	}
+	return rss
+}
+
+// slope is how memory grows over the second half of the run, by least squares; "" where there is too little to tell.
+func (w *watch) slope(who int) string {
+	const least = 30
+	var x, y []float64
+	for i := len(w.all) / 2; i < len(w.all); i++ {
+		if n := w.all[i].used[who].rss; n > 0 {
+			x, y = append(x, w.all[i].at.Sub(w.all[0].at).Minutes()), append(y, float64(n)/(1<<20))
+		}
+	}
+	if len(x) < least {
+		return ""
+	}
+	return fmt.Sprintf(", %+.1f MiB a minute over the second half", leastSquares(x, y))
+}
+
+func leastSquares(x, y []float64) (slope float64) {
+	var mx, my float64
+	for i := range x {
+		mx, my = mx+x[i]/float64(len(x)), my+y[i]/float64(len(x))
+	}
+	var over, under float64
+	for i := range x {
+		over, under = over+(x[i]-mx)*(y[i]-my), under+(x[i]-mx)*(x[i]-mx)
+	}
+	return over / max(under, 1e-9)
+}
