@@ -7,10 +7,10 @@ FUZZTIME ?= 15s
 BENCHTIME ?= 1s
 INTEGRATION_TIMEOUT ?= 20m
 
-.PHONY: help build demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration deploy-check clean
+.PHONY: help build demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check clean
 
 help: ## Show this help
-	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/tocsin
 	@mkdir -p bin
@@ -32,6 +32,9 @@ kafka: ## Fetch Apache Kafka for the integration tests (needs Java and Maven)
 integration: ## Tests against a real Apache Kafka (skipped where Java or Maven is missing; required with CI=true)
 	@$(GO) run ./integration/broker/fetch || true
 	TOCSIN_INTEGRATION=1 $(GO) test ./integration/... -p 1 -count=1 -v -timeout $(INTEGRATION_TIMEOUT)
+
+integration-long: ## The same, disturbed for minutes where `integration` takes seconds
+	TOCSIN_LONG=1 $(MAKE) --no-print-directory integration INTEGRATION_TIMEOUT=120m
 
 race: ## The packages with goroutines, under the race detector
 	$(GO) test -race ./ingest/... ./store/... ./triage/... ./console/... ./app/...

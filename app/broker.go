@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -12,26 +13,22 @@ import (
 	"github.com/tocsin-siem/tocsin/relay"
 )
 
-// client is the configuration as the Kafka package has it.
-func (c KafkaConfig) client() (kafka.Config, error) {
+// with is the configuration as the Kafka package has it.
+func (c KafkaConfig) with(password string) kafka.Config {
 	k := kafka.DefaultConfig()
 	k.Brokers, k.MaxBatch = c.Brokers, c.Batch
 	k.TLS = kafka.TLS{Enabled: c.TLS.Enabled, CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key, ServerName: c.TLS.ServerName}
-	password, err := c.SASL.Password.Value()
-	if err != nil {
-		return k, err
-	}
 	k.SASL = kafka.SASL{Mechanism: c.SASL.Mechanism, Username: c.SASL.Username, Password: password}
-	return k, nil
+	return k
 }
 
 // ConnectKafka makes the client of the configured brokers. It opens no connection yet.
 func ConnectKafka(c KafkaConfig, log *slog.Logger) (*kafka.Cluster, error) {
-	k, err := c.client()
+	password, err := c.SASL.Password.Value()
 	if err != nil {
-		return nil, errors.Join(errors.New("kafka.sasl.password"), err)
+		return nil, fmt.Errorf("kafka.sasl.password: %w", err)
 	}
-	return kafka.Connect(k, log.With("component", "kafka"))
+	return kafka.Connect(c.with(password), log.With("component", "kafka"))
 }
 
 // registryClient makes the client of the schema registry.
@@ -40,7 +37,7 @@ func registryClient(c RegistryConfig, log *slog.Logger) (*registry.Client, error
 	r.URL, r.Username, r.CA = c.URL, c.Username, c.CA
 	var err error
 	if r.Password, err = c.Password.Value(); err != nil {
-		return nil, errors.Join(errors.New("kafka.registry.password"), err)
+		return nil, fmt.Errorf("kafka.registry.password: %w", err)
 	}
 	return registry.New(r, log.With("component", "registry"))
 }

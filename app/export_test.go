@@ -17,3 +17,6 @@ func (c *Core) BindingState() []byte { return c.Enricher.enricher.Bindings().App
 func (c *Core) Relearn(b *event.Batch) error {
 	return c.Enricher.enricher.Bindings().Relearn(b.Learned)
 }
+
+// Beside is beside.
+var Beside = beside

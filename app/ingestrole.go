@@ -1,9 +1,9 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -107,24 +107,31 @@ func (s *Service) tick(ctx context.Context, sender *relay.Sender) error {
 	}
 }
 
-// beside runs work, and others until it has ended. The first error ends all.
+// beside runs work, and others until it has ended. The first error ends all; where it is that of another, work's own word that it was stopped
+// does not hide it.
 func beside(ctx context.Context, work func(context.Context) error, others ...func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, len(others))
 	var wg sync.WaitGroup
 	for _, run := range others {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
-				cancel(err)
+				failed <- err
+				cancel()
 			}
 		})
 	}
 	err := work(ctx)
-	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil && cause != ctx.Err() {
-		err = cmp.Or(err, cause)
-	}
-	cancel(nil)
+	cancel()
 	wg.Wait()
+	select {
+	case first := <-failed:
+		if err == nil || errors.Is(err, context.Canceled) {
+			return first
+		}
+	default:
+	}
 	return err
 }
 

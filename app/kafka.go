@@ -77,8 +77,12 @@ func (c KafkaConfig) validate(all *Config) error {
 	if c.Session < 6*time.Second || c.Session > 5*time.Minute {
 		errs = append(errs, fmt.Errorf("kafka.session: %v is out of range; use 6s to 5m", c.Session))
 	}
-	if c.Batch < 1<<20 || c.Batch > 1<<30 {
-		errs = append(errs, fmt.Errorf("kafka.max_batch: %d is out of range; use 1048576 to 1073741824", c.Batch))
+	if len(c.Brokers) > 0 {
+		stand := "" // For the password, which only those who connect read.
+		if c.SASL.Mechanism != "" {
+			stand = "set"
+		}
+		errs = append(errs, c.with(stand).Validate())
 	}
 	for i := range all.Sources {
 		if s := &all.Sources[i]; c.DeadLetter != "" && (s.Topic == c.DeadLetter || s.Topics != "" && matches(s.Topics, c.DeadLetter)) {

@@ -76,7 +76,7 @@ func (s *Service) kafkaChecks() []console.Check {
 	}
 	group := console.Check{Name: "kafka", Good: true, Detail: "in group " + s.cfg.Kafka.Group}
 	if t := s.consumer.Trouble(); t != "" {
-		group.Good, group.Detail = false, t+"; nothing is lost: the records stay with the brokers"
+		group.Good, group.Detail = false, "not in group "+s.cfg.Kafka.Group+": "+t+"; nothing is lost: the records stay with the brokers"
 	}
 	out := []console.Check{group}
 	for _, r := range readings(s.consumer.Status()) {
@@ -85,11 +85,25 @@ func (s *Service) kafkaChecks() []console.Check {
 	if s.registry != nil {
 		c := console.Check{Name: "schema registry", Good: true, Detail: s.cfg.Kafka.Registry.URL}
 		if err := s.registry.Err(); err != nil {
-			c.Good, c.Detail = false, err.Error()+"; nothing is lost: sources that need it wait"
+			c.Good, c.Detail = false, err.Error()+"; nothing is lost: sources that need a new schema wait"+waiting(s.schooled)
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// waiting names those of the sources that wait for schemas now.
+func waiting(sources []*schooled) string {
+	var names []string
+	for _, x := range sources {
+		if n := x.waiting.Load(); n > 0 {
+			names = append(names, fmt.Sprintf("%s (%s in hand)", x.name, Count(int(n), "record")))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", now " + strings.Join(names, ", ")
 }
 
 // roleChecks tells how correlating and triage go where they are roles of their own.

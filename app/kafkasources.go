@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -32,9 +33,9 @@ func (s *Service) connect() error {
 }
 
 // consume makes the consumer of all sources with topics; nil if there is none. from says where the log ends, if there is one.
-func (s *Service) consume(ctx context.Context, from func(string, int32) (int64, bool)) (*kafka.Consumer, error) {
+func (s *Service) consume(ctx context.Context, from func(string, int32) (event.End, bool)) (*kafka.Consumer, error) {
 	set := kafka.ConsumerSettings{
-		Group: s.cfg.Kafka.Group, Session: s.cfg.Kafka.Session, From: from, Solo: s.set.Role == RoleAll, Bytes: 2 * s.cfg.Ingest.Bytes, Clock: s.now,
+		Group: s.cfg.Kafka.Group, Session: s.cfg.Kafka.Session, From: from, Solo: s.set.Role == RoleAll, Bytes: s.cfg.Ingest.Bytes, Clock: s.now,
 		Log: s.tel.Log.With("component", "kafka"),
 	}
 	for i := range s.cfg.Sources {
@@ -87,7 +88,9 @@ func (s *Service) topicInput(c *SourceConfig) (ingest.Input, error) {
 		return in, fmt.Errorf("source %s: %w", c.Name, err)
 	}
 	in.Transcoder = t
-	in.Source = &schooled{Source: s.consumer.Source(c.Name), transcoder: t}
+	x := &schooled{Source: s.consumer.Source(c.Name), name: c.Name, transcoder: t}
+	s.schooled = append(s.schooled, x)
+	in.Source = x
 	return in, nil
 }
 
@@ -95,7 +98,9 @@ func (s *Service) topicInput(c *SourceConfig) (ingest.Input, error) {
 // that does not answer holds the source back.
 type schooled struct {
 	*kafka.Source
+	name       string
 	transcoder *registry.Transcoder
+	waiting    atomic.Int64 // Records that were fetched and whose schemas are being looked up.
 }
 
 // Fetch implements ingest.Source.
@@ -105,6 +110,8 @@ func (x *schooled) Fetch(ctx context.Context, dst []event.Record, limit int, wai
 	if err != nil {
 		return dst, err
 	}
+	x.waiting.Store(int64(len(dst) - start))
+	defer x.waiting.Store(0)
 	return dst, x.transcoder.Prepare(ctx, dst[start:])
 }
 
@@ -125,12 +132,12 @@ func (s *Service) withConsumer(ctx context.Context, read func(context.Context) e
 }
 
 // tailEnds finds where the log ends for a partition.
-func tailEnds(ends []event.End) func(source string, partition int32) (int64, bool) {
-	return func(source string, partition int32) (int64, bool) {
+func tailEnds(ends []event.End) func(source string, partition int32) (event.End, bool) {
+	return func(source string, partition int32) (event.End, bool) {
 		i := slices.IndexFunc(ends, func(e event.End) bool { return e.Source == source && e.Partition == partition })
 		if i < 0 {
-			return 0, false
+			return event.End{}, false
 		}
-		return ends[i].Offset, true
+		return ends[i], true
 	}
 }

@@ -70,6 +70,7 @@ type Service struct {
 	lessons    *lessons
 	consumer   *kafka.Consumer  // nil without sources that have topics
 	registry   *registry.Client // nil without sources that need schemas
+	schooled   []*schooled      // Those sources.
 	posts      map[string]http.Handler
 	wake       chan struct{}
 	health     *healthBoard
@@ -100,6 +101,7 @@ func Run(ctx context.Context, cfg Config, set ServiceSettings, after func(contex
 		set.Clock = time.Now
 	}
 	set.Role = cmp.Or(set.Role, RoleAll)
+	boundHeap()
 	if err := cfg.ValidateRole(set.Role); err != nil {
 		return err
 	}

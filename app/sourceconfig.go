@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/ingest/format"
@@ -39,6 +40,9 @@ func (c *Config) validateSources(bad func(key, format string, args ...any)) {
 		key := fmt.Sprintf("sources[%d]", i)
 		if s.Name == "" {
 			bad(key+".name", "give the source a name; it identifies its records for ever")
+		}
+		if strings.ContainsAny(s.Name, "/#") {
+			bad(key+".name", "%q has a slash or #, which stand behind a name for a topic of a pattern and for a topic that was made anew", s.Name)
 		}
 		if seen[s.Name] {
 			bad(key+".name", "two sources are called %q", s.Name)

@@ -24,20 +24,22 @@ type place struct {
 type journal struct {
 	mu       sync.Mutex
 	tails    map[place]int64
+	cookies  map[place]string
 	records  map[place][]event.Record
 	repeated int
 }
 
 func newJournal() *journal {
-	return &journal{tails: map[place]int64{}, records: map[place][]event.Record{}}
+	return &journal{tails: map[place]int64{}, cookies: map[place]string{}, records: map[place][]event.Record{}}
 }
 
 // tail is the settings' From.
-func (j *journal) tail(source string, partition int32) (int64, bool) {
+func (j *journal) tail(source string, partition int32) (event.End, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	at, known := j.tails[place{source, partition}]
-	return at, known
+	at := place{source, partition}
+	next, known := j.tails[at]
+	return event.End{Source: source, Partition: partition, Offset: next, Cookie: j.cookies[at]}, known
 }
 
 func (j *journal) append(records []event.Record, ends []event.End) {
@@ -55,6 +57,7 @@ func (j *journal) append(records []event.Record, ends []event.End) {
 	for _, e := range ends {
 		at := place{e.Source, e.Partition}
 		j.tails[at] = max(j.tails[at], e.Offset)
+		j.cookies[at] = e.Cookie
 	}
 }
 

@@ -43,11 +43,7 @@ func (db *DB) Append(ctx context.Context, e *incident.Entry) error {
 	if err := db.appendRows(ctx, what, e, written); err != nil {
 		return err
 	}
-	if err := db.checkFence(ctx, what); err != nil {
-		return err
-	}
-	db.enc.marker.encode(e, written)
-	if err := db.insertFirm(ctx, what, &db.enc.marker.block, tokenOf(id, "marker", 0)); err != nil {
+	if err := db.appendMarker(ctx, what, e, written); err != nil {
 		return err
 	}
 	db.tail, db.read = id, true
@@ -74,19 +70,11 @@ func (db *DB) appendRows(ctx context.Context, what string, e *incident.Entry, wr
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return db.appendEvents(ctx, what, e.Batch, written) })
 	g.Go(func() error { return db.appendRejects(ctx, what, e.Batch, written) })
-	g.Go(func() error {
-		enc.hits.encode(e.Hits, id, written)
-		enc.notes.encode(e.Notes, id, written)
-		for _, b := range []*block{&enc.hits.block, &enc.notes.block, &enc.actions.block} {
-			if b.rows() == 0 {
-				continue
-			}
-			if err := db.insertFirm(ctx, what, b, tokenOf(id, b.table, 0)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	enc.hits.encode(e.Hits, id, written)
+	enc.notes.encode(e.Notes, id, written)
+	for _, b := range []*block{&enc.hits.block, &enc.notes.block, &enc.actions.block} {
+		g.Go(func() error { return db.insertFirm(ctx, what, b, tokenOf(id, b.table, 0)) })
+	}
 	return g.Wait()
 }
 
@@ -115,6 +103,17 @@ func (db *DB) appendRejects(ctx context.Context, what string, b *event.Batch, wr
 		}
 	}
 	return nil
+}
+
+// appendMarker makes the batch exist, and looks meanwhile whether it may: a marker that comes after the claim of a newer epoch is void, so
+// it does no harm, and one that came before is part of the log, from which the newer process has gone on. Either way this one must end without
+// recording anything of it.
+func (db *DB) appendMarker(ctx context.Context, what string, e *incident.Entry, written uint32) error {
+	db.enc.marker.encode(e, written)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return db.insertFirm(ctx, what, &db.enc.marker.block, tokenOf(e.Batch.ID, "marker", 0)) })
+	g.Go(func() error { return db.checkFence(ctx, what) })
+	return g.Wait()
 }
 
 // checkFence refuses once a newer epoch has begun. A process that passes and is overtaken before its marker is written does no harm: the

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
@@ -17,25 +18,22 @@ import (
 func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incident.Finding, changes []incident.Change) error {
 	what := fmt.Sprintf("record what follows from batch %d/%d", batch.Epoch, batch.Number)
 	written := db.now().UnixMicro()
-	blocks := make([]*block, 0, 4)
-	for _, make := range []func() (*block, error){
-		func() (*block, error) { return findingBlock(batch, findings, written) },
-		func() (*block, error) { return incidentBlock(changes, written) },
-		func() (*block, error) { return changeBlock(changes, written), nil },
-		func() (*block, error) { return recordedBlock(batch, written), nil },
-	} {
-		b, err := make()
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-		blocks = append(blocks, b)
+	found, err := findingBlock(batch, findings, written)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	for _, b := range blocks {
-		if b.rows() == 0 {
-			continue
+	incidents, err := incidentBlock(changes, written)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	// Whoever reads a change reads the incident it is of; and the mark says that all the others are there.
+	for _, together := range [][]*block{{found, incidents}, {changeBlock(changes, written)}, {recordedBlock(batch, written)}} {
+		g, ctx := errgroup.WithContext(ctx)
+		for _, b := range together {
+			// No token: a revision that a newer program renders anew must replace the old row.
+			g.Go(func() error { return db.insertFirm(ctx, what, b, "") })
 		}
-		// No token: a revision that a newer program renders anew must replace the old row.
-		if err := db.insertFirm(ctx, what, b, ""); err != nil {
+		if err := g.Wait(); err != nil {
 			return err
 		}
 	}

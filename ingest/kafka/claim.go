@@ -3,17 +3,11 @@ package kafka
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/findcoordinator"
-	"github.com/segmentio/kafka-go/protocol/heartbeat"
 )
 
 // Claim is our right to read one partition during one generation of the group.
@@ -52,6 +46,7 @@ type session struct {
 // Why a generation ends.
 var (
 	errRebalance = errors.New("the group is being divided anew")
+	errEnded     = errors.New("the group is being divided anew, or its coordinator was lost")
 	errExpelled  = errors.New("the group has gone on without us")
 	errLapsed    = errors.New("no heartbeat got through for the length of a session")
 )
@@ -64,12 +59,14 @@ func (g *group) claims(ctx, ended context.Context, gen *kafka.Generation, all vi
 	}
 	claimed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(ended, func() { cancel(errRebalance) })()
+	defer context.AfterFunc(ended, func() { cancel(errEnded) })()
 	s := &session{
-		group: g, gen: gen, cancel: cancel, began: time.Now(), dirty: make(chan struct{}, 1), next: map[place]int64{}, sent: map[place]int64{}, over: map[place]bool{},
+		group: g, gen: gen, cancel: cancel, began: time.Now(), dirty: make(chan struct{}, 1),
+		next: map[place]int64{}, sent: map[place]int64{}, over: map[place]bool{},
 	}
 	defer s.lease.Store(0)
 	if !s.begin(claimed) {
+		s.reunite(ctx)
 		return quiet(ctx, ctx.Err())
 	}
 	places := placesOf(gen)
@@ -81,8 +78,8 @@ func (g *group) claims(ctx, ended context.Context, gen *kafka.Generation, all vi
 	services.Go(func() { s.heartbeats(serving) })
 	services.Go(func() { s.commits(serving) })
 	services.Go(func() {
-		if _, other := g.lookout.watch(claimed, all, g.set.Discover); other {
-			cancel(errTopics)
+		if err := g.lookout.watch(claimed, all, g.set.Discover); err != nil {
+			cancel(err)
 		}
 	})
 	for topic, list := range gen.Assignments {
@@ -101,7 +98,11 @@ func (g *group) claims(ctx, ended context.Context, gen *kafka.Generation, all vi
 	stop()
 	services.Wait()
 	_ = s.commit() // It has said so.
-	return g.why(ctx, context.Cause(claimed))
+	err := g.why(ctx, context.Cause(claimed))
+	if err == nil {
+		s.reunite(ctx)
+	}
+	return err
 }
 
 // failure is an error of own.
@@ -127,7 +128,7 @@ func (s *session) alive() bool { return int64(time.Since(s.began)) < s.lease.Loa
 func (s *session) begin(ctx context.Context) bool {
 	ctx, enough := context.WithTimeout(ctx, s.group.set.Session)
 	defer enough()
-	p := &pulse{session: s}
+	p := newPulse(s)
 	defer p.close()
 	for ctx.Err() == nil {
 		if p.beat(ctx) == nil {
@@ -140,7 +141,7 @@ func (s *session) begin(ctx context.Context) bool {
 
 // heartbeats keeps the lease: kafka-go sends heartbeats, too, but says nothing of those that get through.
 func (s *session) heartbeats(ctx context.Context) {
-	p := &pulse{session: s}
+	p := newPulse(s)
 	defer p.close()
 	every := s.group.set.Session / 5
 	for ctx.Err() == nil {
@@ -160,145 +161,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
-}
-
-// pulse sends heartbeats over a link of its own to the group's coordinator.
-type pulse struct {
-	session *session
-	link    *link
-}
-
-// beat sends one heartbeat. What the group answers decides about the lease or the session; an error of the network decides nothing.
-func (p *pulse) beat(ctx context.Context) error {
-	s := p.session
-	ctx, enough := context.WithTimeout(ctx, max(s.group.set.Session/3, 100*time.Millisecond))
-	defer enough()
-	if p.link == nil {
-		l, err := s.group.cluster.coordinator(ctx, s.group.set.Group)
-		if err != nil {
-			return err
-		}
-		p.link = l
-	}
-	sent := time.Since(s.began)
-	answer, err := p.link.ask(ctx, &heartbeat.Request{GroupID: s.group.set.Group, GenerationID: s.gen.ID, MemberID: s.gen.MemberID})
-	if err != nil {
-		p.close()
-		return err
-	}
-	switch code := kafka.Error(answer.(*heartbeat.Response).ErrorCode); code {
-	case 0:
-		s.lease.Store(int64(sent + s.group.set.Session))
-		return nil
-	case kafka.RebalanceInProgress: // We are still a member, and the claims may end in good order.
-		s.lease.Store(int64(sent + s.group.set.Session))
-		s.cancel(errRebalance)
-		return nil
-	case kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.FencedInstanceID:
-		s.lease.Store(0)
-		s.cancel(errExpelled)
-		return code
-	default: // The coordinator has moved or is starting.
-		p.close()
-		return code
-	}
-}
-
-func (p *pulse) close() {
-	if p.link != nil {
-		p.link.raw.Close()
-		p.link = nil
-	}
-}
-
-// coordinator opens a link to the coordinator of a group.
-func (c *Cluster) coordinator(ctx context.Context, group string) (*link, error) {
-	l, err := c.anyBroker(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer l.raw.Close()
-	answer, err := l.ask(ctx, &findcoordinator.Request{Key: group})
-	if err != nil {
-		return nil, err
-	}
-	res := answer.(*findcoordinator.Response)
-	if res.ErrorCode != 0 {
-		return nil, fmt.Errorf("coordinator of group %s: %w", group, kafka.Error(res.ErrorCode))
-	}
-	return c.connect(ctx, net.JoinHostPort(res.Host, strconv.Itoa(int(res.Port))))
-}
-
-// note takes an offset to commit.
-func (s *session) note(c *Claim, offset int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := place{c.Topic, c.Partition}
-	if s.over[at] {
-		return
-	}
-	s.next[at] = offset
-	select {
-	case s.dirty <- struct{}{}:
-	default:
-	}
-}
-
-// close ends a claim: what it said so far is committed, what it says later is not.
-func (s *session) close(c *Claim) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.over[place{c.Topic, c.Partition}] = true
-}
-
-// commits sends what claims said, at most as often as the settings allow, until ctx ends. It is the one place that commits, but for the last
-// commit of a generation, which comes after it.
-func (s *session) commits(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.dirty:
-		}
-		if s.commit() != nil {
-			select { // Again, later.
-			case s.dirty <- struct{}{}:
-			default:
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(s.group.set.Commit):
-		}
-	}
-}
-
-// commit sends what is new since the last time, through the generation: the group refuses it from anybody who is no longer part of that.
-func (s *session) commit() error {
-	if !s.alive() {
-		return nil
-	}
-	s.mu.Lock()
-	next := maps.Clone(s.next)
-	maps.DeleteFunc(next, func(at place, offset int64) bool { sent, ok := s.sent[at]; return ok && sent == offset })
-	s.mu.Unlock()
-	if len(next) == 0 {
-		return nil
-	}
-	offsets := map[string]map[int]int64{}
-	for at, offset := range next {
-		if offsets[at.topic] == nil {
-			offsets[at.topic] = map[int]int64{}
-		}
-		offsets[at.topic][int(at.partition)] = offset
-	}
-	if err := s.gen.CommitOffsets(offsets); err != nil {
-		s.group.log.Warn("offsets not committed; nothing is lost by that", "err", err)
-		return err
-	}
-	s.mu.Lock()
-	maps.Copy(s.sent, next)
-	s.mu.Unlock()
-	return nil
 }

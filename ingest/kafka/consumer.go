@@ -40,8 +40,8 @@ type ConsumerSettings struct {
 	Discover time.Duration
 	Grace    time.Duration // How long a partition that we must give up is kept until what was handed out of it is durable; a third of Session.
 	Sources  []SourceSettings
-	// From is where the log ends; it wins over what the group has committed. nil: there is no such log.
-	From func(source string, partition int32) (int64, bool)
+	// From is where the log ends, with the cookie it has from Ends; it wins over what the group has committed. nil: there is no such log.
+	From func(source string, partition int32) (event.End, bool)
 	// Incarnation counts how often an operator has accepted that a source's topic was made anew; nil: never.
 	Incarnation func(source string) int
 	Solo        bool // This process reads all partitions: Ends lists them all, be they ours already or not, so that event time waits for them.
@@ -175,7 +175,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	err := c.cluster.consume(ctx, set, c.own, hooks{found: c.found, trouble: c.troubled})
+	err := c.cluster.consume(ctx, set, c.own, hooks{found: c.found, trouble: c.troubled, same: c.same})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.err = err
@@ -313,7 +313,11 @@ func (c *Consumer) checkVirgin(ctx context.Context, all view) error {
 			return ctx.Err()
 		}
 		if !said {
-			c.log.Warn("cannot read what the group has committed; trying again", "err", err)
+			level := slog.LevelWarn
+			if starting(err) { // As it is for the first group of a new cluster.
+				level = slog.LevelInfo
+			}
+			c.log.Log(ctx, level, "cannot read what the group has committed; trying again", "err", err)
 			said = true
 		}
 		pause(ctx, time.Second)

@@ -84,13 +84,19 @@ type lookout struct {
 	cluster *Cluster
 	matcher matcher
 	log     *slog.Logger
-	missing string            // what was said to be missing last
-	trouble func(what string) // as of hooks; nil: nobody
+	missing string                            // what was said to be missing last
+	trouble func(what string)                 // as of hooks; nil: nobody
+	same    func(ids map[string]string) error // as of hooks
 }
 
 // look lists the topics to read. A topic whose partitions cannot be told is an error: half a view would make the group give partitions up.
 func (l *lookout) look(ctx context.Context) (view, error) {
-	topics, err := l.cluster.metadata(ctx, nil)
+	link, err := l.cluster.anyBroker(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	defer func() { _ = link.raw.Close() }()
+	topics, err := link.topics(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
@@ -108,7 +114,22 @@ func (l *lookout) look(ctx context.Context) (view, error) {
 		}
 	}
 	l.lament(seen)
-	return seen, nil
+	return seen, l.compare(ctx, link, seen)
+}
+
+// compare holds the topics' ids against those that are known.
+func (l *lookout) compare(ctx context.Context, link *link, seen view) error {
+	if l.same == nil {
+		return nil
+	}
+	ids, err := link.topicIDs(ctx, seen.names()...)
+	if err != nil {
+		return err
+	}
+	if err := l.same(ids); err != nil {
+		return &failure{err}
+	}
+	return nil
 }
 
 // metadata asks a broker what it knows of topics; nil: of all. kafka-go's client would answer from a cache.
@@ -118,6 +139,10 @@ func (c *Cluster) metadata(ctx context.Context, names []string) ([]metadata.Resp
 		return nil, err
 	}
 	defer l.raw.Close()
+	return l.topics(ctx, names)
+}
+
+func (l *link) topics(ctx context.Context, names []string) ([]metadata.ResponseTopic, error) {
 	answer, err := l.ask(ctx, &metadata.Request{TopicNames: names})
 	if err != nil {
 		return nil, err
@@ -187,16 +212,20 @@ func (l *lookout) await(ctx context.Context, every time.Duration) (view, error) 
 	}
 }
 
-// watch looks again and again until the view is another one than now, and gives that.
-func (l *lookout) watch(ctx context.Context, now view, every time.Duration) (view, bool) {
+// watch looks again and again until ctx ends or there are other topics or partitions than now (errTopics) or one that was made anew (*failure).
+func (l *lookout) watch(ctx context.Context, now view, every time.Duration) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, false
+			return ctx.Err()
 		case <-time.After(every):
 		}
-		if seen, err := l.look(ctx); err == nil && !maps.Equal(seen, now) {
-			return seen, true
+		seen, err := l.look(ctx)
+		if fatal, is := errors.AsType[*failure](err); is {
+			return fatal
+		}
+		if err == nil && !maps.Equal(seen, now) {
+			return errTopics
 		}
 	}
 }

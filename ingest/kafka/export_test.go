@@ -72,3 +72,13 @@ func (c *Consumer) StandStill(d time.Duration) {
 		}
 	}
 }
+
+// IdentityRequest is a request for the ids of topics, with its size in front.
+func IdentityRequest(number int32, client string, names ...string) []byte {
+	return identityRequest(nil, number, client, names)
+}
+
+// ParseIdentities reads an answer to it, without its size.
+func ParseIdentities(body []byte, number int32) (map[string]string, error) {
+	return parseIdentities(body, number)
+}

@@ -46,6 +46,7 @@ func (c *Cluster) Consume(ctx context.Context, set GroupSettings, own func(ctx c
 type hooks struct {
 	found   func(context.Context, view) (view, error) // What topics there are, before they are joined; some may be struck out.
 	trouble func(what string)                         // What keeps us out of the group; "": nothing does any more.
+	same    func(ids map[string]string) error         // What ids topics have; an error ends Consume. nil: they do not matter.
 }
 
 func (c *Cluster) consume(ctx context.Context, set GroupSettings, own func(context.Context, *Claim) error, h hooks) error {
@@ -57,7 +58,7 @@ func (c *Cluster) consume(ctx context.Context, set GroupSettings, own func(conte
 		return errors.New("kafka: the consumer group has no name: set kafka.group")
 	}
 	g := &group{cluster: c, set: set.withDefaults(), own: own, hooks: h, log: c.log.With("group", set.Group)}
-	g.lookout = &lookout{cluster: c, matcher: m, log: g.log, trouble: h.trouble}
+	g.lookout = &lookout{cluster: c, matcher: m, log: g.log, trouble: h.trouble, same: h.same}
 	g.balancer = &sticky{seen: func() view { return *g.seen.Load() }}
 	for {
 		if err := g.enter(ctx); err != nil || ctx.Err() != nil {
@@ -85,6 +86,7 @@ type group struct {
 	seen     atomic.Pointer[view] // what there is to read
 	log      *slog.Logger
 	said     string // the last trouble that was logged
+	behind   bool   // offsets could not be committed, which has been logged
 }
 
 // enter is one membership: from the discovery of topics until there are other topics, or ctx ends. kafka-go cannot change the topics of a member,
@@ -99,7 +101,7 @@ func (g *group) enter(ctx context.Context) error {
 		return err
 	}
 	if len(wanted) == 0 { // None of them may be read.
-		g.lookout.watch(ctx, all, g.set.Discover)
+		_ = g.lookout.watch(ctx, all, g.set.Discover)
 		return nil
 	}
 	lines := &lines{dial: g.cluster.dial, open: map[*line]bool{}}
@@ -169,22 +171,32 @@ func (g *group) generations(ctx context.Context, members *kafka.ConsumerGroup, a
 	}
 }
 
-// trouble logs what keeps us out of the group, once as long as it is the same.
+// trouble logs what keeps us out of the group, once as long as it is of the same kind. That the coordinator is not there yet, as for the first group
+// of a new cluster or after a restart of its brokers, is nothing to worry about, nor is it that we were away for so long that we join as new.
 func (g *group) trouble(err error) {
-	if errors.Is(err, kafka.RebalanceInProgress) || err.Error() == g.said {
+	if errors.Is(err, kafka.RebalanceInProgress) {
 		return
 	}
-	g.said = err.Error()
-	hint := "trying again"
+	kind := "the brokers do not answer"
+	if code, answered := errors.AsType[kafka.Error](err); answered {
+		kind = code.Title()
+	}
+	if kind == g.said {
+		return
+	}
+	g.said = kind
+	hint, level := "trying again", slog.LevelWarn
 	switch {
 	case errors.Is(err, kafka.GroupAuthorizationFailed), errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.SASLAuthenticationFailed):
 		hint = "the brokers do not let us: check the account and its ACLs (READ on the group, READ and DESCRIBE on the topics); trying again"
 	case errors.Is(err, kafka.InconsistentGroupProtocol):
 		hint = "another program is in this group: give Tocsin one of its own; trying again"
+	case starting(err), expelled(err):
+		level = slog.LevelInfo
 	}
-	g.log.Warn("not in the consumer group", "err", err, "hint", hint)
+	g.log.Log(context.Background(), level, "not in the consumer group", "err", err, "hint", hint)
 	if g.hooks.trouble != nil {
-		g.hooks.trouble(g.said + ": " + hint)
+		g.hooks.trouble(err.Error() + ": " + hint)
 	}
 }
 

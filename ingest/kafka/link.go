@@ -20,9 +20,13 @@ import (
 // link is a connection to one broker that has logged in and agreed on versions. kafka-go reads each answer whole and asks nothing on its own, so
 // between two of its calls raw is at the edge of a message and fetches may use it directly.
 type link struct {
-	raw     net.Conn
-	rpc     *protocol.Conn
-	timeout time.Duration
+	raw        net.Conn
+	rpc        *protocol.Conn
+	client     string
+	timeout    time.Duration
+	bound      int64  // Most bytes of an answer to a request of ours.
+	identifies bool   // The broker can tell topics' ids.
+	topicID    string // Of the topic whose leader this is; "": not known.
 }
 
 // connect opens a link to the broker at address within the dial timeout.
@@ -50,7 +54,10 @@ func (c *Cluster) connect(ctx context.Context, address string) (*link, error) {
 		}
 		return nil, fmt.Errorf("broker %s: %w", address, cmp.Or(context.Cause(ctx), err))
 	}
-	l := &link{raw: raw, rpc: protocol.NewConn(raw, c.config.ClientID), timeout: c.config.RequestTimeout}
+	l := &link{
+		raw: raw, rpc: protocol.NewConn(raw, c.config.ClientID), client: c.config.ClientID, timeout: c.config.RequestTimeout,
+		bound: int64(c.config.MaxBatch) + answerSlack,
+	}
 	if err := l.agree(ctx); err != nil {
 		_ = raw.Close()
 		return nil, fmt.Errorf("broker %s: %w", address, err)
@@ -73,6 +80,7 @@ func (l *link) agree(ctx context.Context) error {
 	for _, k := range res.ApiKeys {
 		key := protocol.ApiKey(k.ApiKey)
 		fetches = fetches || key == protocol.Fetch && k.MinVersion <= fetchVersion && fetchVersion <= k.MaxVersion
+		l.identifies = l.identifies || key == protocol.Metadata && k.MinVersion <= identityVersion && identityVersion <= k.MaxVersion
 		versions[key] = key.SelectVersion(k.MinVersion, k.MaxVersion)
 	}
 	if !fetches {
@@ -95,24 +103,29 @@ func (l *link) ask(ctx context.Context, req protocol.Message) (protocol.Message,
 	return answer, err
 }
 
-// leader opens a link to the leader of a partition, which it asks the brokers for anew each time.
+// leader opens a link to the leader of a partition, which it asks the brokers for anew each time, as it does for the topic's id.
 func (c *Cluster) leader(ctx context.Context, topic string, partition int32) (*link, error) {
-	address, err := c.leaderAddress(ctx, topic, partition)
+	address, id, err := c.leaderAddress(ctx, topic, partition)
 	if err != nil {
 		return nil, err
 	}
-	return c.connect(ctx, address)
+	l, err := c.connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	l.topicID = id
+	return l, nil
 }
 
 // leaderAddress asks one configured broker after the other, beginning with the one that answered last.
-func (c *Cluster) leaderAddress(ctx context.Context, topic string, partition int32) (string, error) {
+func (c *Cluster) leaderAddress(ctx context.Context, topic string, partition int32) (address, id string, err error) {
 	var errs []error
 	for range c.config.Brokers {
 		first := c.first.Load()
 		broker := c.config.Brokers[int(first)%len(c.config.Brokers)]
-		address, err := c.askLeader(ctx, broker, topic, partition)
+		address, id, err := c.askLeader(ctx, broker, topic, partition)
 		if err == nil {
-			return address, nil
+			return address, id, nil
 		}
 		errs = append(errs, err)
 		if _, answered := errors.AsType[kafka.Error](err); answered || ctx.Err() != nil {
@@ -120,21 +133,32 @@ func (c *Cluster) leaderAddress(ctx context.Context, topic string, partition int
 		}
 		c.first.CompareAndSwap(first, first+1)
 	}
-	return "", errors.Join(errs...)
+	return "", "", errors.Join(errs...)
 }
 
-func (c *Cluster) askLeader(ctx context.Context, broker, topic string, partition int32) (string, error) {
+func (c *Cluster) askLeader(ctx context.Context, broker, topic string, partition int32) (address, id string, err error) {
 	l, err := c.connect(ctx, broker)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer func() { _ = l.raw.Close() }()
 	// Not kafka-go's ReadPartitions: it would have the broker create a topic that has been deleted.
 	answer, err := l.ask(ctx, &metadata.Request{TopicNames: []string{topic}})
 	if err != nil {
-		return "", fmt.Errorf("broker %s: %w", broker, err)
+		return "", "", fmt.Errorf("broker %s: %w", broker, err)
 	}
-	res := answer.(*metadata.Response)
+	if address, err = leaderIn(answer.(*metadata.Response), topic, partition); err != nil {
+		return "", "", err
+	}
+	ids, err := l.topicIDs(ctx, topic)
+	if err != nil {
+		return "", "", fmt.Errorf("broker %s: %w", broker, err)
+	}
+	return address, ids[topic], nil
+}
+
+// leaderIn is the address of a partition's leader in an answer.
+func leaderIn(res *metadata.Response, topic string, partition int32) (string, error) {
 	t := slices.IndexFunc(res.Topics, func(t metadata.ResponseTopic) bool { return t.Name == topic })
 	if t < 0 {
 		return "", kafka.UnknownTopicOrPartition

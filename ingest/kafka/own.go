@@ -1,9 +1,9 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -14,21 +14,6 @@ const (
 	smallFetch  = 64 << 10               // what a fetch at the end of a partition is taken to give
 	messageCost = 128                    // bytes a message takes beside its content
 )
-
-// Recreated says that a partition ends before what we have read of it: its topic was deleted and made again, or it lost records.
-type Recreated struct {
-	Source    string // Configured name, with the topic behind it where it is a pattern's.
-	Topic     string
-	Partition int32
-	Known     int64 // Where we were.
-	High      int64 // Where the partition ends.
-}
-
-func (e *Recreated) Error() string {
-	return fmt.Sprintf("source %[1]s: topic %[2]s partition %[3]d ends at offset %[4]d, but was read up to %[5]d before: the topic was deleted and made again, "+
-		"or its brokers lost records. Nothing of it is read until somebody has looked. If the topic as it is now is to be read from its beginning, run: "+
-		"tocsin topics accept %[1]s", e.Source, e.Topic, e.Partition, e.High, e.Known)
-}
 
 // own reads one partition while it is ours.
 func (c *Consumer) own(ctx context.Context, claim *Claim) error {
@@ -58,7 +43,7 @@ func (c *Consumer) follow(ctx context.Context, p *part, claim *Claim) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		r, err := c.cluster.Open(ctx, p.at.topic, p.at.partition, at)
+		r, err := c.cluster.open(ctx, p.at.topic, c.idOf(p), p.at.partition, at)
 		if err == nil {
 			c.blame(p, "")
 			err = c.read(ctx, p, claim, r)
@@ -70,6 +55,9 @@ func (c *Consumer) follow(ctx context.Context, p *part, claim *Claim) error {
 				return err
 			}
 			continue
+		}
+		if other, is := errors.AsType[*Replaced](err); is {
+			return p.recreated(at, -1, other)
 		}
 		if err != nil && ctx.Err() == nil { // A refused login, say: it may be allowed again.
 			c.log.Error("a partition cannot be read; trying again", "topic", p.at.topic, "partition", p.at.partition, "err", err)
@@ -89,16 +77,20 @@ func (c *Consumer) blame(p *part, trouble string) {
 // begin is the offset to go on at: after what this process has handed out, else where the log ends, else where the group stands, else where the
 // source is to start.
 func (c *Consumer) begin(ctx context.Context, p *part, claim *Claim) (int64, error) {
-	at, err := c.known(ctx, p, claim)
+	at, was, err := c.known(ctx, p, claim)
 	if err != nil {
 		return 0, err
 	}
 	var first, high int64
+	var is string
 	if err := c.persist(ctx, p, func() (err error) {
-		first, high, err = c.cluster.Offsets(ctx, p.at.topic, p.at.partition)
+		first, high, is, err = c.cluster.survey(ctx, p.at.topic, p.at.partition)
 		return err
 	}); err != nil {
 		return 0, err
+	}
+	if other, differs := errors.AsType[*Replaced](replaced(p.at.topic, was, is)); differs {
+		return 0, p.recreated(at, high, other)
 	}
 	if at == Earliest {
 		at = first
@@ -111,6 +103,7 @@ func (c *Consumer) begin(ctx context.Context, p *part, claim *Claim) (int64, err
 	c.mu.Lock()
 	p.next, p.high = at, high
 	p.durable = at
+	p.id = cmp.Or(is, was)
 	c.mu.Unlock()
 	if claim.Committed < 0 {
 		claim.Commit(at) // Else "latest" would be somewhere else after a restart before the first record.
@@ -118,45 +111,49 @@ func (c *Consumer) begin(ctx context.Context, p *part, claim *Claim) (int64, err
 	return at, nil
 }
 
-// known is begin before it is held against what the partition has; Earliest: wherever that begins.
-func (c *Consumer) known(ctx context.Context, p *part, claim *Claim) (int64, error) {
+// known is begin before it is held against what the partition has, and the id of the topic that it is an offset of; Earliest: wherever the partition
+// begins; "": not known.
+func (c *Consumer) known(ctx context.Context, p *part, claim *Claim) (at int64, id string, err error) {
 	c.mu.Lock()
-	next, virgin := p.next, p.virgin
+	next, virgin, id := p.next, p.virgin, p.id
 	if !c.set.Solo { // What was handed out and not durable when the partition was given up may have been thrown away.
 		next = p.durable
 	}
 	c.mu.Unlock()
 	if next >= 0 {
-		return max(next, claim.Committed), nil
+		return max(next, claim.Committed), id, nil
 	}
 	if c.set.From != nil {
-		if at, ok := c.set.From(p.name, p.at.partition); ok {
-			return at, nil
+		if end, ok := c.set.From(p.name, p.at.partition); ok {
+			return end.Offset, idIn(end.Cookie), nil
 		}
 		if p.name != p.source.plain(p.at.topic) { // Committed is of an incarnation that is gone.
-			return Earliest, nil
+			return Earliest, "", nil
 		}
 	}
-	start := p.source.set.Start
-	switch {
-	case claim.Committed >= 0:
-		return claim.Committed, nil
+	if claim.Committed >= 0 {
+		return claim.Committed, "", nil
+	}
+	at, err = c.start(ctx, p, virgin)
+	return at, "", err
+}
+
+// start is where a source begins in a partition that was never read.
+func (c *Consumer) start(ctx context.Context, p *part, virgin bool) (at int64, err error) {
+	at = Earliest
+	switch start := p.source.set.Start; {
 	case virgin && start.Latest:
-		var high int64
-		err := c.persist(ctx, p, func() (err error) {
-			_, high, err = c.cluster.Offsets(ctx, p.at.topic, p.at.partition)
+		err = c.persist(ctx, p, func() (err error) {
+			_, at, err = c.cluster.Offsets(ctx, p.at.topic, p.at.partition)
 			return err
 		})
-		return high, err
 	case virgin && !start.At.IsZero():
-		var at int64
-		err := c.persist(ctx, p, func() (err error) {
+		err = c.persist(ctx, p, func() (err error) {
 			at, err = c.cluster.OffsetAt(ctx, p.at.topic, p.at.partition, start.At)
 			return err
 		})
-		return at, err
 	}
-	return Earliest, nil
+	return at, err
 }
 
 // persist does what needs a broker until it succeeds or ctx ends.
@@ -179,7 +176,7 @@ func (c *Consumer) persist(ctx context.Context, p *part, do func() error) error 
 // If it ends before, it is another topic, and that is not for us to decide.
 func (c *Consumer) resolve(p *part, at, first, high int64) (int64, error) {
 	if at > high {
-		return 0, &Recreated{Source: p.source.plain(p.at.topic), Topic: p.at.topic, Partition: p.at.partition, Known: at, High: high}
+		return 0, p.recreated(at, high, &Replaced{})
 	}
 	c.mu.Lock()
 	p.lost += first - at

@@ -268,7 +268,7 @@ func (p *Producer) link(ctx context.Context, at place) (*link, string, error) {
 	p.mu.Unlock()
 	if address == "" {
 		var err error
-		if address, err = p.cluster.leaderAddress(ctx, at.topic, at.partition); err != nil {
+		if address, _, err = p.cluster.leaderAddress(ctx, at.topic, at.partition); err != nil {
 			return nil, "", err
 		}
 	}

@@ -88,6 +88,7 @@ type Reader struct {
 	log       *slog.Logger
 	topic     string
 	partition int32
+	id        string // Of the topic that is to be read; "": whichever has the name.
 
 	decoder      decoder
 	high, stable int64
@@ -115,12 +116,19 @@ type Reader struct {
 
 // Offsets gives the first offset a partition holds and the high watermark, from its leader. It tries once.
 func (c *Cluster) Offsets(ctx context.Context, topic string, partition int32) (first, high int64, err error) {
+	first, high, _, err = c.survey(ctx, topic, partition)
+	return first, high, err
+}
+
+// survey is Offsets with the topic's id; "": the brokers know of none.
+func (c *Cluster) survey(ctx context.Context, topic string, partition int32) (first, high int64, id string, err error) {
 	l, err := c.leader(ctx, topic, partition)
 	if err != nil {
-		return 0, 0, fmt.Errorf("topic %s partition %d: %w", topic, partition, err)
+		return 0, 0, "", fmt.Errorf("topic %s partition %d: %w", topic, partition, err)
 	}
 	defer func() { _ = l.raw.Close() }()
-	return l.bounds(ctx, topic, partition)
+	first, high, err = l.bounds(ctx, topic, partition)
+	return first, high, l.topicID, err
 }
 
 // OffsetAt gives the first offset whose record is not older than at; the high watermark where there is none. It tries once.
@@ -140,8 +148,13 @@ func (c *Cluster) OffsetAt(ctx context.Context, topic string, partition int32, a
 // Open starts reading a partition at offset from, or at Earliest or Latest. While the partition cannot be reached it tries again, until ctx ends;
 // what trying cannot mend is an error: *OutOfRange, a refused login or certificate, a topic we may not read.
 func (c *Cluster) Open(ctx context.Context, topic string, partition int32, from int64) (*Reader, error) {
+	return c.open(ctx, topic, "", partition, from)
+}
+
+// open is Open of the topic with an id. When there is another one of its name, that is an error of open and of Read: *Replaced.
+func (c *Cluster) open(ctx context.Context, topic, id string, partition int32, from int64) (*Reader, error) {
 	r := &Reader{
-		cluster: c, log: c.log.With("topic", topic, "partition", partition), topic: topic, partition: partition,
+		cluster: c, log: c.log.With("topic", topic, "partition", partition), topic: topic, id: id, partition: partition,
 		backoff: &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 5 * time.Second},
 	}
 	r.decoder = decoder{doubt: -1, unpacker: unpacker{limit: c.config.MaxBatch, zstd: c.zstd}}
@@ -332,6 +345,9 @@ func final(err error) bool {
 		}
 	}
 	if _, bad := errors.AsType[*OutOfRange](err); bad {
+		return true
+	}
+	if _, other := errors.AsType[*Replaced](err); other {
 		return true
 	}
 	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {

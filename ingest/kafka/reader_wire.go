@@ -13,10 +13,18 @@ import (
 // answerSlack is what an answer may have beyond its record set: the head and the aborted transactions.
 const answerSlack = 1 << 20
 
-func (r *Reader) connect(ctx context.Context) (err error) {
+func (r *Reader) connect(ctx context.Context) error {
 	r.drop()
-	r.link, err = r.cluster.leader(ctx, r.topic, r.partition)
-	return err
+	l, err := r.cluster.leader(ctx, r.topic, r.partition)
+	if err != nil {
+		return err
+	}
+	if err := replaced(r.topic, r.id, l.topicID); err != nil {
+		_ = l.raw.Close()
+		return err
+	}
+	r.link = l
+	return nil
 }
 
 func (r *Reader) drop() {

@@ -31,6 +31,7 @@ type part struct {
 	name       string // as in positions
 	claim      *Claim // nil: not ours
 	generation int32
+	id         string        // of the topic when the partition was last ours; "": not known
 	virgin     bool          // was there when we began, in a source that the group had never read
 	next       int64         // offset after the last record handed out; -1: not known
 	durable    int64         // offset before which all is durable; -1: not known
@@ -175,7 +176,7 @@ func (s *Source) Ends() []event.End {
 			continue
 		}
 		drained := p.claim != nil && p.held == 0 && p.high >= 0 && p.next >= p.high && time.Since(p.polled) < fresh
-		e := event.End{Source: p.name, Partition: p.at.partition, Offset: p.next, Drained: drained}
+		e := event.End{Source: p.name, Partition: p.at.partition, Offset: p.next, Cookie: cookieOf(p.id), Drained: drained}
 		if !c.set.Solo {
 			e.Generation = p.generation
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -20,9 +19,11 @@ import (
 )
 
 // What makes an undisturbed run and a killed one comparable (contracts N5 and N7):
-//   - Each partition is in the order of its event times. Event time is the least newest time over all partitions, and no partition ever counts as
-//     idle (ingest.idle is a day), so however far the partitions are apart when they are read, and they are far apart after each kill, no
-//     record is behind event time by more than the disorder inside its own partition.
+//   - Each partition is in the order of its event times. Event time is the least newest time over all partitions, and no partition counts as idle
+//     while it has something to say (ingest.idle is a day), so however far the partitions are apart when they are read, and they are far apart
+//     after each kill, no record is behind event time by more than the disorder inside its own partition.
+//   - The tickets, of which there are four early in the night, come in the first round; only then may their source be idle, or event time would
+//     stand still for the rest of the night.
 //   - What one machine says of itself stays in one partition: a robot is the key of its states.
 //   - The teachers, which tell who has which address, have been read before the records come that they explain.
 //   - Both runs see the same offsets, for ids are made from them: the undisturbed one reads copies of the topics.
@@ -30,8 +31,11 @@ import (
 // teachers are the sources that say who has which address.
 var teachers = []string{"dhcpd", "cisco_ise", "crowdstrike"}
 
-// load is the source of generated lines.
-const load = "bastion"
+// Sources that come otherwise than the rest.
+const (
+	load    = "bastion"       // Generated lines, in every round.
+	tickets = "change_ticket" // Only in the first.
+)
 
 // partitions of the sources; 1 where nothing is said. Formats that split messages over records need their order.
 var partitions = map[string]int{"okta": 2, "openssh": 2, "suricata": 2, "universal_robots": 2, "vda5050": 2, "zeek": 3, load: 3}
@@ -74,17 +78,17 @@ func rank(name string) int {
 // newStream puts lines into partitions, and one among spoiled that is none.
 func newStream(r *rand.Rand, name, format string, data []byte, spoiled int) *stream {
 	s := &stream{name: name, format: format, records: make([][]*kgo.Record, max(1, partitions[name]))}
+	places := map[string]int{} // Of what has to stay together; every partition gets something.
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimRight(line, "\n")
-		about := line
+		about, p := line, r.IntN(len(s.records))
 		if re := subject[name]; re != nil {
-			if found := re.Find(line); found != nil {
-				about = found
+			about = re.Find(line)
+			if _, known := places[string(about)]; !known {
+				places[string(about)] = len(places) % len(s.records)
 			}
+			p = places[string(about)]
 		}
-		h := fnv.New32a()
-		_, _ = h.Write(about) // Never fails.
-		p := int(h.Sum32()) % len(s.records)
 		if r.IntN(spoiled) == 0 {
 			s.records[p] = append(s.records[p], none(r, p))
 		}

@@ -1,5 +1,5 @@
 // Package crash_test kills and starves the whole thing: tocsin as a process of its own, the embedded ClickHouse engine and a real Apache Kafka.
-// `make integration` runs it briefly, `make integration-long` for as long as ROUNDS says.
+// `make integration` does it ten times, `make integration-long` two hundred times; ROUNDS says otherwise.
 package crash_test
 
 import (

@@ -81,6 +81,16 @@ func (o *site) trace() trace {
 	return out
 }
 
+// final is how many findings nothing can change any more.
+func (tr trace) final() (n int) {
+	for _, f := range tr.Findings {
+		if strings.Contains(f, " "+incident.Final.String()+" ") {
+			n++
+		}
+	}
+	return n
+}
+
 // group is an incident as the set of its findings.
 func group(in *incident.Incident) string {
 	var ids []string
@@ -112,14 +122,8 @@ func compare(t *testing.T, want, got trace) {
 		t.Errorf("incidents (-undisturbed +killed):\n%s", diff)
 	}
 	differences(t, "delivery about an incident of findings", want.Told, got.Told)
-	final := 0
-	for _, f := range got.Findings {
-		if strings.Contains(f, " "+incident.Final.String()+" ") {
-			final++
-		}
-	}
 	t.Logf("compared: %d events, %d rejects, %d findings (%d final), %d incidents, what was delivered last of each; %d changes here, %d undisturbed",
-		len(got.Events), len(got.Rejects), len(got.Findings), final, len(got.Groups), len(got.Changes), len(want.Changes))
+		len(got.Events), len(got.Rejects), len(got.Findings), got.final(), len(got.Groups), len(got.Changes), len(want.Changes))
 }
 
 // differences compares two maps and shows at most a few of what differs.

@@ -54,7 +54,7 @@ func zeekLine(_ int, dice *rand.Rand) string {
 		`"proto":"tcp","service":"%s","duration":%d.5,"orig_bytes":%d,"resp_bytes":%d,"conn_state":"SF","local_orig":true,"local_resp":true,"missed_bytes":0,"history":"ShADadFf","orig_pkts":%d,"orig_ip_bytes":%d,"resp_pkts":%d,"resp_ip_bytes":%d,`+
 		`"tunnel_parents":[],"vlan":20,"orig_l2_addr":"00:00:5e:00:90:21","resp_l2_addr":"00:00:5e:00:90:22","community_id":"1:Rk5vT2xVd0F4a3d5@NUMBER@@@@@=","orig_cc":"-","resp_cc":"-",`+
 		`"geo":{"orig_zone":"hall 4, line 2","resp_zone":"control room"},"sensor":{"site":"werk-1","rack":"r%02d","capture":"span port of the hall's switch","filter":"not port 22"},"tags":["ot","hall4","mirror","conn-summary"],`+
-		`"pcr":0.%04d,"corelight_shunted":false,"suri_ids":[],"spcap.trigger":"ALL_UNENC","spcap.rule":1,"app":[],"netskope_site_ids":[],"id.vlan":20,"id.orig_ep_status":"unknown","id.resp_ep_status":"unknown"}`,
+		`"pcr":0.%04d,"app":[],"id.vlan":20}`,
 		from, 32768+dice.IntN(28000), to, port, service, dice.IntN(60), dice.IntN(90_000), dice.IntN(90_000), dice.IntN(300), dice.IntN(90_000), dice.IntN(300), dice.IntN(90_000), dice.IntN(20), dice.IntN(10_000))
 }
 
@@ -79,6 +79,6 @@ func cobotLine(i int, dice *rand.Rand) string {
 		{"cobot-03", "20235500103", "10.20.4.3", "welding_cell.urp", "9F3A21C4"},
 	}[i%3]
 	return fmt.Sprintf(`{"timestamp":"@MILLI@@@@@@@@@@@@@@@@@@","type":"state","serial":"%s","robot":"%s","ip":"%s","model":"UR10e","robotMode":"RUNNING","safetyMode":"NORMAL","operationalMode":"AUTOMATIC","programState":"PLAYING",`+
-		`"loadedProgram":"%s","safetyChecksum":"%s","remoteControl":true,"speedScaling":1.0,"jointTemperatures":[%d.1,33.0,34.2,31.8,30.0,29.7],"toolVoltage":24,"powerOnSeconds":@NUMBER@@@@@}`,
+		`"loadedProgram":"%s","safetyChecksum":"%s","remoteControl":true,"speedScaling":1.0,"jointTemperatures":[%d.1,33.0,34.2,31.8,30.0,29.7],"toolVoltage":24,"powerOnSeconds":1@NUMBER@@@@@}`,
 		c.serial, c.name, c.ip, c.program, c.sum, 30+dice.IntN(9))
 }

@@ -61,7 +61,7 @@ func (r *run) drip(p *plant, lasts time.Duration, do func()) {
 // analyst acts through the console of the one that stood by.
 func killed(t *testing.T, r *run, p *plant) {
 	dice := chance(t)
-	lasts := lasting(t, "TOCSIN_KILLS", 30*time.Second, 3*time.Minute)
+	lasts := lasting(t, "TOCSIN_KILLS", 20*time.Second, 3*time.Minute)
 	r.crew()
 	r.teach(p)
 	counts := map[app.Role]int{}

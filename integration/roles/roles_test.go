@@ -25,7 +25,7 @@ func TestRolesComeToWhatOneProcessComesTo(t *testing.T) {
 	} {
 		t.Run(run.name, func(t *testing.T) {
 			s.makeTopics(run.name, p, partitions)
-			r := s.newRun(t, run.name, p, nil)
+			r := s.newRun(t, run.name, p)
 			run.do(t, r, p)
 			r.leave()
 			got := r.trace(t, run.once)
@@ -41,7 +41,7 @@ func TestRolesComeToWhatOneProcessComesTo(t *testing.T) {
 func (s *stage) alone(t *testing.T, p *plant) trace {
 	t.Helper()
 	s.makeTopics("one", p, partitions)
-	r := s.newRun(t, "one", p, nil)
+	r := s.newRun(t, "one", p)
 	r.join(app.RoleAll, 1)
 	r.teach(p)
 	r.sayAll(p)

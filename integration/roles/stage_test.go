@@ -79,8 +79,8 @@ type run struct {
 	touched string // The incident that an analyst acted on; "": none.
 }
 
-// newRun makes an installation. Its name is that of its group and the prefix of its topics. adapt may change the configuration.
-func (s *stage) newRun(t *testing.T, name string, p *plant, adapt func(*app.Config)) *run {
+// newRun makes an installation. Its name is that of its group and the prefix of its topics.
+func (s *stage) newRun(t *testing.T, name string, p *plant) *run {
 	t.Helper()
 	r := &run{stage: s, t: t, name: name, dir: t.TempDir(), hook: newReceiver(t), started: map[app.Role]int{}}
 	cfg := app.DefaultConfig()
@@ -105,13 +105,9 @@ func (s *stage) newRun(t *testing.T, name string, p *plant, adapt func(*app.Conf
 	cfg.Triage.Endpoints = []triage.EndpointConfig{{
 		Name: "soc", URL: r.hook.url(), Secret: triage.Secret{File: key}, AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true, Timeout: 5 * time.Second,
 	}}
-	if adapt != nil {
-		adapt(&cfg)
-	}
-	text, err := yaml.Marshal(cfg)
-	must(t, err)
-	r.cfg, r.config = cfg, r.file("tocsin.yaml", string(text))
-	_, err = app.ApplyTopics(t.Context(), cfg, discard)
+	r.cfg = cfg
+	r.configure()
+	_, err := app.ApplyTopics(t.Context(), cfg, discard)
 	must(t, err)
 	t.Cleanup(func() {
 		for _, m := range r.members {
@@ -122,6 +118,13 @@ func (s *stage) newRun(t *testing.T, name string, p *plant, adapt func(*app.Conf
 		}
 	})
 	return r
+}
+
+// configure writes the configuration that members are started with.
+func (r *run) configure() {
+	text, err := yaml.Marshal(r.cfg)
+	must(r.t, err)
+	r.config = r.file("tocsin.yaml", string(text))
 }
 
 func (r *run) file(name, text string) string {
@@ -191,7 +194,7 @@ func (r *run) say(s *stream, from, to, partitions int) {
 	topic := r.name + "." + s.name
 	records := make([]*kgo.Record, 0, to-from)
 	for i := from; i < to; i++ {
-		records = append(records, &kgo.Record{Topic: topic, Partition: int32(i % partitions), Value: s.lines[i]})
+		records = append(records, &kgo.Record{Topic: topic, Partition: s.partition(i, partitions), Value: s.lines[i]})
 	}
 	if len(records) == 0 {
 		return
@@ -199,17 +202,16 @@ func (r *run) say(s *stream, from, to, partitions int) {
 	must(r.t, r.producer.ProduceSync(r.t.Context(), records...).FirstErr())
 }
 
-// teach sends the streams of teachers and waits until every ingest member knows what they taught.
+// teach sends the streams of teachers, one after the other, for they teach each other, too; every ingest member knows what one taught before the
+// next.
 func (r *run) teach(p *plant) {
 	r.t.Helper()
-	var topics []string
-	for i := range p.streams {
-		if s := &p.streams[i]; s.teaches() {
-			r.say(s, 0, len(s.lines), partitions)
-			topics = append(topics, r.name+"."+s.name)
-		}
+	for _, name := range teachers {
+		i := slices.IndexFunc(p.streams, func(s stream) bool { return s.name == name })
+		s := &p.streams[i]
+		r.say(s, 0, len(s.lines), partitions)
+		r.learned([]string{r.name + "." + s.name})
 	}
-	r.learned(topics)
 }
 
 // learned waits until the topics of teachers are read, and what they taught has come to every living ingest member.

@@ -1,0 +1,47 @@
+package integration_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/ingest/kafka"
+	"github.com/tocsin-siem/tocsin/integration/broker"
+)
+
+// TestMembersAreBackInTheirGroupSoonAfterTheBroker holds that members who lost their broker come back as the members they were. As new ones they would
+// wait until the session of who they were has run out.
+func TestMembersAreBackInTheirGroupSoonAfterTheBroker(t *testing.T) {
+	b := broker.Start(t)
+	b.CreateTopic("records", 2, nil)
+	j := newJournal()
+	set := kafka.ConsumerSettings{Sources: []kafka.SourceSettings{{Name: "floor", Topic: "records"}}, From: j.tail, Session: 20 * time.Second}
+	members := []*member{join(t, connect(t, b), j, set), join(t, connect(t, b), j, set)}
+	owned := func() (n int) {
+		for _, m := range members {
+			for _, s := range m.Status() {
+				if s.Owned && s.Trouble == "" {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for round, down := range []time.Duration{0, 8 * time.Second} {
+		until(t, "both partitions to be read", func() bool { return owned() == 2 && len(members[0].Status())+len(members[1].Status()) == 4 })
+		b.Kill()
+		<-time.After(down)
+		b.Restart()
+		began := time.Now()
+		if err := produce(t.Context(), franz(t, b), "records", one(1_000+int64(round), 1_700_000_000_000, "k", fmt.Sprint(round))); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the record", func() bool { return j.count() == round+1 })
+		until(t, "both partitions to be read again", func() bool { return owned() == 2 })
+		took := time.Since(began)
+		t.Logf("away for %v, in its group and reading %v after the broker was ready", down, took.Round(10*time.Millisecond))
+		if took > set.Session/2 {
+			t.Errorf("that is as long as a session")
+		}
+	}
+}
