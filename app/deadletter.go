@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
+	"time"
 
+	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
@@ -19,6 +22,20 @@ type deadLetter struct {
 	topic    string
 	producer *kafka.Producer
 	log      *slog.Logger
+	since    atomic.Int64 // When the send under way began, microseconds; 0: none is.
+}
+
+// slowLetters is how long the topic may take before health says so.
+const slowLetters = 5 * time.Second
+
+// check tells whether the topic takes what it is sent.
+func (d *deadLetter) check() console.Check {
+	c := console.Check{Name: "dead letters", Good: true, Detail: "topic " + d.topic}
+	since := d.since.Load()
+	if took := time.Since(time.UnixMicro(since)).Round(time.Second); since != 0 && took >= slowLetters {
+		c.Good, c.Detail = false, fmt.Sprintf("topic %s has taken nothing for %v, and reading waits for it; the log says why (tocsin topics apply makes the topic if it is missing); nothing is lost", d.topic, took)
+	}
+	return c
 }
 
 // Handle implements ingest.Handler.
@@ -28,7 +45,10 @@ func (d *deadLetter) Handle(ctx context.Context, b *event.Batch) error {
 		for i := range b.Rejects {
 			records[i] = letter(&b.Rejects[i])
 		}
-		if err := d.send(ctx, records); err != nil {
+		d.since.Store(time.Now().UnixMicro())
+		err := d.send(ctx, records)
+		d.since.Store(0)
+		if err != nil {
 			return fmt.Errorf("dead-letter topic %s: %w", d.topic, err)
 		}
 	}

@@ -89,6 +89,9 @@ func (s *Service) checks() []console.Check {
 		out = append(out, console.Check{Name: name, Good: true, Detail: detail})
 	}
 	out = append(out, s.kafkaChecks()...)
+	if s.dead != nil {
+		out = append(out, s.dead.check())
+	}
 	out = append(out, s.roleChecks()...)
 	tables := console.Check{Name: "enrichment", Good: len(h.problems) == 0, Detail: "tables " + s.core.Live.Tables().Version()}
 	if !tables.Good {

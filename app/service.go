@@ -71,6 +71,7 @@ type Service struct {
 	consumer   *kafka.Consumer  // nil without sources that have topics
 	registry   *registry.Client // nil without sources that need schemas
 	schooled   []*schooled      // Those sources.
+	dead       *deadLetter      // nil without a dead-letter topic
 	posts      map[string]http.Handler
 	wake       chan struct{}
 	health     *healthBoard

@@ -116,5 +116,6 @@ func (s *Service) letters(next ingest.Handler) ingest.Handler {
 	if s.cfg.Kafka.DeadLetter == "" {
 		return next
 	}
-	return &deadLetter{next: next, topic: s.cfg.Kafka.DeadLetter, producer: s.broker.producer, log: s.tel.Log}
+	s.dead = &deadLetter{next: next, topic: s.cfg.Kafka.DeadLetter, producer: s.broker.producer, log: s.tel.Log}
+	return s.dead
 }

@@ -129,14 +129,14 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return err
 }
 
-// fetches is the least number of chunks that a full batch is made of: a source that waits with its chunk for a busy handler holds no more than one
-// of them beside the batches.
-const fetches = 8
+// portion is the share of a batch, one in so many, that a source hands over at once: while the handler is busy each source waits with one, and all
+// of that is memory beside the batches.
+const portion = 8
 
 // feed fetches from one input until it ends. It hands over a chunk at a time, so a busy handler holds it back.
 func (p *Pipeline) feed(ctx context.Context, in *input, chunks chan<- chunk) {
 	for {
-		records, err := in.Source.Fetch(ctx, nil, max(1, p.set.Config.Batch/fetches), time.Second)
+		records, err := in.Source.Fetch(ctx, nil, max(1, p.set.Config.Batch/portion), time.Second)
 		if ctx.Err() != nil {
 			return
 		}

@@ -17,10 +17,11 @@ func TestMembersAreBackInTheirGroupSoonAfterTheBroker(t *testing.T) {
 	j := newJournal()
 	set := kafka.ConsumerSettings{Sources: []kafka.SourceSettings{{Name: "floor", Topic: "records"}}, From: j.tail, Session: 20 * time.Second}
 	members := []*member{join(t, connect(t, b), j, set), join(t, connect(t, b), j, set)}
+	generation := int32(0) // The last one.
 	owned := func() (n int) {
 		for _, m := range members {
 			for _, s := range m.Status() {
-				if s.Owned && s.Trouble == "" {
+				if s.Owned && s.Trouble == "" && s.Generation > generation {
 					n++
 				}
 			}
@@ -29,6 +30,7 @@ func TestMembersAreBackInTheirGroupSoonAfterTheBroker(t *testing.T) {
 	}
 	for round, down := range []time.Duration{0, 8 * time.Second} {
 		until(t, "both partitions to be read", func() bool { return owned() == 2 && len(members[0].Status())+len(members[1].Status()) == 4 })
+		generation = max(members[0].Generation("floor", 0), members[0].Generation("floor", 1), members[1].Generation("floor", 0), members[1].Generation("floor", 1))
 		b.Kill()
 		<-time.After(down)
 		b.Restart()

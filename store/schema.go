@@ -152,18 +152,33 @@ func (db *DB) migrate(ctx context.Context, list []migration) error {
 }
 
 func (db *DB) apply(ctx context.Context, m migration) error {
+	lean, err := db.lean(ctx)
+	if err != nil {
+		return fmt.Errorf("apply schema file %s: %w", m.name, err)
+	}
 	for _, s := range m.statements(db.cfg) {
 		s = strings.Replace(s, "CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1)
+		s = strings.Replace(s, durable, durable+lean, 1)
 		if err := db.conn.Exec(ctx, s); err != nil {
 			return fmt.Errorf("apply schema file %s: %w", m.name, err)
 		}
 	}
-	err := db.conn.Exec(ctx, "INSERT INTO "+db.table("schema_migrations")+" (number, name, checksum) SELECT {n:UInt32}, {name:String}, {sum:String}",
+	err = db.conn.Exec(ctx, "INSERT INTO "+db.table("schema_migrations")+" (number, name, checksum) SELECT {n:UInt32}, {name:String}, {sum:String}",
 		bind([]named{{"n", m.number}, {"name", m.name}, {"sum", m.checksum}})...)
 	if err != nil {
 		return fmt.Errorf("record schema file %s: %w", m.name, err)
 	}
 	return nil
+}
+
+// lean are settings of tables that this server has and an older one may not. Newer servers count the distinct values of every column anew
+// at each merge, to plan joins by; we join nothing, and our sorting keys find what we look for.
+func (db *DB) lean(ctx context.Context) (string, error) {
+	var n uint64
+	if err := db.row(ctx, "SELECT count() FROM system.merge_tree_settings WHERE name = 'auto_statistics_types'").Scan(&n); err != nil || n == 0 {
+		return "", err
+	}
+	return ", auto_statistics_types = ''", nil
 }
 
 // applied gives the checksums of the applied files, in order.

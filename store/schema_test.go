@@ -57,6 +57,18 @@ func TestASchemaFileThatWasCutOffIsAppliedAgain(t *testing.T) {
 	must(t, conn.Exec(t.Context(), "SELECT count() FROM "+cfg.Database+".bindings"))
 }
 
+func TestTablesKeepNoStatisticsWhereTheServerWould(t *testing.T) {
+	cfg := freshConfig(t)
+	open(t, cfg)
+	var tables, without, known uint64
+	conn := admin(t, cfg)
+	must(t, conn.QueryRow(t.Context(), "SELECT countIf(engine LIKE '%MergeTree' AND name != 'schema_migrations'), countIf(position(engine_full, 'auto_statistics_types') > 0) FROM system.tables WHERE database = '"+cfg.Database+"'").Scan(&tables, &without))
+	must(t, conn.QueryRow(t.Context(), "SELECT count() FROM system.merge_tree_settings WHERE name = 'auto_statistics_types'").Scan(&known))
+	if tables == 0 || without != tables*known {
+		t.Errorf("%d of %d tables keep no statistics; the server knows %d setting of that name", without, tables, known)
+	}
+}
+
 // The statements for a cluster cannot be run here; the engine's parser reads them.
 func TestThePrintedSchemaIsWhatTheEngineParses(t *testing.T) {
 	cfg := freshConfig(t)

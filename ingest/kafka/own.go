@@ -20,7 +20,6 @@ func (c *Consumer) own(ctx context.Context, claim *Claim) error {
 	s := c.sourceOf(claim.Topic)
 	c.mu.Lock()
 	p := s.part(claim.Topic, claim.Partition)
-	p.claim, p.generation = claim, claim.Generation
 	c.mu.Unlock()
 	err := c.follow(ctx, p, claim)
 	c.drop(p)
@@ -101,6 +100,7 @@ func (c *Consumer) begin(ctx context.Context, p *part, claim *Claim) (int64, err
 		}
 	}
 	c.mu.Lock()
+	p.claim, p.generation = claim, claim.Generation // Only now: what is still on its way from an earlier claim must not be taken for what we read from here.
 	p.next, p.high = at, high
 	p.durable = at
 	p.id = cmp.Or(is, was)
@@ -127,9 +127,9 @@ func (c *Consumer) known(ctx context.Context, p *part, claim *Claim) (at int64, 
 		if end, ok := c.set.From(p.name, p.at.partition); ok {
 			return end.Offset, idIn(end.Cookie), nil
 		}
-		if p.name != p.source.plain(p.at.topic) { // Committed is of an incarnation that is gone.
-			return Earliest, "", nil
-		}
+	}
+	if again := p.name != p.source.plain(p.at.topic); again && (c.set.From != nil || claim.Committed < 0) {
+		return Earliest, "", nil // An incarnation that was accepted; what a log's group has committed is of one that is gone.
 	}
 	if claim.Committed >= 0 {
 		return claim.Committed, "", nil

@@ -18,14 +18,15 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/tocsin-siem/tocsin/app"
+	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/integration/broker"
 )
 
 const sources = `sources:
-  - {name: signins, format: okta, topic: plant.okta.json}
-  - {name: signins-avro, format: okta, topic: plant.okta.avro, encoding: avro}
-  - {name: signins-proto, format: okta, topic: plant.okta.proto, encoding: protobuf}
+  - {name: logons, format: okta, topic: plant.okta.json}
+  - {name: logons-avro, format: okta, topic: plant.okta.avro, encoding: avro}
+  - {name: logons-proto, format: okta, topic: plant.okta.proto, encoding: protobuf}
   - {name: sensor, format: zeek, topic: plant.conn.proto, encoding: protobuf, site: werk-1}
   - {name: fleet, format: vda5050, topic: mqtt.bridge, site: werk-1}
   - {name: ids, format: suricata, topics: ^plant\.eve\..*, site: werk-1}
@@ -36,7 +37,7 @@ const letters = "tocsin.rejects"
 
 // topics by source, as positions have it.
 var topics = map[string]string{
-	"signins": "plant.okta.json", "signins-avro": "plant.okta.avro", "signins-proto": "plant.okta.proto", "sensor": "plant.conn.proto", "fleet": "mqtt.bridge",
+	"logons": "plant.okta.json", "logons-avro": "plant.okta.avro", "logons-proto": "plant.okta.proto", "sensor": "plant.conn.proto", "fleet": "mqtt.bridge",
 	"ids/plant.eve.hall1": "plant.eve.hall1", "ids/plant.eve.hall2": "plant.eve.hall2",
 }
 
@@ -134,12 +135,12 @@ func TestRecordsOfOtherLanguagesArriveInEveryEncodingAndPoisonCostsOneReject(t *
 	for _, topic := range topics {
 		o.b.CreateTopic(topic, 1, nil)
 	}
-	o.b.CreateTopic(letters, 2, map[string]string{"max.message.bytes": "20971520"})
 	o.start()
 
 	o.signIns()
 	o.others()
-	o.heard("signins", "signins-avro", "signins-proto", "sensor", "fleet", "ids/plant.eve.hall1", "ids/plant.eve.hall2")
+	o.lettersFindNoTopic()
+	o.heard("logons", "logons-avro", "logons-proto", "sensor", "fleet", "ids/plant.eve.hall1", "ids/plant.eve.hall2")
 	if c := o.health()["schema registry"]; !c.Good {
 		t.Errorf("the schema registry answers, and health says %+v", c)
 	}
@@ -155,18 +156,18 @@ func TestRecordsOfOtherLanguagesArriveInEveryEncodingAndPoisonCostsOneReject(t *
 // signIns sends the same sign-ins in three encodings, with what spoils each in the middle.
 func (o *floor) signIns() {
 	first, rest := signIns(0, 6, o.began), signIns(6, 12, o.began)
-	o.json = o.b.Producer(topics["signins"], map[string]string{"compression.type": "gzip"}, nil)
-	o.say(o.json, "signins", good(first, signIn.json, signIn.row)...)
-	o.say(o.json, "signins", poison("json_utf8", []byte("{\"eventType\": \"user.session.start\", \xff")), poison("wrong_format", []byte(`{"hello":"world"}`)))
-	o.say(o.json, "signins", nothing()...)
-	o.say(o.json, "signins", good(rest, signIn.json, signIn.row)...)
+	o.json = o.b.Producer(topics["logons"], map[string]string{"compression.type": "gzip"}, nil)
+	o.say(o.json, "logons", good(first, signIn.json, signIn.row)...)
+	o.say(o.json, "logons", poison("json_utf8", []byte("{\"eventType\": \"user.session.start\", \xff")), poison("wrong_format", []byte(`{"hello":"world"}`)))
+	o.say(o.json, "logons", nothing()...)
+	o.say(o.json, "logons", good(rest, signIn.json, signIn.row)...)
 
-	o.avro = o.b.Producer(topics["signins-avro"], map[string]string{"compression.type": "lz4"}, &broker.Schema{Encoding: "avro", Text: signInAvro1, ID: signInSchema})
+	o.avro = o.b.Producer(topics["logons-avro"], map[string]string{"compression.type": "lz4"}, &broker.Schema{Encoding: "avro", Text: signInAvro1, ID: signInSchema})
 	v1 := func(s signIn) []byte { return s.avro(false) }
-	o.say(o.avro, "signins-avro", good(first, v1, signIn.row)...)
-	wire := o.read(topics["signins-avro"])[0].Value // As the Java client's Avro has it.
+	o.say(o.avro, "logons-avro", good(first, v1, signIn.row)...)
+	wire := o.read(topics["logons-avro"])[0].Value // As the Java client's Avro has it.
 	o.say(
-		o.avro, "signins-avro",
+		o.avro, "logons-avro",
 		poison("registry_schema_unknown", framed(unknownSchema, bytes.ReplaceAll(wire[5:], []byte(first[0].uuid(inAvro)), []byte(signIn{n: learned}.uuid(inAvro)))...)),
 		poison("avro_decode", cut(o.t, wire)),
 		poison("avro_decode", append(slices.Clone(wire), 0)),
@@ -174,15 +175,15 @@ func (o *floor) signIns() {
 		poison("registry_frame", wire[:4]),
 		poison("registry_schema_type", framed(plantSchema, wire[5:]...)),
 	)
-	o.say(o.avro, "signins-avro", nothing()...)
-	o.say(o.avro, "signins-avro", good(rest, v1, signIn.row)...)
+	o.say(o.avro, "logons-avro", nothing()...)
+	o.say(o.avro, "logons-avro", good(rest, v1, signIn.row)...)
 
-	o.proto = o.b.Producer(topics["signins-proto"], map[string]string{"compression.type": "zstd"}, &broker.Schema{Encoding: "protobuf", Text: descriptor(o.t, plantProto), ID: plantSchema, Message: signInMessage})
-	o.say(o.proto, "signins-proto", good(first, signIn.protobuf, signIn.row)...)
-	wire = o.read(topics["signins-proto"])[0].Value
+	o.proto = o.b.Producer(topics["logons-proto"], map[string]string{"compression.type": "zstd"}, &broker.Schema{Encoding: "protobuf", Text: descriptor(o.t, plantProto), ID: plantSchema, Message: signInMessage})
+	o.say(o.proto, "logons-proto", good(first, signIn.protobuf, signIn.row)...)
+	wire = o.read(topics["logons-proto"])[0].Value
 	message := wire[7:] // Behind the frame, how many indexes, and the index.
 	o.say(
-		o.proto, "signins-proto",
+		o.proto, "logons-proto",
 		poison("registry_frame", indexed(plantSchema, []int64{7}, message...)),
 		poison("registry_frame", indexed(plantSchema, []int64{2, 0, 0, 99}, message...)),
 		poison("registry_frame", indexed(plantSchema, []int64{-1}, message...)),
@@ -190,8 +191,8 @@ func (o *floor) signIns() {
 		poison("registry_schema_unknown", indexed(unknownSchema+1, []int64{2}, message...)),
 		poison("wrong_format", indexed(plantSchema, []int64{0})), // A good message, and none of the format's.
 	)
-	o.say(o.proto, "signins-proto", nothing()...)
-	o.say(o.proto, "signins-proto", good(rest, signIn.protobuf, signIn.row)...)
+	o.say(o.proto, "logons-proto", nothing()...)
+	o.say(o.proto, "logons-proto", good(rest, signIn.protobuf, signIn.row)...)
 }
 
 // learned is the sign-in whose schema the registry learns late.
@@ -242,32 +243,42 @@ func (o *floor) others() {
 	}
 }
 
+// lettersFindNoTopic looks at the health while the dead-letter topic is missing, and then makes it.
+func (o *floor) lettersFindNoTopic() {
+	o.t.Helper()
+	c := func() console.Check { return o.health()["dead letters"] }
+	o.eventually(func() bool { return c().Name != "" && !c().Good && strings.Contains(c().Detail, "reading waits") }, func() string { return fmt.Sprintf("health says that rejects find no topic: %+v", o.health()) })
+	o.t.Logf("health: %s", c().Detail)
+	o.b.CreateTopic(letters, 2, map[string]string{"max.message.bytes": "20971520"})
+	o.eventually(func() bool { return c().Good }, func() string { return fmt.Sprintf("rejects find their topic: %+v", o.health()) })
+}
+
 // registryAway takes the registry away while records with a new schema come: their source waits, the others go on. So it is after a restart, when
 // no schema is known any more. When the registry is back, everything is read.
 func (o *floor) registryAway() {
 	t := o.t
 	t.Helper()
 	o.schemas.away.Store(true)
-	before := o.readTo("signins-avro")
-	next := o.b.Producer(topics["signins-avro"], nil, &broker.Schema{Encoding: "avro", Text: signInAvro2, ID: signInSchema2})
+	before := o.readTo("logons-avro")
+	next := o.b.Producer(topics["logons-avro"], nil, &broker.Schema{Encoding: "avro", Text: signInAvro2, ID: signInSchema2})
 	v2 := func(s signIn) []byte { return s.avro(true) }
-	o.say(next, "signins-avro", good(signIns(12, 14, o.began), v2, signIn.row)...)
-	o.say(o.json, "signins", good(signIns(12, 14, o.began), signIn.json, signIn.row)...)
-	o.say(o.proto, "signins-proto", good(signIns(12, 14, o.began), signIn.protobuf, signIn.row)...)
-	o.waitsForRegistry("signins-avro")
-	o.heard("signins", "signins-proto") // The schema of the latter is known.
+	o.say(next, "logons-avro", good(signIns(12, 14, o.began), v2, signIn.row)...)
+	o.say(o.json, "logons", good(signIns(12, 14, o.began), signIn.json, signIn.row)...)
+	o.say(o.proto, "logons-proto", good(signIns(12, 14, o.began), signIn.protobuf, signIn.row)...)
+	o.waitsForRegistry("logons-avro")
+	o.heard("logons", "logons-proto") // The schema of the latter is known.
 	o.stop()
 	o.start()
-	o.say(next, "signins-avro", good(signIns(14, 16, o.began), v2, signIn.row)...)
-	o.say(o.json, "signins", good(signIns(14, 16, o.began), signIn.json, signIn.row)...)
-	o.say(o.proto, "signins-proto", good(signIns(14, 16, o.began), signIn.protobuf, signIn.row)...)
-	o.waitsForRegistry("signins-avro", "signins-proto")
-	o.heard("signins")
-	if at := o.readTo("signins-avro"); at > before {
-		t.Errorf("without its schema signins-avro was read from %d to %d", before, at)
+	o.say(next, "logons-avro", good(signIns(14, 16, o.began), v2, signIn.row)...)
+	o.say(o.json, "logons", good(signIns(14, 16, o.began), signIn.json, signIn.row)...)
+	o.say(o.proto, "logons-proto", good(signIns(14, 16, o.began), signIn.protobuf, signIn.row)...)
+	o.waitsForRegistry("logons-avro", "logons-proto")
+	o.heard("logons")
+	if at := o.readTo("logons-avro"); at > before {
+		t.Errorf("without its schema logons-avro was read from %d to %d", before, at)
 	}
 	o.schemas.away.Store(false)
-	o.heard("signins", "signins-avro", "signins-proto")
+	o.heard("logons", "logons-avro", "logons-proto")
 	o.eventually(func() bool { return o.health()["schema registry"].Good }, func() string { return fmt.Sprintf("the registry is well again: %+v", o.health()) })
 	for _, p := range []*broker.Producer{next, o.json, o.avro, o.proto} {
 		p.Close()
@@ -281,7 +292,9 @@ func (o *floor) waitsForRegistry(sources ...string) {
 	o.eventually(func() bool {
 		c := o.health()["schema registry"]
 		return c.Name != "" && !c.Good && !slices.ContainsFunc(sources, func(s string) bool { return !strings.Contains(c.Detail, s+" (") })
-	}, func() string { return fmt.Sprintf("health says that the registry is away and %v wait: %+v", sources, o.health()) })
+	}, func() string {
+		return fmt.Sprintf("health says that the registry is away and %v wait: %+v", sources, o.health())
+	})
 	status, body, err := o.get("/api/v1/health")
 	if err != nil || status != http.StatusServiceUnavailable {
 		t.Errorf("/api/v1/health answers %d (%v), want 503: %s", status, err, body)
@@ -379,7 +392,7 @@ var exactBytes = gocmp.Comparer(func(a, b []byte) bool { return bytes.Equal(a, b
 // unknownSchemaIsLearned registers the schema that a record named in vain, and has it decoded again.
 func (o *floor) unknownSchemaIsLearned() {
 	o.schemas.SeedSchema("plant.okta.late-value", 1, unknownSchema, sr.Schema{Schema: signInAvro1})
-	said := o.command("rejects", "replay", "--source", "signins-avro", "--code", "registry_schema_unknown", "--json")
+	said := o.command("rejects", "replay", "--source", "logons-avro", "--code", "registry_schema_unknown", "--json")
 	if got := rows[app.RejectOutcome](o.t, said); len(got) != 1 || got[0].Events != 1 {
 		o.t.Errorf("after the schema was registered, the reject became: %s", said)
 	}
@@ -433,7 +446,7 @@ func (o *floor) nothingIsMissing() {
 	for _, s := range o.said {
 		r := s.want
 		switch {
-		case s.code == "registry_schema_unknown" && s.source == "signins-avro":
+		case s.code == "registry_schema_unknown" && s.source == "logons-avro":
 			r = signIns(0, 1, o.began)[0].row()
 		case s.code != "":
 			continue

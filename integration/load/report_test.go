@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -18,11 +19,26 @@ func (r *run) report() {
 			(last.used[i].cpu-first.used[i].cpu).Seconds()*1e6/float64(max(handled, 1)), 100*(last.used[i].cpu-first.used[i].cpu).Seconds()/seconds,
 			w.lastRSS(i)>>20, last.used[i].peak>>20, w.slope(i))
 	}
+	r.steps()
 	r.latencies("produce → recorded", &r.recorded, time.Time{})
 	r.latencies("produce → stream", &r.streamed, time.Time{})
 	if settled := r.began.Add(10 * time.Second); r.duration >= time.Minute {
 		r.latencies("  after 10 s", &r.streamed, settled)
 	}
+}
+
+// steps says how long the steps of a batch took in the mean, those into the store by table.
+func (r *run) steps() {
+	m := r.watch.last.metrics
+	mean := func(name string, labels ...string) string {
+		n := m.sum(name+"_count", labels...)
+		return fmt.Sprintf("%.0f ms × %.0f", 1000*m.sum(name+"_sum", labels...)/max(n, 1), n)
+	}
+	var b strings.Builder
+	for _, table := range []string{"events", "entity_index", "hits", "notes", "batches", "findings", "incidents", "changes", "recorded"} {
+		fmt.Fprintf(&b, ", %s %s", table, mean("tocsin_store_insert_duration_seconds", `table="`+table+`"`))
+	}
+	r.printf("a batch: append %s, then record; inserts: %s", mean("tocsin_store_append_duration_seconds"), b.String()[2:])
 }
 
 func (r *run) latencies(what string, l *latencies, since time.Time) {

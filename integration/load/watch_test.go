@@ -107,7 +107,7 @@ func (w *watch) say() {
 		return (to.used[who].cpu - from.used[who].cpu).Seconds() * 1e6 / float64(max(handled, 1))
 	}
 	w.run.printf("%7.0fs %9d %9d %8d %9.0f %8.0f %6.0fms  %5d %5d %5d  %5.1f %5.1f %5.1f %4.1f  %s",
-		to.at.Sub(w.run.began).Seconds(), to.produced.Records, to.metrics.handled(), to.produced.Records-to.metrics.handled(),
+		to.at.Sub(w.run.began).Seconds(), to.produced.Records, to.metrics.handled(), max(0, to.produced.Records-to.metrics.handled()),
 		float64(handled)/to.at.Sub(from.at).Seconds(), float64(handled)/max(batches, 1), 1000*appending/max(batches, 1),
 		to.used[tocsin].rss>>20, to.used[theEngine].rss>>20, to.used[theBroker].rss>>20, perEvent(tocsin), perEvent(theEngine), perEvent(theBroker), perEvent(theProducer), loadAverage())
 	w.said = w.last

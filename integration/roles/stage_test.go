@@ -44,7 +44,8 @@ type stage struct {
 }
 
 func newStage(t *testing.T) *stage {
-	s := &stage{t: t, broker: broker.Start(t)}
+	// Nobody kills the broker here: on a busy machine it may take its time without being given up by its own controller.
+	s := &stage{t: t, broker: broker.StartWith(t, broker.Settings{Properties: map[string]string{"broker.session.timeout.ms": "30000"}})}
 	if _, err := engine.Locate(t.Context(), engine.DefaultConfig("unused")); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
