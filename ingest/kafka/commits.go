@@ -56,8 +56,8 @@ func (s *session) commits(ctx context.Context) {
 
 // commit sends what is new since the last time, through the generation: the group refuses it from anybody who is no longer part of that.
 func (s *session) commit() error {
-	if !s.alive() {
-		return nil
+	if !s.alive() { // A heartbeat that gets through late may bring us back, and then nobody may have anything more to say.
+		return errLapsed
 	}
 	s.mu.Lock()
 	next := maps.Clone(s.next)

@@ -300,13 +300,30 @@ func (r *run) through() {
 		now := fmt.Sprint(hits, findings)
 		if late != "" || now != was {
 			was, since = now, time.Now()
-			return fmt.Sprintf("%s; ends %s", late, now)
+			return fmt.Sprintf("%s; ends %s; %s", late, now, r.standing())
 		}
 		if time.Since(since) < 2*time.Second {
 			return "waiting for two quiet seconds"
 		}
 		return ""
 	})
+}
+
+// standing is how far the members say they are.
+func (r *run) standing() string {
+	var out []string
+	for _, m := range r.members {
+		if m.ended() || !m.isReady() {
+			continue
+		}
+		for name, c := range m.health() {
+			if name == "triage" || strings.HasPrefix(name, "hits") {
+				out = append(out, m.name+" "+name+": "+c.Detail)
+			}
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, " | ")
 }
 
 // until asks again and again until nothing is missing.
