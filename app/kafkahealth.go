@@ -79,8 +79,16 @@ func (s *Service) kafkaChecks() []console.Check {
 		group.Good, group.Detail = false, "not in group "+s.cfg.Kafka.Group+": "+t+"; nothing is lost: the records stay with the brokers"
 	}
 	out := []console.Check{group}
+	there := map[string]bool{}
 	for _, r := range readings(s.consumer.Status()) {
+		name, _, _ := strings.Cut(r.source, "#")
+		there[name] = true
 		out = append(out, r.check())
+	}
+	for i := range s.cfg.Sources {
+		if c := &s.cfg.Sources[i]; c.Topic != "" && !there[c.Name] {
+			out = append(out, console.Check{Name: "topic " + c.Name, Detail: "there is no topic " + c.Topic + " yet, or the account may not see it; it is read as soon as it is there"})
+		}
 	}
 	if s.registry != nil {
 		c := console.Check{Name: "schema registry", Good: true, Detail: s.cfg.Kafka.Registry.URL}

@@ -24,8 +24,9 @@ const (
 	relayMessage = 2 << 20            // Most bytes of a batch of records; frames are cut at 900 KB.
 )
 
-// WantedTopics are the topics that the configuration needs beside those of the sources, with the settings that matter. None is compacted.
-func WantedTopics(c Config) []kafka.Topic {
+// WantedTopics are the topics that a role needs beside those of the sources, with the settings that matter: those between the roles, but for
+// RoleAll, and the dead-letter topic. None is compacted.
+func WantedTopics(c Config, role Role) []kafka.Topic {
 	settings := func(keep time.Duration) map[string]string {
 		s := map[string]string{
 			"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(keep.Milliseconds(), 10), "retention.bytes": "-1",
@@ -39,11 +40,10 @@ func WantedTopics(c Config) []kafka.Topic {
 	topic := func(name string, partitions int, keep time.Duration) kafka.Topic {
 		return kafka.Topic{Name: name, Partitions: int32(partitions), Replicas: c.Relay.Replication, Settings: settings(keep)}
 	}
-	b := c.Enrich.Bindings
-	out := []kafka.Topic{
-		topic(c.Relay.Hits(), c.Relay.Partitions, hitsKept),
-		topic(c.Relay.Findings(), 1, findingsKept),
-		topic(c.Relay.Bindings(), 1, max(bindingsKept, b.DHCPAge, b.RADIUSAge, b.NACAge, b.MDMAge, b.DeviceAge)),
+	var out []kafka.Topic
+	if b := c.Enrich.Bindings; role != RoleAll {
+		out = append(out, topic(c.Relay.Hits(), c.Relay.Partitions, hitsKept), topic(c.Relay.Findings(), 1, findingsKept),
+			topic(c.Relay.Bindings(), 1, max(bindingsKept, b.DHCPAge, b.RADIUSAge, b.NACAge, b.MDMAge, b.DeviceAge)))
 	}
 	if c.Kafka.DeadLetter != "" {
 		t := topic(c.Kafka.DeadLetter, 3, lettersKept)
@@ -64,16 +64,16 @@ type TopicState struct {
 }
 
 // TopicStates are the wanted topics, without asking a broker.
-func TopicStates(c Config) []TopicState {
+func TopicStates(c Config, role Role) []TopicState {
 	var out []TopicState
-	for _, t := range WantedTopics(c) {
+	for _, t := range WantedTopics(c, role) {
 		out = append(out, TopicState{Name: t.Name, Partitions: t.Partitions, Replicas: t.Replicas, Settings: t.Settings})
 	}
 	return out
 }
 
 // ApplyTopics makes the wanted topics, and gives those that exist the settings they should have. It never takes anything away.
-func ApplyTopics(ctx context.Context, c Config, log *slog.Logger) ([]TopicState, error) {
+func ApplyTopics(ctx context.Context, c Config, role Role, log *slog.Logger) ([]TopicState, error) {
 	if len(c.Kafka.Brokers) == 0 {
 		return nil, errors.New("kafka.brokers is empty: name some, such as [localhost:9092]")
 	}
@@ -82,7 +82,10 @@ func ApplyTopics(ctx context.Context, c Config, log *slog.Logger) ([]TopicState,
 		return nil, err
 	}
 	defer cluster.Close()
-	wanted, out := WantedTopics(c), TopicStates(c)
+	wanted, out := WantedTopics(c, role), TopicStates(c, role)
+	if len(wanted) == 0 {
+		return nil, nil
+	}
 	names := make([]string, len(wanted))
 	for i, t := range wanted {
 		names[i] = t.Name
@@ -91,14 +94,16 @@ func ApplyTopics(ctx context.Context, c Config, log *slog.Logger) ([]TopicState,
 	if err != nil {
 		return nil, err
 	}
-	if p := now[0].Partitions; p != 0 && p != wanted[0].Partitions {
+	if p := now[0].Partitions; role != RoleAll && p != 0 && p != wanted[0].Partitions {
 		return nil, fmt.Errorf("topic %s has %d partitions and relay.partitions says %d: keys would go to other partitions than before and rules lose their state. Set relay.partitions to %d, or choose another relay.prefix to begin anew", names[0], p, wanted[0].Partitions, p)
 	}
 	for i, t := range wanted {
 		out[i].Did, out[i].Changed = differs(t, now[i])
 		switch out[i].Did {
 		case "created":
-			err = cluster.Create(ctx, []kafka.Topic{t})
+			if err = cluster.Create(ctx, []kafka.Topic{t}); err != nil {
+				err = fmt.Errorf("%w; where there are fewer brokers than copies, set relay.replication to the number of brokers", err)
+			}
 		case "altered":
 			t.Partitions = 0
 			err = cluster.Alter(ctx, []kafka.Topic{t})

@@ -19,7 +19,7 @@ func topicsCommand(t *terminal) *cobra.Command {
 }
 
 func topicsPrint(t *terminal) *cobra.Command {
-	var asJSON bool
+	var asJSON, single bool
 	c := &cobra.Command{
 		Use: "print", Short: "Print the topics with their settings", Args: wrongArgs(cobra.NoArgs),
 		Long: `Prints the topics between the roles and the dead-letter topic, as the configuration wants them, with the command of Kafka's own tools that
@@ -30,25 +30,26 @@ would make each. It asks no broker.`,
 			if err != nil {
 				return err
 			}
-			return printTopics(t.out, app.TopicStates(cfg), asJSON)
+			return printTopics(t.out, app.TopicStates(cfg, topicsOf(single)), asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one topic a line as JSON")
+	c.Flags().BoolVar(&single, "single", false, "only what one process that does everything needs: the dead-letter topic, if there is one")
 	return c
 }
 
 func topicsApply(t *terminal) *cobra.Command {
-	var asJSON bool
+	var asJSON, single bool
 	c := &cobra.Command{
 		Use: "apply", Short: "Make the topics, and mend the settings of those that exist", Args: wrongArgs(cobra.NoArgs),
 		Long:    "Makes what is missing and gives topics that exist the settings they should have. It never removes a topic, a partition or a record.",
-		Example: "  tocsin topics apply --config tocsin.yaml",
+		Example: "  tocsin topics apply --config tocsin.yaml\n  tocsin topics apply --single --config tocsin.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config(c)
 			if err != nil {
 				return err
 			}
-			list, err := app.ApplyTopics(c.Context(), cfg, quietLog(t))
+			list, err := app.ApplyTopics(c.Context(), cfg, topicsOf(single), quietLog(t))
 			if err != nil {
 				return err
 			}
@@ -56,6 +57,7 @@ func topicsApply(t *terminal) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one topic a line as JSON")
+	c.Flags().BoolVar(&single, "single", false, "only what one process that does everything needs: the dead-letter topic, if there is one")
 	return c
 }
 
@@ -88,12 +90,24 @@ the name of the source, with /TOPIC behind it where the source has a pattern. St
 	return c
 }
 
+// topicsOf is the role whose topics are meant: that of one process, or any of the others.
+func topicsOf(single bool) app.Role {
+	if single {
+		return app.RoleAll
+	}
+	return app.RoleIngest
+}
+
 // quietLog is for commands that talk for themselves: warnings only.
 func quietLog(t *terminal) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func printTopics(out io.Writer, list []app.TopicState, asJSON bool) error {
+	if len(list) == 0 && !asJSON {
+		_, err := fmt.Fprintln(out, "none is needed: one process without kafka.dead_letter has no topics of its own")
+		return err
+	}
 	for _, s := range list {
 		if asJSON {
 			line, err := json.Marshal(s)
@@ -109,7 +123,7 @@ func printTopics(out io.Writer, list []app.TopicState, asJSON bool) error {
 		if s.Did != "" {
 			did = "  " + s.Did
 		}
-		fmt.Fprintf(out, "%s  %s, %d replicas%s\n", s.Name, app.Count(int(s.Partitions), "partition"), s.Replicas, did)
+		fmt.Fprintf(out, "%s  %s, %s%s\n", s.Name, app.Count(int(s.Partitions), "partition"), app.Count(s.Replicas, "replica"), did)
 		if s.Did == "" {
 			fmt.Fprintf(out, "  kafka-topics.sh --create --topic %s --partitions %d --replication-factor %d", s.Name, s.Partitions, s.Replicas)
 			for _, key := range slices.Sorted(maps.Keys(s.Settings)) {

@@ -108,7 +108,7 @@ func (s *stage) newRun(t *testing.T, name string, p *plant) *run {
 	}}
 	r.cfg = cfg
 	r.configure()
-	_, err := app.ApplyTopics(t.Context(), cfg, discard)
+	_, err := app.ApplyTopics(t.Context(), cfg, app.RoleIngest, discard)
 	must(t, err)
 	t.Cleanup(func() {
 		for _, m := range r.members {
