@@ -1,6 +1,7 @@
 package crash_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
-	"github.com/tocsin-siem/tocsin/triage"
 )
 
 // receiver takes webhooks and remembers what it took.
@@ -30,8 +30,9 @@ type receiver struct {
 
 // delivery is what is looked at in the body of a webhook.
 type delivery struct {
-	ID   string
-	Data struct {
+	ID       string
+	Sequence string
+	Data     struct {
 		Incident struct {
 			ID       string
 			Revision int32
@@ -78,21 +79,73 @@ func (r *receiver) taken() (unique, all int) {
 	return len(r.times), all
 }
 
-// quiet waits until nothing more is owed, and still is not after the desk has certainly looked again.
+// quiet waits until the receiver has heard of the last revision of every incident that the service's feed tells of, and the health page owes it
+// nothing. It gives up when patience has passed without a delivery: after hundreds of rounds there are thousands to make.
 func (r *receiver) quiet(t testing.TB, s *service) {
 	t.Helper()
+	f := &follower{last: map[string]int32{}}
 	detail := func() string { return s.health(t)["endpoint soc"].Detail }
-	var since time.Time
-	eventually(t, func() bool {
-		if n, _ := r.taken(); !strings.HasPrefix(detail(), "ok, 0 owed") || n == 0 {
-			since = time.Time{}
-			return false
+	unique, since := 0, time.Now()
+	for {
+		f.read(t, s)
+		missing := r.missing(f.last)
+		owed := detail()
+		if len(f.last) > 0 && missing == 0 && strings.HasPrefix(owed, "ok, 0 owed") {
+			return
 		}
-		if since.IsZero() {
-			since = time.Now()
+		if n, _ := r.taken(); n > unique {
+			unique, since = n, time.Now()
 		}
-		return time.Since(since) > 2*triage.DefaultConfig().Poll
-	}, func() string { return "deliveries: " + detail() + "\n" + s.log.tail() })
+		if time.Since(since) > patience {
+			t.Fatalf("no delivery for %v, and of %d incidents the last revisions of %d are missing; health says %q\n%s", patience, len(f.last), missing, owed, s.log.tail())
+		}
+		time.Sleep(100 * time.Millisecond) // Between two questions to another process.
+	}
+}
+
+// follower reads the feed of changes, which the receiver's deliveries are held against.
+type follower struct {
+	since string
+	last  map[string]int32 // The last revision by incident.
+}
+
+func (f *follower) read(t testing.TB, s *service) {
+	t.Helper()
+	for {
+		status, body, err := get(s.url + "/api/v1/changes.ndjson?limit=1000&since=" + f.since)
+		if err != nil || status != http.StatusOK {
+			return // The store is just coming back, say; it is asked again.
+		}
+		n := 0
+		for line := range bytes.Lines(body) {
+			var doc delivery
+			if err := json.Unmarshal(line, &doc); err != nil || doc.Sequence == "" {
+				t.Fatalf("a line of the feed: %v: %s", err, line)
+			}
+			n++
+			f.since = doc.Sequence
+			f.last[doc.Data.Incident.ID] = max(f.last[doc.Data.Incident.ID], doc.Data.Incident.Revision)
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// missing is of how many incidents the last revision has not been delivered.
+func (r *receiver) missing(last map[string]int32) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	heard := map[string]int32{}
+	for _, d := range r.told {
+		heard[d.Data.Incident.ID] = max(heard[d.Data.Incident.ID], d.Data.Incident.Revision)
+	}
+	for id, revision := range last {
+		if heard[id] < revision {
+			n++
+		}
+	}
+	return n
 }
 
 // follows checks that exactly what the log says was told: nothing that is not in it, and of every incident its beginning, its end and its last

@@ -309,11 +309,11 @@ func (r *run) through() {
 	})
 }
 
-// standing is how far the members say they are.
+// standing is how far correlate and triage members say they are.
 func (r *run) standing() string {
 	var out []string
-	for _, m := range r.members {
-		if m.ended() || !m.isReady() {
+	for _, m := range append(r.living(app.RoleCorrelate), r.living(app.RoleTriage)...) {
+		if !m.isReady() {
 			continue
 		}
 		for name, c := range m.health() {
