@@ -43,7 +43,16 @@ func (s *Service) wireIngest(ctx context.Context) error {
 		if err := s.bindings.Prime(ctx, s.lessons); err != nil {
 			return err
 		}
-		return beside(ctx, func(ctx context.Context) error { return s.withConsumer(ctx, s.pipeline.Run) },
+		read := func(ctx context.Context) error {
+			err := s.pipeline.Run(ctx)
+			last, enough := context.WithTimeout(context.WithoutCancel(ctx), manners)
+			defer enough()
+			if flushed := sender.Flush(last, s.now()); flushed != nil {
+				log.Warn("the last marks were not sent; event time waits for the next record of each partition, or until it is idle", "err", flushed)
+			}
+			return err
+		}
+		return beside(ctx, func(ctx context.Context) error { return s.withConsumer(ctx, read) },
 			func(ctx context.Context) error { return s.bindings.Listen(ctx, s.lessons) },
 			func(ctx context.Context) error { return s.tick(ctx, sender) })
 	}

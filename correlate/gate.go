@@ -106,7 +106,7 @@ func (g *gate) change(r *register, x *sight, w int64, out []*sight) []*sight {
 			prev, seen = s.cells[i-1].value, true
 		}
 		y.changeOK = seen && !same(prev, y.value)
-		other := seen && y.follow(prev)
+		other := y.changeOK && y.follow(prev) // Nobody sees the others, and these are many: a state that is reported again and again.
 		if y != x && (y.passes() != was || was && other) {
 			out = append(out, y)
 		}

@@ -74,8 +74,10 @@ type Sender struct {
 	number  uint64
 	lanes   []lane // By partition.
 	marks   []SentMark
+	debts   []SentMark // Marks of partitions that were lost before every lane was told.
 	roster  []Partitions
 	version uint64 // Of marks and roster.
+	failed  bool   // The last batch was not sent whole: its marks are not true.
 }
 
 // lane is what is on its way to one partition.
@@ -94,9 +96,10 @@ func NewSender(set SenderSettings) *Sender {
 }
 
 // Handle implements ingest.Handler. It sorts b and removes what is not ours from it. After an error nothing more may be handled by this sender.
-func (s *Sender) Handle(ctx context.Context, b *event.Batch) error {
+func (s *Sender) Handle(ctx context.Context, b *event.Batch) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer func() { s.failed = err != nil }()
 	done := Sending{Dropped: s.drop(b), Events: len(b.Events)}
 	correlate.Sort(b)
 	s.number++
@@ -106,7 +109,7 @@ func (s *Sender) Handle(ctx context.Context, b *event.Batch) error {
 	done.Hits, done.Observed = s.spread(s.set.Matcher.Hits(b), s.set.Matcher.Observations(b))
 	s.turn(b.Marks, b.Ends)
 	messages, oversized := s.messages(b.Received)
-	err := s.teach(ctx, b.Learned)
+	err = s.teach(ctx, b.Learned)
 	if err = errors.Join(<-stored, err); err != nil { // A finding may lead to its events at once.
 		return err
 	}
@@ -131,6 +134,27 @@ func (s *Sender) Handle(ctx context.Context, b *event.Batch) error {
 func (s *Sender) Tick(ctx context.Context, now int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.tell(ctx, now)
+}
+
+// Flush sends all marks that were held back. It is to be called after the last batch, before its offsets are committed for good: whoever reads the
+// partitions then goes on behind the records that these marks are of, and could not tell how far event time had come.
+func (s *Sender) Flush(ctx context.Context, now int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.lanes {
+		if l := &s.lanes[i]; l.version != s.version {
+			l.at = 0
+		}
+	}
+	return s.tell(ctx, now)
+}
+
+// tell sends the marks that are due.
+func (s *Sender) tell(ctx context.Context, now int64) error {
+	if s.failed {
+		return nil
+	}
 	s.spread(nil, nil)
 	s.mine()
 	messages, _ := s.messages(now)
@@ -206,6 +230,7 @@ func (s *Sender) spread(hits []event.Hit, observed []event.Note) (int, int) {
 // turn takes the marks of a batch, as far as they are ours. They are news if they, their generations or the roster differ from the last. The mark
 // of a partition that was lost and regained since it was read is left out: what was dropped in between is read again, and the mark would claim it.
 func (s *Sender) turn(marks []event.Mark, ends []event.End) {
+	s.mine()
 	now := make([]SentMark, 0, len(marks))
 	for _, m := range marks {
 		generation, ok := s.generation(m.Source, m.Partition)
@@ -223,22 +248,34 @@ func (s *Sender) turn(marks []event.Mark, ends []event.End) {
 	}
 }
 
-// mine forgets the marks of partitions that were lost, or lost and regained, since the batch: they are no longer this member's to tell.
+// mine forgets the marks of partitions that were lost, or lost and regained, since the batch: they are no longer this member's to tell. What lanes
+// have not been told yet is told once more, in the generation in which it was true, for the new owner begins behind the records it is of. Whether
+// such a partition is idle is for the new owner to say.
 func (s *Sender) mine() {
+	behind := slices.ContainsFunc(s.lanes, func(l lane) bool { return l.version != s.version })
+	if !behind {
+		s.debts = s.debts[:0]
+	}
 	s.marks = slices.DeleteFunc(s.marks, func(m SentMark) bool {
 		generation, ok := s.generation(m.Source, m.Partition)
-		return !ok || generation != m.Generation
+		lost := !ok || generation != m.Generation
+		if lost && behind {
+			m.Idle = false
+			s.debts = append(s.debts, m)
+		}
+		return lost
 	})
 }
 
 // messages encodes a frame for every lane that has hits or observations, or is owed marks and was not told any for a while.
 func (s *Sender) messages(now int64) (out []Message, oversized int) {
+	marks := slices.Concat(s.marks, s.debts)
 	for i := range s.lanes {
 		l := &s.lanes[i]
 		if len(l.hits)+len(l.observed) == 0 && !s.owes(l, now) {
 			continue
 		}
-		f := Frame{Member: s.set.Member, Received: now, Hits: l.hits, Observed: l.observed, Marks: s.marks, Roster: s.roster}
+		f := Frame{Member: s.set.Member, Received: now, Hits: l.hits, Observed: l.observed, Marks: marks, Roster: s.roster}
 		pieces, large := s.encoder.Append(nil, &f)
 		oversized += large
 		for _, p := range pieces {
@@ -255,7 +292,7 @@ func (s *Sender) owes(l *lane, now int64) bool {
 	if l.version == s.version {
 		wait = s.set.MarksAnew
 	}
-	return len(s.marks) > 0 && (since >= wait || since < 0 || l.at == 0)
+	return len(s.marks)+len(s.debts) > 0 && (since >= wait || since < 0 || l.at == 0)
 }
 
 // send returns when all is acknowledged, and remembers what the lanes were told.

@@ -279,6 +279,71 @@ func TestWhatIsOfAPartitionThatWasLostIsLeftToItsNewOwner(t *testing.T) {
 	}
 }
 
+func TestMarksHeldBackAreToldEvenIfTheirPartitionIsLostMeanwhile(t *testing.T) {
+	r := newSenderRig(t, 4)
+	r.handle(batch(1000))
+	b := batch(1050)
+	b.Marks[0].Idle = true
+	r.handle(b)
+	delete(r.owned, "okta/0") // Its records are durable, and the new owner goes on behind them.
+	r.owned["okta/1"] = 2
+	next := batch(1060)
+	next.Marks[1].Newest = 7
+	r.handle(next)
+	r.tick(1300)
+	r.tick(1600)
+	want := []relay.SentMark{
+		{Mark: event.Mark{Source: "okta", Partition: 1, Newest: 7}, Generation: 2},
+		{Mark: event.Mark{Source: "okta", Newest: 1_050_000}, Generation: 1},
+		{Mark: event.Mark{Source: "okta", Partition: 1, Newest: 1}, Generation: 1},
+	}
+	for p, frames := range r.frames {
+		if len(frames) != 2 {
+			t.Errorf("partition %d has %d frames", p, len(frames))
+		}
+		if d := cmp.Diff(want, frames[1].Marks); d != "" {
+			t.Errorf("partition %d: %s", p, d)
+		}
+	}
+	r.tick(70_000)
+	if f := r.frames[0]; len(f) != 3 || len(f[2].Marks) != 1 {
+		t.Errorf("what was told once is told again: %+v", f[len(f)-1].Marks)
+	}
+}
+
+func TestTheLastMarksAreFlushedAtOnce(t *testing.T) {
+	r := newSenderRig(t, 4)
+	r.handle(batch(1000))
+	r.handle(batch(1050, "robot:1"))
+	for range 2 {
+		if err := r.Flush(t.Context(), 1_051_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for p, frames := range r.frames {
+		if len(frames) != 2 || frames[1].Marks[0].Newest != 1_050_000 {
+			t.Errorf("partition %d has %d frames, of which the last says %+v", p, len(frames), frames[len(frames)-1].Marks)
+		}
+	}
+}
+
+func TestMarksOfABatchThatWasNotSentAreNeverTold(t *testing.T) {
+	r := newSenderRig(t, 4)
+	r.handle(batch(1000))
+	r.refuse = errors.New("too large")
+	if err := r.Handle(t.Context(), batch(2000, "robot:1")); !errors.Is(err, r.refuse) {
+		t.Fatal(err)
+	}
+	r.refuse = nil
+	r.tick(3000)
+	if err := r.Flush(t.Context(), 3_000_000); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]int{1, 1, 1, 1}, r.counts()); d != "" {
+		t.Errorf("event time went on without the hits: %s", d)
+	}
+}
+
 func TestAMemberWithoutPartitionsIsSilent(t *testing.T) {
 	r := newSenderRig(t, 4)
 	clear(r.owned)
