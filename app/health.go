@@ -9,6 +9,7 @@ import (
 	"github.com/tocsin-siem/tocsin/enrich"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage"
 )
 
 // healthBoard remembers what the health page tells.
@@ -103,10 +104,13 @@ func (s *Service) checks() []console.Check {
 	}
 	for _, e := range s.desk.Endpoints() {
 		detail := fmt.Sprintf("%s, %d owed", e.State, e.Pending)
+		if e.State == triage.Starting {
+			detail = e.State + ": what is owed has not been looked at yet"
+		}
 		if e.Error != "" {
 			detail += ": " + e.Error
 		}
-		out = append(out, console.Check{Name: "endpoint " + e.Name, Good: e.State == "ok", Detail: detail})
+		out = append(out, console.Check{Name: "endpoint " + e.Name, Good: e.State == "ok" || e.State == triage.Starting, Detail: detail})
 	}
 	return out
 }

@@ -22,9 +22,9 @@ type Outbox struct {
 // owed is what one endpoint is owed as far as the log has been read.
 type owed struct {
 	read    store.ChangeCursor
-	pending []incident.Delivery // in order of their changes
-	settled map[event.ID]bool   // settlements found at the start, until the changes they are about have been passed
-	begun   map[event.ID]incident.Delivery
+	pending []incident.Delivery            // in order of their changes
+	settled map[event.ID]bool              // settlements found at the start, until the changes they are about have been passed
+	begun   map[event.ID]incident.Delivery // likewise: attempted and not settled, without their changes
 }
 
 // outboxWindow bounds the deliveries held for one endpoint; the rest waits in the store.
@@ -63,7 +63,7 @@ func (o *Outbox) endpoint(ctx context.Context, name string) (*owed, error) {
 		return x, nil
 	}
 	x := &owed{settled: map[event.ID]bool{}, begun: map[event.ID]incident.Delivery{}}
-	for d, err := range o.db.Deliveries(ctx, store.DeliveryFilter{Endpoint: name}) {
+	for d, err := range o.db.Standings(ctx, name) {
 		if err != nil {
 			return nil, err
 		}
@@ -89,37 +89,46 @@ func (x *owed) take(r triage.Route, c incident.Change) {
 	}
 	d, begun := x.begun[id]
 	if !begun {
-		d = incident.Delivery{ID: id, Endpoint: r.Endpoint, Change: c, State: incident.DeliveryPending}
+		d = incident.Delivery{ID: id, Endpoint: r.Endpoint, State: incident.DeliveryPending}
 	}
+	d.Change = c
 	delete(x.begun, id)
 	x.pending = append(x.pending, d)
 }
 
-// Attempt implements triage.Outbox.
-func (o *Outbox) Attempt(ctx context.Context, d incident.Delivery) error {
-	d.State = incident.DeliveryPending
-	if err := o.db.Settle(ctx, d); err != nil {
+// Settle implements triage.Outbox.
+func (o *Outbox) Settle(ctx context.Context, deliveries []incident.Delivery) error {
+	if err := o.db.Settle(ctx, deliveries...); err != nil {
 		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if x := o.of[d.Endpoint]; x != nil {
-		if i := slices.IndexFunc(x.pending, func(p incident.Delivery) bool { return p.ID == d.ID }); i >= 0 {
-			x.pending[i] = d
-		}
+	for endpoint, x := range o.of {
+		x.settle(endpoint, deliveries)
 	}
 	return nil
 }
 
-// Settle implements triage.Outbox.
-func (o *Outbox) Settle(ctx context.Context, d incident.Delivery) error {
-	if err := o.db.Settle(ctx, d); err != nil {
-		return err
+func (x *owed) settle(endpoint string, deliveries []incident.Delivery) {
+	stands := make(map[event.ID]incident.Delivery, len(deliveries))
+	for _, d := range deliveries {
+		if d.Endpoint == endpoint {
+			stands[d.ID] = d
+		}
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if x := o.of[d.Endpoint]; x != nil {
-		x.pending = slices.DeleteFunc(x.pending, func(p incident.Delivery) bool { return p.ID == d.ID })
+	if len(stands) == 0 {
+		return
 	}
-	return nil
+	kept := x.pending[:0]
+	for _, p := range x.pending {
+		d, told := stands[p.ID]
+		switch {
+		case !told:
+			kept = append(kept, p)
+		case d.State == incident.DeliveryPending:
+			kept = append(kept, d)
+		}
+	}
+	clear(x.pending[len(kept):])
+	x.pending = kept
 }

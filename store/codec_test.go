@@ -76,12 +76,19 @@ func TestAFullDiskAndOtherPassingTroublesAreTriedAgain(t *testing.T) {
 		{&clickhouse.Exception{Code: 243}, false, true},
 		{fmt.Errorf("insert Native: %w", &clickhouse.Exception{Code: 241}), false, false}, // memory
 		{&clickhouse.Exception{Code: 252}, false, false},                                  // too many parts
+		{&clickhouse.Exception{Code: 164}, false, false},                                  // read-only
 		{io.ErrUnexpectedEOF, false, false},
 		{fmt.Errorf("insert Native: %w", &clickhouse.Exception{Code: 60}), true, false}, // no such table
 		{fmt.Errorf("%w: column", errBlock), true, false},
 	} {
-		if isPermanent(tc.err) != tc.permanent || isDiskFull(tc.err) != tc.full {
-			t.Errorf("%v: permanent %v, disk full %v; want %v, %v", tc.err, isPermanent(tc.err), isDiskFull(tc.err), tc.permanent, tc.full)
+		if isPermanent(tc.err, true) != tc.permanent || isPermanent(tc.err, false) != tc.permanent || isDiskFull(tc.err) != tc.full {
+			t.Errorf("%v: permanent %v, disk full %v; want %v, %v", tc.err, isPermanent(tc.err, true), isDiskFull(tc.err), tc.permanent, tc.full)
+		}
+	}
+	for _, code := range []int32{192, 497, 516} {
+		err := fmt.Errorf("insert Native: %w", &clickhouse.Exception{Code: code})
+		if !isPermanent(err, false) || isPermanent(err, true) {
+			t.Errorf("code %d must end a start and be waited for once an insert was taken", code)
 		}
 	}
 	f := &Fault{What: "append batch 1/2", DiskFull: true, Err: io.EOF}

@@ -56,6 +56,32 @@ type DeliveryFilter struct {
 	Limit    int      // 0 for no limit.
 }
 
+// Standings reads how the deliveries to an endpoint that have been attempted stand now, by id, without their changes. It is one pass over the
+// table in its own order: nothing is sorted and no document is read, so a start costs little however much has been delivered.
+func (db *DB) Standings(ctx context.Context, endpoint string) iter.Seq2[incident.Delivery, error] {
+	return func(yield func(incident.Delivery, error) bool) {
+		q := query{
+			head: "SELECT id, endpoint, incident, revision, attempts, state, toUnixTimestamp64Micro(next), error FROM " + db.table("attempts"),
+			tail: "ORDER BY id, attempts, at",
+		}
+		q.equal("endpoint", endpoint)
+		var last incident.Delivery // the newest row so far of the delivery being read
+		for row, err := range stream(ctx, db, "read how deliveries stand", q, scanDelivery) {
+			if err != nil {
+				yield(incident.Delivery{}, err)
+				return
+			}
+			if !last.ID.IsZero() && last.ID != row.ID && !yield(last, nil) {
+				return
+			}
+			last = row.Delivery
+		}
+		if !last.ID.IsZero() {
+			yield(last, nil)
+		}
+	}
+}
+
 // deliveriesStep bounds how many deliveries are held at a time.
 const deliveriesStep = 200
 

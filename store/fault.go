@@ -43,8 +43,8 @@ const (
 	codeCannotWrite    = 75
 )
 
-// permanentCodes are the errors that the same statement gives again however often it is sent: they are about our schema, our statement, our
-// rights or the size of our data. All other codes, such as memory, too many parts or a lost replica, may pass.
+// permanentCodes are the errors that the same statement gives again however often it is sent: they are about our schema, our statement or the
+// size of our data. All other codes, such as memory, too many parts, a lost replica or a server that was made read-only (164), may pass.
 var permanentCodes = map[int32]bool{
 	6:   true, // CANNOT_PARSE_TEXT
 	10:  true, // NOT_FOUND_COLUMN_IN_BLOCK
@@ -69,21 +69,26 @@ var permanentCodes = map[int32]bool{
 	115: true, // UNKNOWN_SETTING
 	117: true, // INCORRECT_DATA
 	131: true, // TOO_LARGE_STRING_SIZE
-	164: true, // READONLY
-	192: true, // UNKNOWN_USER
 	290: true, // LIMIT_EXCEEDED
 	349: true, // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
 	386: true, // NO_COMMON_TYPE
+}
+
+// refusalCodes are about our rights. Until the server has taken an insert they are a mistake in the configuration, which is told at once; after
+// that somebody has changed something on the server, which may be put right as it was.
+var refusalCodes = map[int32]bool{
+	192: true, // UNKNOWN_USER
 	497: true, // ACCESS_DENIED
 	516: true, // AUTHENTICATION_FAILED
 }
 
-func isPermanent(err error) bool {
+// isPermanent reports whether trying again is useless; trusted says that the server has taken an insert of ours.
+func isPermanent(err error, trusted bool) bool {
 	if errors.Is(err, errBlock) {
 		return true
 	}
 	if e, ok := errors.AsType[*clickhouse.Exception](err); ok {
-		return permanentCodes[e.Code]
+		return permanentCodes[e.Code] || refusalCodes[e.Code] && !trusted
 	}
 	return false
 }
@@ -102,7 +107,7 @@ func (db *DB) retry(ctx context.Context, what string, op func() error) error {
 	pause.MaxInterval = 15 * time.Second
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := op()
-		if err != nil && isPermanent(err) {
+		if err != nil && isPermanent(err, db.trusted.Load()) {
 			err = backoff.Permanent(err)
 		}
 		return struct{}{}, err

@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -173,6 +175,49 @@ func TestADeliveryIsAsItsLastAttemptLeftIt(t *testing.T) {
 		if diff := cmp.Diff(tc.want, collect(t, db.Deliveries(t.Context(), tc.filter))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+func TestStandingsAreTheLastAttemptOfEachDeliveryWithoutItsChange(t *testing.T) {
+	db := open(t, freshConfig(t))
+	changes := record(t, db)
+	if got := collect(t, db.Standings(t.Context(), "soc")); len(got) != 0 {
+		t.Errorf("nothing was attempted, but there are %v", got)
+	}
+	deliveries := make([]incident.Delivery, 3)
+	for i := range deliveries {
+		in := changes[i].Incident
+		deliveries[i] = incident.Delivery{ID: incident.DeliveryID(in.ID, in.Revision, "soc"), Endpoint: "soc", Change: changes[i], Attempts: 1, Next: start + 60e6, State: incident.DeliveryPending, Error: "503"}
+	}
+	other := deliveries[0]
+	other.ID, other.Endpoint = incident.DeliveryID(other.Change.Incident.ID, other.Change.Incident.Revision, "other"), "other"
+	must(t, db.Settle(t.Context(), append(slices.Clone(deliveries), other)...))
+	deliveries[0].Attempts, deliveries[0].Error = 10, "502" // 10 comes after 1 and 2, and after 9
+	deliveries[1].State, deliveries[1].Error, deliveries[1].Next = incident.DeliveryCoalesced, "", 0
+	deliveries[2].Attempts, deliveries[2].State, deliveries[2].Error, deliveries[2].Next = 2, incident.DeliveryDone, "", 0
+	must(t, db.Settle(t.Context(), deliveries...))
+	nine := deliveries[0]
+	nine.Attempts = 9
+	must(t, db.Settle(t.Context(), nine)) // a straggler
+	want := map[event.ID]incident.Delivery{}
+	for _, d := range deliveries {
+		d.Change = incident.Change{}
+		want[d.ID] = d
+	}
+	var last event.ID
+	for d, err := range db.Standings(t.Context(), "soc") {
+		must(t, err)
+		if bytes.Compare(last[:], d.ID[:]) >= 0 {
+			t.Errorf("%v comes after %v", d.ID, last)
+		}
+		last = d.ID
+		if diff := cmp.Diff(want[d.ID], d); diff != "" {
+			t.Errorf("delivery (-want +got):\n%s", diff)
+		}
+		delete(want, d.ID)
+	}
+	if len(want) != 0 {
+		t.Errorf("not told of: %v", want)
 	}
 }
 

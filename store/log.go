@@ -58,7 +58,13 @@ func tokenOf(id event.BatchID, table string, part int) string {
 
 // insertFirm inserts until it works.
 func (db *DB) insertFirm(ctx context.Context, what string, b *block, token string) error {
-	return db.retry(ctx, what, func() error { return db.insert(ctx, b, token) })
+	if err := db.retry(ctx, what, func() error { return db.insert(ctx, b, token) }); err != nil {
+		return err
+	}
+	if b.rows() > 0 {
+		db.trusted.Store(true)
+	}
+	return nil
 }
 
 // appendRows writes everything but the marker, tables side by side.

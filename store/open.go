@@ -39,7 +39,8 @@ type DB struct {
 	tail  event.BatchID // guarded by mu: the end of the log as this process last read it
 	read  bool          // guarded by mu: tail has been read
 
-	fault atomic.Pointer[Fault]
+	fault   atomic.Pointer[Fault]
+	trusted atomic.Bool // An insert was taken, so the user's rights sufficed.
 }
 
 // Open connects, checks the server's version, brings the schema up to date and applies the configured retention. It fails where the schema

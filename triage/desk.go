@@ -17,10 +17,9 @@ type Outbox interface {
 	// Pending lists the deliveries a route owes and has not settled, in order of their changes, at most limit. One that was attempted has the
 	// attempts, next time and error of its last attempt.
 	Pending(ctx context.Context, r Route, limit int) ([]incident.Delivery, error)
-	// Attempt records an attempt that failed and will be repeated.
-	Attempt(ctx context.Context, d incident.Delivery) error
-	// Settle records how a delivery ended. Settling twice is fine.
-	Settle(ctx context.Context, d incident.Delivery) error
+	// Settle records how different deliveries to one endpoint stand after an attempt: ended, or pending still, with their attempts, next time
+	// and error. Where it fails it may have recorded some of them; settling twice is fine. It keeps nothing of the slice.
+	Settle(ctx context.Context, deliveries []incident.Delivery) error
 }
 
 // Route says which changes an endpoint is owed. A change whose origin is the endpoint is never owed to it.
@@ -86,7 +85,8 @@ func NewDesk(cfg Config, s Settings, outbox Outbox) (*Desk, error) {
 	return d, nil
 }
 
-// Run delivers until ctx ends. It always gives ctx's error. What is owed then is owed still after a restart.
+// Run delivers until ctx ends. It always gives ctx's error. What is owed then is owed still after a restart; what was delivered and is not
+// settled yet is settled first, if the outbox takes it within two seconds.
 func (d *Desk) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, e := range d.endpoints {
@@ -110,11 +110,11 @@ func (d *Desk) Notify() {
 // EndpointStatus is how an endpoint does, for the console.
 type EndpointStatus struct {
 	Name     string
-	State    string // ok, failing, open (the circuit breaker holds deliveries back), misconfigured or disabled.
+	State    string // starting (what is owed is not known yet), ok, failing, open (the circuit breaker holds deliveries back), misconfigured or disabled.
 	Failures int    // In a row.
 	Since    int64  // Our clock, microseconds: when the first of them was; 0 if none.
 	Error    string // The last failure.
-	Pending  int    // What is owed, as of the last look.
+	Pending  int    // What is owed, as of the last look; says nothing while starting.
 }
 
 // Endpoints tells how the endpoints do, in configuration order. It may be called from anywhere.

@@ -1,6 +1,7 @@
 package triage
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -15,6 +16,10 @@ const (
 	abreast    = 4    // attempts to one endpoint at the same time, for different incidents
 	refusals   = 3    // attempts for a delivery that is refused
 	idlePolls  = 15   // where nothing is due, the outbox is looked at so many times less often
+
+	maxUnsettled = 64                     // deliveries settled at once; a crash before repeats those that arrived
+	settleWithin = 200 * time.Millisecond // how long the first of them waits for others
+	lastSettle   = 2 * time.Second        // for those of a desk that is stopped
 )
 
 // endpoint works off what one webhook is owed. Its fields but health are touched only by run's goroutine, which waits for the attempts it
@@ -25,18 +30,18 @@ type endpoint struct {
 	wake   chan struct{}
 	health health
 
-	look      time.Time                      // when something is due next
-	revived   int64                          // our clock, microseconds: waits set before do not count, since the endpoint came back
-	waits     map[event.ID]int64             // by delivery: when its wait was set, our clock
-	hold      map[event.ID]int64             // by incident: a newer revision inherits the wait of the one it replaces
-	coalesced map[event.ID]int               // by incident: revisions replaced since the last delivery
-	unsettled map[event.ID]incident.Delivery // ended, but the outbox could not be told yet
+	look      time.Time           // when something is due next
+	revived   int64               // our clock, microseconds: waits set before do not count, since the endpoint came back
+	waits     map[event.ID]int64  // by delivery: when its wait was set, our clock
+	hold      map[event.ID]int64  // by incident: a newer revision inherits the wait of the one it replaces
+	coalesced map[event.ID]int    // by incident: revisions replaced since the last delivery
+	unsettled []incident.Delivery // concluded, but the outbox was not told yet; all different, as nothing is looked at before they are settled
+	settleBy  time.Time           // when it must be told
 }
 
 func newEndpoint(d *Desk, w *webhook) *endpoint {
 	return &endpoint{
 		desk: d, hook: w, wake: make(chan struct{}, 1), waits: map[event.ID]int64{}, hold: map[event.ID]int64{}, coalesced: map[event.ID]int{},
-		unsettled: map[event.ID]incident.Delivery{},
 	}
 }
 
@@ -50,7 +55,7 @@ func (e *endpoint) run(ctx context.Context) {
 		busy, err := e.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			if !failing {
-				e.log().Error("the outbox cannot be used; deliveries wait", "err", err)
+				e.log().Warn("the outbox cannot be used; deliveries wait", "err", err)
 			}
 			failing = true
 		}
@@ -64,6 +69,16 @@ func (e *endpoint) run(ctx context.Context) {
 		case !busy:
 			e.sleep(ctx, e.look.Sub(e.desk.s.Now()))
 		}
+	}
+	e.settleLast(ctx)
+}
+
+// settleLast settles what was delivered before the stop, lest it is sent again after the next start.
+func (e *endpoint) settleLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSettle)
+	defer cancel()
+	if err := e.settle(ctx); err != nil {
+		e.log().Warn("deliveries are not settled and will be made again", "deliveries", len(e.unsettled), "err", err)
 	}
 }
 
@@ -80,10 +95,8 @@ func (e *endpoint) sleep(ctx context.Context, wait time.Duration) {
 
 // round looks at what is owed and makes the attempts that are due. busy means that there may be more to do at once.
 func (e *endpoint) round(ctx context.Context) (busy bool, err error) {
-	for _, d := range e.unsettled {
-		if err := e.settle(ctx, d); err != nil {
-			return false, err
-		}
+	if err := e.settle(ctx); err != nil {
+		return false, err
 	}
 	now := e.desk.s.Now()
 	owed, err := e.desk.outbox.Pending(ctx, e.hook.route(now.Add(-e.desk.patience()-24*time.Hour).UnixMicro()), maxPending)
@@ -96,10 +109,15 @@ func (e *endpoint) round(ctx context.Context) (busy bool, err error) {
 		return false, err
 	}
 	if open, probe := e.health.open(); open {
-		return e.tryAgain(ctx, heads, probe)
+		busy, err = e.tryAgain(ctx, heads, probe)
+	} else {
+		due := e.due(heads, now)
+		busy, err = len(due) > 0, e.attempts(ctx, due)
 	}
-	due := e.due(heads, now)
-	return len(due) > 0, e.attempts(ctx, due)
+	if err != nil {
+		return false, err
+	}
+	return busy, e.settle(ctx)
 }
 
 func (e *endpoint) report(owed []incident.Delivery, now time.Time) {
@@ -131,16 +149,15 @@ func (e *endpoint) lanes(ctx context.Context, owed []incident.Delivery, now time
 		case !always(d.Change.Kind) && newest[id] != i:
 			e.hold[id] = max(e.hold[id], e.wait(d))
 			e.coalesced[id]++
-			if err := e.end(ctx, d, incident.DeliveryCoalesced, ""); err != nil {
-				return nil, err
-			}
+			e.end(d, incident.DeliveryCoalesced, "")
 		case now.UnixMicro()-d.Change.Incident.Updated > e.desk.patience().Microseconds():
-			if err := e.end(ctx, d, incident.DeliveryDead, "too old: "+d.Error); err != nil {
-				return nil, err
-			}
+			e.end(d, incident.DeliveryDead, "too old: "+d.Error)
 		case !headed[id]:
 			headed[id] = true
 			heads = append(heads, d)
+		}
+		if err := e.settleFull(ctx); err != nil {
+			return nil, err
 		}
 	}
 	return heads, nil
@@ -189,10 +206,12 @@ func (e *endpoint) tryAgain(ctx context.Context, heads []incident.Delivery, prob
 		_, e.look = e.health.open()
 		return false, nil
 	}
-	return true, e.conclude(ctx, d, a)
+	e.conclude(d, a)
+	return true, nil
 }
 
-// attempts makes one attempt for each of due, a few at a time, and draws the conclusions in order.
+// attempts makes one attempt for each of due, a few at a time, and draws the conclusions in order. Every answer is concluded, lest one that
+// got through is sent again.
 func (e *endpoint) attempts(ctx context.Context, due []incident.Delivery) error {
 	for len(due) > 0 {
 		if open, _ := e.health.open(); open || e.health.isDisabled() {
@@ -205,21 +224,40 @@ func (e *endpoint) attempts(ctx context.Context, due []incident.Delivery) error 
 		for i := range part {
 			all.Go(func() { answers[i] = e.send(ctx, part[i]) })
 		}
-		all.Wait()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		var failed error // every answer is concluded, lest one that got through is sent again
+		failed := e.settleMeanwhile(ctx, &all)
 		for i, d := range part {
-			if err := e.conclude(ctx, d, answers[i]); err != nil {
-				failed = err
+			if ctx.Err() == nil || answers[i].verdict != again { // what a stop cut off was no attempt
+				e.conclude(d, answers[i])
 			}
 		}
-		if failed != nil {
-			return failed
+		if ctx.Err() != nil || failed != nil {
+			return cmp.Or(ctx.Err(), failed)
+		}
+		if err := e.settleFull(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// settleMeanwhile waits for attempts, and settles what was concluded before them when its time has come: an endpoint may be slow to answer.
+func (e *endpoint) settleMeanwhile(ctx context.Context, attempts *sync.WaitGroup) (err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		attempts.Wait()
+	}()
+	if len(e.unsettled) > 0 {
+		timer := time.NewTimer(e.settleBy.Sub(e.desk.s.Now()))
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+			err = e.settle(ctx)
+		}
+	}
+	<-done
+	return err
 }
 
 // send makes one attempt. It only reads the endpoint's fields, so several may run at once.
@@ -255,8 +293,8 @@ func (e *endpoint) raw(ctx context.Context, in *incident.Incident) []bodyRaw {
 	return out
 }
 
-// conclude records what an attempt came to.
-func (e *endpoint) conclude(ctx context.Context, d incident.Delivery, a answer) error {
+// conclude notes what an attempt came to.
+func (e *endpoint) conclude(d incident.Delivery, a answer) {
 	now := e.desk.s.Now()
 	d.Attempts++
 	d.Error = a.err
@@ -272,16 +310,19 @@ func (e *endpoint) conclude(ctx context.Context, d incident.Delivery, a answer) 
 	switch a.verdict {
 	case delivered:
 		e.health.accept()
-		return e.end(ctx, d, incident.DeliveryDone, "")
+		e.end(d, incident.DeliveryDone, "")
+		return
 	case gone:
 		e.health.disable(a.err)
 		e.log().Error("the endpoint says it is gone; it is told nothing until a restart", "err", a.err)
-		return e.end(ctx, d, incident.DeliveryDead, a.err)
+		e.end(d, incident.DeliveryDead, a.err)
+		return
 	case refused:
 		e.health.refuse(a.err)
 		if d.Attempts >= refusals {
 			e.log().Error("the endpoint refuses a delivery; check its configuration", "incident", event.FormatID(event.IncidentPrefix, d.Change.Incident.ID), "err", a.err)
-			return e.end(ctx, d, incident.DeliveryDead, a.err)
+			e.end(d, incident.DeliveryDead, a.err)
+			return
 		}
 	case again:
 		first, opened := e.health.fail(a.err, now)
@@ -289,24 +330,25 @@ func (e *endpoint) conclude(ctx context.Context, d incident.Delivery, a answer) 
 			e.log().Warn("the endpoint fails", "err", a.err, "held_back", opened)
 		}
 	}
-	return e.later(ctx, d, a.wait, now)
+	e.later(d, a.wait, now)
 }
 
 // later puts a delivery off, or gives it up after its last attempt.
-func (e *endpoint) later(ctx context.Context, d incident.Delivery, asked time.Duration, now time.Time) error {
+func (e *endpoint) later(d incident.Delivery, asked time.Duration, now time.Time) {
 	wait, ok := e.desk.backoff(d.Attempts)
 	if !ok {
-		return e.end(ctx, d, incident.DeliveryDead, d.Error)
+		e.end(d, incident.DeliveryDead, d.Error)
+		return
 	}
 	e.desk.s.Metrics.delivered(e.hook.Name, "retry")
 	d.State, d.Next = incident.DeliveryPending, now.Add(max(wait, asked)).UnixMicro()
 	e.waits[d.ID] = now.UnixMicro()
 	e.hold[d.Change.Incident.ID] = d.Next
-	return e.desk.outbox.Attempt(ctx, d)
+	e.unsettle(d)
 }
 
-// end settles a delivery.
-func (e *endpoint) end(ctx context.Context, d incident.Delivery, state incident.DeliveryState, err string) error {
+// end concludes a delivery for good.
+func (e *endpoint) end(d incident.Delivery, state incident.DeliveryState, err string) {
 	d.State, d.Error, d.Next = state, err, 0
 	e.desk.s.Metrics.delivered(e.hook.Name, string(state))
 	delete(e.waits, d.ID)
@@ -314,15 +356,35 @@ func (e *endpoint) end(ctx context.Context, d incident.Delivery, state incident.
 		delete(e.hold, d.Change.Incident.ID)
 		delete(e.coalesced, d.Change.Incident.ID)
 	}
-	return e.settle(ctx, d)
+	e.unsettle(d)
+}
+
+// unsettle keeps a delivery until the outbox is told how it stands.
+func (e *endpoint) unsettle(d incident.Delivery) {
+	if len(e.unsettled) == 0 {
+		e.settleBy = e.desk.s.Now().Add(settleWithin)
+	}
+	e.unsettled = append(e.unsettled, d)
+}
+
+// settleFull settles once there is enough to settle at once, or something has waited long enough.
+func (e *endpoint) settleFull(ctx context.Context) error {
+	full := len(e.unsettled) > maxUnsettled-abreast // the next attempts would not fit
+	if full || len(e.unsettled) > 0 && !e.desk.s.Now().Before(e.settleBy) {
+		return e.settle(ctx)
+	}
+	return nil
 }
 
 // settle tells the outbox; if it cannot be told now, that is kept and done first next time, and nothing is sent before.
-func (e *endpoint) settle(ctx context.Context, d incident.Delivery) error {
-	e.unsettled[d.ID] = d
-	if err := e.desk.outbox.Settle(ctx, d); err != nil {
+func (e *endpoint) settle(ctx context.Context) error {
+	if len(e.unsettled) == 0 {
+		return nil
+	}
+	if err := e.desk.outbox.Settle(ctx, e.unsettled); err != nil {
 		return err
 	}
-	delete(e.unsettled, d.ID)
+	clear(e.unsettled)
+	e.unsettled = e.unsettled[:0]
 	return nil
 }

@@ -10,6 +10,9 @@ const (
 	probeEvery = time.Minute // how often an open one is tried
 )
 
+// Starting is the state of an endpoint until what it is owed has been looked at for the first time. It is no trouble.
+const Starting = "starting"
+
 // health is what is known of an endpoint's well-being, and its circuit breaker. It is safe for concurrent use.
 type health struct {
 	mu            sync.Mutex
@@ -20,6 +23,7 @@ type health struct {
 	disabled      bool
 	misconfigured bool
 	pending       int
+	looked        bool // pending is known
 }
 
 // fail counts a failure of the endpoint; opened is true when the breaker opens with it, first when it is the first in a row.
@@ -74,7 +78,7 @@ func (h *health) isDisabled() bool {
 func (h *health) owed(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.pending = n
+	h.pending, h.looked = n, true
 }
 
 // open reports whether the breaker is open, and when to try again.
@@ -97,6 +101,8 @@ func (h *health) status(name string) EndpointStatus {
 		s.State = "failing"
 	case h.misconfigured:
 		s.State = "misconfigured"
+	case !h.looked:
+		s.State = Starting
 	}
 	return s
 }

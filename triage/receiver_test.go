@@ -31,6 +31,7 @@ type outbox struct {
 	changes []incident.Change
 	state   map[event.ID]incident.Delivery
 	broken  bool
+	batches []int         // how many deliveries were settled at once
 	settled chan struct{} // told of a settlement if it has room
 }
 
@@ -65,23 +66,20 @@ func (o *outbox) Pending(_ context.Context, r triage.Route, limit int) ([]incide
 	return out, nil
 }
 
-func (o *outbox) Attempt(_ context.Context, d incident.Delivery) error { return o.put(d) }
-
-func (o *outbox) Settle(_ context.Context, d incident.Delivery) error {
+func (o *outbox) Settle(_ context.Context, deliveries []incident.Delivery) error {
 	select {
 	case o.settled <- struct{}{}:
 	default:
 	}
-	return o.put(d)
-}
-
-func (o *outbox) put(d incident.Delivery) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.broken {
 		return errBroken
 	}
-	o.state[d.ID] = d
+	o.batches = append(o.batches, len(deliveries))
+	for _, d := range deliveries {
+		o.state[d.ID] = d
+	}
 	return nil
 }
 

@@ -76,8 +76,8 @@ func TestARecordBecomesAFinding(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, s := range streams {
-		// A tenth of a gigabyte of each partition is kept: more than it can ever be behind, and little enough for any disk.
-		b.CreateTopic(s.name, o.partitions, map[string]string{"segment.bytes": "33554432", "retention.bytes": "134217728"})
+		// Half a gigabyte of each partition is kept: minutes that it may be behind, and little enough for any disk.
+		b.CreateTopic(s.name, o.partitions, map[string]string{"segment.bytes": "33554432", "retention.bytes": "536870912"})
 	}
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

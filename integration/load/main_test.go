@@ -96,7 +96,7 @@ func recorded(changes []incident.Change) {
 	}
 }
 
-// profile samples the processor until the end, and takes the heap there.
+// profile samples the processor until the end, and takes the heap every half minute: heap-1.pprof and so on.
 func profile(dir string) (stop func(), err error) {
 	f, err := os.Create(filepath.Join(dir, "cpu.pprof"))
 	if err != nil {
@@ -105,14 +105,24 @@ func profile(dir string) (stop func(), err error) {
 	if err := pprof.StartCPUProfile(f); err != nil {
 		return nil, err
 	}
-	heap := time.AfterFunc(25*time.Second, func() { // Under load, not when all is over.
-		if h, err := os.Create(filepath.Join(dir, "heap.pprof")); err == nil {
-			_ = pprof.Lookup("heap").WriteTo(h, 0)
-			_ = h.Close()
+	done := make(chan struct{})
+	go func() {
+		clock := time.NewTicker(30 * time.Second)
+		defer clock.Stop()
+		for n := 1; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-clock.C:
+			}
+			if h, err := os.Create(filepath.Join(dir, fmt.Sprintf("heap-%d.pprof", n))); err == nil {
+				_ = pprof.Lookup("heap").WriteTo(h, 0)
+				_ = h.Close()
+			}
 		}
-	})
+	}()
 	return func() {
-		heap.Stop()
+		close(done)
 		pprof.StopCPUProfile()
 		_ = f.Close()
 	}, nil

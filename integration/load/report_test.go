@@ -38,11 +38,12 @@ func (r *run) steps() {
 	for _, table := range []string{"events", "entity_index", "hits", "notes", "batches", "findings", "incidents", "changes", "recorded"} {
 		fmt.Fprintf(&b, ", %s %s", table, mean("tocsin_store_insert_duration_seconds", `table="`+table+`"`))
 	}
+	r.printf("%.0f hits, %.0f findings with their revisions, %.0f keys with state", m.sum("tocsin_correlate_hits_total"), m.sum("tocsin_correlate_findings_total"), m.sum("tocsin_correlate_keys"))
 	r.printf("a batch: append %s, then record; inserts: %s", mean("tocsin_store_append_duration_seconds"), b.String()[2:])
 }
 
 func (r *run) latencies(what string, l *latencies, since time.Time) {
-	d := l.sorted(since)
+	d := l.sorted(since, time.Now())
 	ms := func(q float64) time.Duration { return quantile(d, q).Round(time.Millisecond) }
 	r.printf("%-20s p50 %v, p90 %v, p99 %v, max %v of %d probes", what, ms(0.5), ms(0.9), ms(0.99), ms(1), len(d))
 }

@@ -34,13 +34,13 @@ func (l *latencies) count() int {
 	return len(l.of)
 }
 
-// sorted are those of the probes made since a time, from the shortest to the longest.
-func (l *latencies) sorted(since time.Time) []time.Duration {
+// sorted are those of the probes made in a stretch of time, from the shortest to the longest.
+func (l *latencies) sorted(from, to time.Time) []time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []time.Duration
 	for probe, d := range l.of {
-		if probeTime(probe) >= since.UnixMicro() {
+		if at := probeTime(probe); at >= from.UnixMicro() && at < to.UnixMicro() {
 			out = append(out, d)
 		}
 	}

@@ -47,7 +47,7 @@ func newWatch(r *run) *watch {
 	w.last = w.look()
 	w.said = w.last
 	w.all = append(w.all, w.last)
-	r.printf("%8s %9s %9s %8s %9s %8s %8s  %17s  %22s  %s", "time", "produced", "handled", "behind", "events/s", "batch", "append", "MiB: t e b", "CPU µs/event: t e b p", "load")
+	r.printf("%8s %9s %9s %8s %9s %8s %8s  %17s  %22s  %12s  %s", "time", "produced", "handled", "behind", "events/s", "batch", "append", "MiB: t e b", "CPU µs/event: t e b p", "p50, p99 ms", "load")
 	return w
 }
 
@@ -106,10 +106,12 @@ func (w *watch) say() {
 	perEvent := func(who int) float64 {
 		return (to.used[who].cpu - from.used[who].cpu).Seconds() * 1e6 / float64(max(handled, 1))
 	}
-	w.run.printf("%7.0fs %9d %9d %8d %9.0f %8.0f %6.0fms  %5d %5d %5d  %5.1f %5.1f %5.1f %4.1f  %s",
+	seen := w.run.streamed.sorted(from.at, to.at) // Of this stretch, as far as they are through.
+	w.run.printf("%7.0fs %9d %9d %8d %9.0f %8.0f %6.0fms  %5d %5d %5d  %5.1f %5.1f %5.1f %4.1f  %5d, %5d  %s",
 		to.at.Sub(w.run.began).Seconds(), to.produced.Records, to.metrics.handled(), max(0, to.produced.Records-to.metrics.handled()),
 		float64(handled)/to.at.Sub(from.at).Seconds(), float64(handled)/max(batches, 1), 1000*appending/max(batches, 1),
-		to.used[tocsin].rss>>20, to.used[theEngine].rss>>20, to.used[theBroker].rss>>20, perEvent(tocsin), perEvent(theEngine), perEvent(theBroker), perEvent(theProducer), loadAverage())
+		to.used[tocsin].rss>>20, to.used[theEngine].rss>>20, to.used[theBroker].rss>>20, perEvent(tocsin), perEvent(theEngine), perEvent(theBroker), perEvent(theProducer),
+		quantile(seen, 0.5).Milliseconds(), quantile(seen, 0.99).Milliseconds(), loadAverage())
 	w.said = w.last
 }
 
