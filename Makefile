@@ -7,7 +7,7 @@ FUZZTIME ?= 15s
 BENCHTIME ?= 1s
 INTEGRATION_TIMEOUT ?= 20m
 
-.PHONY: help build demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check clean
+.PHONY: help build demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check load clean
 
 help: ## Show this help
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,10 +34,11 @@ integration: ## Tests against a real Apache Kafka (skipped where Java or Maven i
 	TOCSIN_INTEGRATION=1 $(GO) test ./integration/... -p 1 -count=1 -v -timeout $(INTEGRATION_TIMEOUT)
 
 integration-long: ## The same, disturbed for minutes where `integration` takes seconds
+	TOCSIN_ROUNDS=30 $(GO) test ./relay ./correlate -count=1 -timeout 60m
 	TOCSIN_LONG=1 $(MAKE) --no-print-directory integration INTEGRATION_TIMEOUT=120m
 
 race: ## The packages with goroutines, under the race detector
-	$(GO) test -race ./ingest/... ./store/... ./triage/... ./console/... ./app/...
+	$(GO) test -race ./ingest/... ./relay/... ./store/... ./triage/... ./console/... ./app/...
 
 lint: ## golangci-lint, pinned in tools/go.mod
 	$(TOOL) golangci-lint run ./...
@@ -69,6 +70,10 @@ bench: ## Events/s and allocations: decode, match, fold, encode, insert, whole p
 
 engine: build ## Fetch the embedded ClickHouse engine
 	bin/tocsin engine fetch
+
+load: ## From Kafka to the finding at a fixed rate (RATE, DURATION, PARTITIONS)
+	@$(GO) run ./integration/broker/fetch
+	TOCSIN_INTEGRATION=1 $(GO) test ./integration/load -run ARecordBecomes -count=1 -v -timeout 60m
 
 deploy-check: ## Deployment files, against the loaders of those who read them
 	cd deploy/check && $(GO) vet . && $(GO) test -count=1 .

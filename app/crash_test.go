@@ -25,7 +25,7 @@ import (
 	"github.com/tocsin-siem/tocsin/triage"
 )
 
-// teachers are the sources that say who has which address. Their records come before the events they explain (contracts N7), one source after
+// teachers are the sources that say who has which address. Their records come before the events they explain (docs/rules.md, N7), one source after
 // the other; all others grow as they like.
 var teachers = []string{"dhcpd", "cisco_ise", "crowdstrike"}
 

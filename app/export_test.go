@@ -2,6 +2,7 @@ package app
 
 import (
 	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/ingest/kafka"
 	"github.com/tocsin-siem/tocsin/testdata/scenarios"
 )
 
@@ -20,3 +21,9 @@ func (c *Core) Relearn(b *event.Batch) error {
 
 // Beside is beside.
 var Beside = beside
+
+// Differs is what applying would do to a topic.
+func Differs(want, is kafka.Topic) (did string, settings map[string]string) {
+	did, _ = differs(&want, is)
+	return did, want.Settings
+}

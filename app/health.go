@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/console"
@@ -12,8 +13,12 @@ import (
 	"github.com/tocsin-siem/tocsin/triage"
 )
 
+// slowBatch is how long a batch may take until the health page calls the store slow.
+const slowBatch = 10 * time.Second
+
 // healthBoard remembers what the health page tells.
 type healthBoard struct {
+	began    atomic.Int64 // When the batch at work was begun, nanoseconds since 1970; 0: none is.
 	mu       sync.Mutex
 	last     time.Time
 	batchID  event.BatchID
@@ -121,6 +126,11 @@ func (s *Service) storeCheck() console.Check {
 	}
 	if err := s.db.Health(); err != nil {
 		return console.Check{Name: "store", Detail: err.Error() + "; nothing is lost: the pipeline waits and tries again"}
+	}
+	if began := s.health.began.Load(); began != 0 {
+		if took := time.Since(time.Unix(0, began)); took > slowBatch {
+			return console.Check{Name: "store", Detail: fmt.Sprintf("a batch has been at work for %s: ClickHouse is slow, or something else that a batch needs; nothing is lost: reading waits", took.Round(time.Second))}
+		}
 	}
 	return console.Check{Name: "store", Good: true, Detail: "ClickHouse " + s.db.Version()}
 }

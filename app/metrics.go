@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -99,16 +100,19 @@ func (x *Metrics) tables(ctx context.Context, core *Core) {
 	})
 }
 
-// spanned puts a span around each batch.
+// spanned puts a span around each batch, and tells the health page that one is at work.
 type spanned struct {
 	next   ingest.Handler
 	tracer trace.Tracer
+	board  *healthBoard
 }
 
 // Handle implements ingest.Handler.
 func (h *spanned) Handle(ctx context.Context, b *event.Batch) error {
 	ctx, span := h.tracer.Start(ctx, "batch", trace.WithAttributes(attribute.Int("events", len(b.Events)), attribute.Int("rejects", len(b.Rejects))))
 	defer span.End()
+	h.board.began.Store(time.Now().UnixNano())
+	defer h.board.began.Store(0)
 	err := h.next.Handle(ctx, b)
 	if err != nil {
 		span.RecordError(err)

@@ -164,7 +164,7 @@ func (p *rejectPage) add(ctx context.Context, d *rejectDecoder, r store.Reject, 
 	return nil
 }
 
-// aheadOfClock is how far an event may be stamped ahead of its receive time before it is flagged future (contracts N1), in microseconds.
+// aheadOfClock is how far an event may be stamped ahead of its receive time before it is flagged future (docs/rules.md, N1), in microseconds.
 const aheadOfClock = 5 * 60 * 1_000_000
 
 // wait is feed inside a running pipeline: the next batch takes the page along, and wake asks for one.

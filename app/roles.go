@@ -26,7 +26,7 @@ func (c *Config) ValidateRole(r Role) error {
 	}
 	for i := range c.Sources {
 		if s := &c.Sources[i]; !s.isKafka() {
-			errs = append(errs, fmt.Errorf("role ingest: source %q is no topic, which members cannot share: let an agent send it to a topic, or use role all", s.Name))
+			errs = append(errs, fmt.Errorf("role ingest: source %q is no topic, which members cannot share: let a log shipper send it to a topic, or use role all", s.Name))
 		}
 	}
 	return errors.Join(errs...)

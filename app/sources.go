@@ -16,7 +16,7 @@ import (
 
 // sources opens the configured sources where the log says they go on, and makes the pipeline.
 func (s *Service) sources(ctx context.Context, tail incident.Tail, handler ingest.Handler, enricher ingest.Enricher, from func(string, int32) (event.End, bool)) error {
-	again := s.rejects(&spanned{s.letters(handler), s.tel.Tracer}, enricher)
+	again := s.rejects(&spanned{s.letters(handler), s.tel.Tracer, s.health}, enricher)
 	set := ingest.Settings{
 		Config:   ingest.Config{Batch: s.cfg.Ingest.Batch, Bytes: s.cfg.Ingest.Bytes, Linger: s.cfg.Ingest.Linger, Idle: s.cfg.Ingest.Idle},
 		Enricher: again, Handler: again, Clock: s.now, Log: s.tel.Log.With("component", "ingest"),

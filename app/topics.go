@@ -98,7 +98,10 @@ func ApplyTopics(ctx context.Context, c Config, role Role, log *slog.Logger) ([]
 		return nil, fmt.Errorf("topic %s has %d partitions and relay.partitions says %d: keys would go to other partitions than before and rules lose their state. Set relay.partitions to %d, or choose another relay.prefix to begin anew", names[0], p, wanted[0].Partitions, p)
 	}
 	for i, t := range wanted {
-		out[i].Did, out[i].Changed = differs(t, now[i])
+		if one := now[i].Partitions; role != RoleAll && (t.Name == c.Relay.Findings() || t.Name == c.Relay.Bindings()) && one > 1 {
+			return nil, fmt.Errorf("topic %s has %d partitions and must have one: its order is what it is for. Choose another relay.prefix, or delete it if nothing of ours is in it", t.Name, one)
+		}
+		out[i].Did, out[i].Changed = differs(&t, now[i])
 		switch out[i].Did {
 		case "created":
 			if err = cluster.Create(ctx, []kafka.Topic{t}); err != nil {
@@ -115,19 +118,34 @@ func ApplyTopics(ctx context.Context, c Config, role Role, log *slog.Logger) ([]
 	return out, nil
 }
 
-func differs(want, is kafka.Topic) (did string, changed []string) {
+// differs says what is to be done about a topic, and leaves in want only the settings that are to change. Somebody may have given it more than we
+// ask for: that stays, for a shorter retention would make Kafka delete records.
+func differs(want *kafka.Topic, is kafka.Topic) (did string, changed []string) {
 	if is.Partitions == 0 {
 		return "created", nil
 	}
+	settings := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(want.Settings)) {
-		if is.Settings[key] != want.Settings[key] {
+		if !enough(key, want.Settings[key], is.Settings[key]) {
+			settings[key] = want.Settings[key]
 			changed = append(changed, fmt.Sprintf("%s: %s, was %s", key, want.Settings[key], is.Settings[key]))
 		}
 	}
+	want.Settings = settings
 	if len(changed) > 0 {
 		return "altered", changed
 	}
 	return "nothing", nil
+}
+
+// enough reports whether a topic's setting does: numbers may be larger than asked for, and -1 is without limit.
+func enough(key, want, is string) bool {
+	if want == is || key == "cleanup.policy" {
+		return want == is
+	}
+	n, err := strconv.ParseInt(is, 10, 64)
+	least, bad := strconv.ParseInt(want, 10, 64)
+	return err == nil && bad == nil && least >= 0 && (n < 0 && strings.HasPrefix(key, "retention.") || n >= least)
 }
 
 // AcceptTopic says that a source's topic was made anew on purpose: it is read from its beginning, as another topic than before. source is the

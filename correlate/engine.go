@@ -2,8 +2,8 @@
 // guarantee that every accepted record is in the log once and every published change follows from the log.
 //
 // Matching looks at one event at a time and is pure. Folding is a function of hits and marks alone: per rule and key the hits lie in a buffer
-// sorted by (time, tie key) and are scanned once from left to right, so findings do not depend on the order of arrival (law N5 of the
-// contracts). There is no clock in here, nothing is read from outside, and no goroutine outlives a call; worker.go alone does I/O, through
+// sorted by (time, tie key) and are scanned once from left to right, so findings do not depend on the order of arrival (law N5 of
+// docs/rules.md). There is no clock in here, nothing is read from outside, and no goroutine outlives a call; worker.go alone does I/O, through
 // three interfaces.
 package correlate
 

@@ -29,7 +29,7 @@ func (r Relation) String() string { return relationNames[min(int(r), len(relatio
 // Source is what kind of event a binding was learned from, in order of confidence.
 type Source uint8
 
-// The sources, least trusted first (contracts 3: MDM > NAC > RADIUS > DHCP).
+// The sources, least trusted first (MDM > NAC > RADIUS > DHCP).
 const (
 	SourceDHCP Source = iota + 1
 	SourceRADIUS

@@ -15,7 +15,7 @@ func (a BatchID) Less(b BatchID) bool {
 	return a.Number < b.Number
 }
 
-// Mark is the frontier of one partition of a source after a batch (contracts N1). Files, HTTP and standard input have one partition, 0.
+// Mark is the frontier of one partition of a source after a batch (docs/rules.md, N1). Files, HTTP and standard input have one partition, 0.
 type Mark struct {
 	Source    string
 	Partition int32

@@ -32,7 +32,7 @@ func SeverityOf(name string) Severity {
 	return 0
 }
 
-// State is where a finding is in its life (contracts N4).
+// State is where a finding is in its life (docs/rules.md, N4).
 type State uint8
 
 // The states of a finding.

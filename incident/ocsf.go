@@ -137,7 +137,7 @@ type observableDoc struct {
 	Value  string `json:"value"`
 }
 
-// AppendFinding adds f to b as one OCSF 1.8.0 Detection Finding (class 2004) in JSON, without a line end (contracts, section 4). The
+// AppendFinding adds f to b as one OCSF 1.8.0 Detection Finding (class 2004) in JSON, without a line end. The
 // evidence is finding_info.related_events; what OCSF has no place for stands under unmapped.tocsin. The same finding gives the same bytes.
 func AppendFinding(b []byte, f *Finding) []byte {
 	activity, status := 1, 1

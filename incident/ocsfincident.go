@@ -92,7 +92,7 @@ var verdictIDs = map[Verdict]int{
 // statusIDs is OCSF status_id of an incident finding by status.
 var statusIDs = [...]int{Open: 1, Acknowledged: 2, Closed: 5, Merged: 5}
 
-// AppendIncident adds in to b as one OCSF 1.8.0 Incident Finding (class 2005) in JSON, without a line end (contracts, section 4). a and tl
+// AppendIncident adds in to b as one OCSF 1.8.0 Incident Finding (class 2005) in JSON, without a line end. a and tl
 // are its answers and timeline and stand under unmapped.tocsin with the links; time is the event time of the latest evidence. The same
 // input gives the same bytes.
 func AppendIncident(b []byte, in *Incident, a Answers, tl []Moment) []byte {

@@ -7,7 +7,7 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// How far ahead an event may be stamped before it is flagged future (contracts N1), and how many must agree for a file's frontier to jump.
+// How far ahead an event may be stamped before it is flagged future (docs/rules.md, N1), and how many must agree for a file's frontier to jump.
 const (
 	aheadOfClock  = 5 * 60 * 1_000_000  // microseconds ahead of the receive time
 	aheadOfSource = 60 * 60 * 1_000_000 // microseconds ahead of a file's own frontier

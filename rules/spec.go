@@ -29,7 +29,7 @@ const (
 	maxQuiet     = 7 * day
 	maxThrottle  = 30 * day
 	maxCount     = 1_000_000
-	exactCount   = 4096 // Counts above are kept in buckets (contracts N6).
+	exactCount   = 4096 // Counts above are kept in buckets (docs/rules.md, N6).
 	maxSteps     = 16
 	maxGuards    = 16
 	maxCollect   = 1000

@@ -42,7 +42,8 @@ func topicsApply(t *terminal) *cobra.Command {
 	var asJSON, single bool
 	c := &cobra.Command{
 		Use: "apply", Short: "Make the topics, and mend the settings of those that exist", Args: wrongArgs(cobra.NoArgs),
-		Long:    "Makes what is missing and gives topics that exist the settings they should have. It never removes a topic, a partition or a record.",
+		Long:    "Makes what is missing and gives topics that exist the settings they should have at least: what is set higher stays. It never removes a topic, a
+partition or a record.",
 		Example: "  tocsin topics apply --config tocsin.yaml\n  tocsin topics apply --single --config tocsin.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config(c)
@@ -65,9 +66,10 @@ func topicsAccept(t *terminal) *cobra.Command {
 	var reason string
 	c := &cobra.Command{
 		Use: "accept SOURCE", Short: "Read a topic that was deleted and made anew from its beginning", Args: wrongArgs(cobra.ExactArgs(1)),
-		Long: `A topic that ends before the place that was read last has been deleted and made anew, or its brokers lost records. The service then stops
-rather than guess. This command says that the topic as it is now is to be read from its beginning; what was read of the old one stays. SOURCE is
-the name of the source, with /TOPIC behind it where the source has a pattern. Stop the service first.`,
+		Long: `A topic with another id than before has been deleted and made anew; one that ends before the place that was read last, too, or its brokers lost
+records. The service then stops rather than guess. This command says that the topic as it is now is to be read from its beginning; what was read of the old one stays. SOURCE is
+the name of the source, with /TOPIC behind it where the source has a pattern. Stop the service first, with
+roles every ingest member.`,
 		Example: "  tocsin topics accept okta --reason 'cluster moved' --config tocsin.yaml",
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := config(c)

@@ -14,7 +14,7 @@ import (
 
 // Format describes one source format.
 type Format struct {
-	Name    string   // As configuration and contracts write it, such as cisco_ise.
+	Name    string   // As configuration writes it, such as cisco_ise.
 	Title   string   // For people, such as Cisco ISE.
 	Domain  string   // identity, network_access, endpoint, device_management, network, ot, robot, change or any.
 	Classes []string // Every class (class.activity where fixed) it can emit, sorted.

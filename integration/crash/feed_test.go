@@ -18,7 +18,7 @@ import (
 	"github.com/tocsin-siem/tocsin/testdata/scenarios"
 )
 
-// What makes an undisturbed run and a killed one comparable (contracts N5 and N7):
+// What makes an undisturbed run and a killed one comparable (docs/rules.md, N5 and N7):
 //   - Each partition is in the order of its event times. Event time is the least newest time over all partitions, and no partition counts as idle
 //     while it has something to say (ingest.idle is a day), so however far the partitions are apart when they are read, and they are far apart
 //     after each kill, no record is behind event time by more than the disorder inside its own partition.

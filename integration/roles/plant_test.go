@@ -19,7 +19,7 @@ type stream struct {
 	lines        [][]byte
 }
 
-// teachers are the sources that say who has which address: their records come before the events they explain (contracts N7).
+// teachers are the sources that say who has which address: their records come before the events they explain (docs/rules.md, N7).
 var teachers = []string{"dhcpd", "cisco_ise", "crowdstrike"}
 
 func (s *stream) teaches() bool { return slices.Contains(teachers, s.name) }
