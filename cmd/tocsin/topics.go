@@ -42,8 +42,7 @@ func topicsApply(t *terminal) *cobra.Command {
 	var asJSON, single bool
 	c := &cobra.Command{
 		Use: "apply", Short: "Make the topics, and mend the settings of those that exist", Args: wrongArgs(cobra.NoArgs),
-		Long:    "Makes what is missing and gives topics that exist the settings they should have at least: what is set higher stays. It never removes a topic, a
-partition or a record.",
+		Long:    "Makes what is missing and gives topics that exist the settings they should have at least: what is set higher stays. It never removes a topic, a partition or a record.",
 		Example: "  tocsin topics apply --config tocsin.yaml\n  tocsin topics apply --single --config tocsin.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := config(c)
