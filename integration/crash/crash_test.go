@@ -87,6 +87,9 @@ func nightSite(t *testing.T, b *broker.Broker, prefix string, hook *receiver, st
 // finish stops a site once all is delivered, and gives what it leaves.
 func finish(o *site, hook *receiver) trace {
 	o.t.Helper()
+	// The broker may just have come back: the tickets hold event time until their topic is known to be read to its end once more.
+	ticket := func() string { return o.svc.health(o.t)["source "+tickets].Detail }
+	eventually(o.t, func() bool { return strings.HasSuffix(ticket(), "; idle") }, func() string { return "the tickets' source is idle: " + ticket() })
 	hook.quiet(o.t, o.svc)
 	o.svc.interrupt(o.t)
 	out := o.trace()
