@@ -31,7 +31,7 @@ func (s *Service) wireIngest(ctx context.Context) error {
 	s.bindings = relay.NewBindings(member, relearner{s.core.Enricher}, log)
 	s.lessons = &lessons{cluster: s.broker.cluster, topic: s.cfg.Relay.Bindings()}
 	sender := relay.NewSender(relay.SenderSettings{
-		Member: member, Epoch: epochOf(s.set.Clock()), Partitions: partitions, Bindings: s.cfg.Relay.Bindings(),
+		Member: member, Epoch: epochOf(s.set.Clock()), Partitions: partitions, Bindings: s.cfg.Relay.Bindings(), MarksEvery: marksPace(partitions),
 		Matcher: s.core.Engine, Rows: s.db, Ownership: owner{s}, Producer: s.broker, Slog: log,
 		Sent: func(x relay.Sending) { s.metrics.sent(s.core, x) },
 	})
@@ -57,6 +57,15 @@ func (s *Service) wireIngest(ctx context.Context) error {
 			func(ctx context.Context) error { return s.tick(ctx, sender) })
 	}
 	return nil
+}
+
+// marksPace is how long marks may be held back, microseconds. A member that is killed takes those it held back with it, and event time then stands
+// until the next record of each partition. With few partitions of hits every batch tells them all; with many that would be most of the traffic.
+func marksPace(partitions int32) int64 {
+	if partitions <= 32 {
+		return 1
+	}
+	return marksEvery.Microseconds()
 }
 
 // epochOf is an epoch for the batches of a member: another at each start, and never one of a process that does everything.
