@@ -335,16 +335,6 @@ func (c *Consumer) Partitions() map[string]int32 {
 	return out
 }
 
-// Generation is the generation of the group in which we own a partition, or last owned it; 0 if we never did. source is as in positions.
-func (c *Consumer) Generation(source string, partition int32) int32 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.find(source, partition); p != nil {
-		return p.generation
-	}
-	return 0
-}
-
 func (c *Consumer) find(source string, partition int32) *part {
 	for _, s := range c.sources {
 		if p := s.byPosition[event.Position{Source: source, Partition: partition}]; p != nil {

@@ -201,7 +201,7 @@ func TestTopicsThatMatchAPatternAreFoundLaterAndReadFromTheirBeginning(t *testin
 		if d := cmp.Diff(map[string]int32{"fleet/mqtt.a": 1, "fleet/mqtt.b": 2}, m.consumer.Partitions()); d != "" {
 			t.Error(d)
 		}
-		if m.consumer.Generation("fleet/mqtt.b", 1) == 0 {
+		if generation, ours := m.consumer.Owned("fleet/mqtt.b", 1); !ours || generation == 0 {
 			t.Error("no generation for a partition we own")
 		}
 	})
