@@ -1286,6 +1286,7 @@ func appendEvent(b []byte, x *Event) []byte {
 		b = appendChangeTicket(b, x.ChangeTicket)
 		b = append(b, 0)
 	}
+	b = appendRaw(b, 90, x.Raw)
 	return b
 }
 
@@ -1537,6 +1538,8 @@ func readEvent(r *reader, x *Event) {
 			}
 			x.ChangeTicket = new(ChangeTicket)
 			readChangeTicket(r, x.ChangeTicket)
+		case 90:
+			x.Raw = readRaw(r, wire, x.Raw)
 		default:
 			r.skip(wire)
 		}

@@ -86,6 +86,8 @@ type Event struct {
 	OT            *OTCommand     `ocsf:"ot,88"`
 	ChangeTicket  *ChangeTicket  `ocsf:"change_ticket,89"`
 
+	// Raw holds the source's own fields of formats that have more of them than the model (SetRaw). Expressions read them by raw(name).
+	Raw []RawField `ocsf:"-,90,raw"`
 	// Unmapped holds what the model has no field for, in source order. Rules do not see it.
 	Unmapped []Attribute `ocsf:"-"`
 	// Entities are the identities the event names, with the canonical ids that enrichment gave them.

@@ -28,6 +28,9 @@ func fill(r *rand.Rand) *event.Event {
 		f.Set(e, event.Value{Str: "v" + f.Path, Num: int64(r.IntN(200) + 1), Flt: r.Float64() - 0.5, Tri: event.Bool(1 + r.IntN(2)), Lst: []string{"a", f.Path}})
 	}
 	e.Unmapped = []event.Attribute{{Key: "k", Value: ""}, {Key: "", Value: "x"}}
+	if r.IntN(2) == 0 {
+		e.SetRaw([]event.RawField{{Name: "Image", Value: `C:\x.exe`}, {Name: "Data"}, {Name: "Ärger", Value: "ß"}})
+	}
 	return e
 }
 

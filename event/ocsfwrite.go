@@ -13,7 +13,7 @@ import (
 )
 
 // AppendOCSF adds e as one OCSF 1.8.0 JSON object to b. What the class has no attribute for goes into an evidence, where the class has
-// evidences, else under unmapped; objects the schema requires and the source does not give are named Unknown; enrichments go under
+// evidences, else under unmapped, and raw fields in an object raw there; objects the schema requires and the source does not give are named Unknown; enrichments go under
 // enrichments and entities under observables. The result validates with ocsf.Validator. Envelope.Raw is added as raw_data if raw is true.
 // It is for people and other programs and not for the hot path; it may be called concurrently for different events.
 func AppendOCSF(b []byte, e *Event, raw bool) []byte {
@@ -185,6 +185,7 @@ func (d *document) fields() {
 	for _, a := range d.event.Unmapped {
 		d.unmapped(a.Key, quoted(a.Value))
 	}
+	d.rawFields()
 }
 
 func (d *document) field(f *Field) {

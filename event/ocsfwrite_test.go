@@ -46,6 +46,7 @@ func TestEveryEventOfEveryClassIsValidOCSF(t *testing.T) {
 				e := &event.Event{ClassUID: c.UID, ActivityID: uint16(c.Activities[r.IntN(len(c.Activities))].ID), Time: 1795230123456789, SeverityID: uint8(r.IntN(7))}
 				e.Envelope.ID = event.NewID("x")
 				sensible(r, e, chance)
+				e.SetRaw([]event.RawField{{Name: "EventID", Value: "1"}, {Name: "a.b \xff", Value: "\x00"}})
 				e.FindEntities()
 				doc := event.AppendOCSF(nil, e, true)
 				for _, p := range v.Validate(doc) {

@@ -70,8 +70,8 @@ func number(b bool) int64 {
 	return 0
 }
 
-// fold evaluates a code whose inputs are constants; one that fails is left to fail when it runs.
-func fold(out code, inputs ...code) code {
+// settle evaluates a code whose inputs are constants; one that fails is left to fail when it runs.
+func settle(out code, inputs ...code) code {
 	for _, in := range inputs {
 		if !in.constant {
 			return out
@@ -109,13 +109,13 @@ func (c *compiler) unary(n *ast.UnaryNode) (code, bool) {
 	switch {
 	case (n.Operator == "not" || n.Operator == "!") && x.isBool():
 		b := x.b
-		return fold(boolCode(func(f *frame) bool { return !b(f) }), x), true
+		return settle(boolCode(func(f *frame) bool { return !b(f) }), x), true
 	case n.Operator == "-" && x.isInt():
 		i := x.i
-		return fold(intCode(func(f *frame) int64 { return -i(f) }), x), true
+		return settle(intCode(func(f *frame) int64 { return -i(f) }), x), true
 	case n.Operator == "-" && x.isNumber():
 		v := x.f
-		return fold(floatCode(func(f *frame) float64 { return -v(f) }), x), true
+		return settle(floatCode(func(f *frame) float64 { return -v(f) }), x), true
 	case n.Operator == "+" && x.isNumber():
 		x.field = nil
 		return x, true
@@ -191,10 +191,10 @@ func (c *compiler) call(n *ast.CallNode) (code, bool) {
 		c.at = n
 	}
 	out := fn.compile(c, args)
-	if fn.lookup {
+	if fn.lookup || fn.raw {
 		return out, true
 	}
-	return fold(out, args...), true
+	return settle(out, args...), true
 }
 
 // conjunction compiles the operands of a chain of ands, left to right.

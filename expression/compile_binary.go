@@ -30,7 +30,7 @@ func (c *compiler) binary(n *ast.BinaryNode) (code, bool) {
 	if !ok {
 		return code{}, false
 	}
-	return fold(out, a, b), true
+	return settle(out, a, b), true
 }
 
 func (c *compiler) operator(n *ast.BinaryNode, a, b code) (code, bool) {
@@ -239,7 +239,7 @@ func (c *compiler) in(n *ast.BinaryNode) (code, bool) {
 		return code{}, false
 	}
 	s, list := x.s, l.l
-	return fold(boolCode(func(f *frame) bool { v := s(f); return slices.Contains(list(f), v) }), x, l), true
+	return settle(boolCode(func(f *frame) bool { v := s(f); return slices.Contains(list(f), v) }), x, l), true
 }
 
 func (c *compiler) inWritten(x code, n *ast.ArrayNode) (code, bool) {
@@ -256,9 +256,9 @@ func (c *compiler) inWritten(x code, n *ast.ArrayNode) (code, bool) {
 	case len(elems) == 0:
 		return code{}, false
 	case allConstant && x.isString() && !slices.ContainsFunc(elems, func(e code) bool { return !e.isString() }):
-		return fold(inWords(x, elems), x), true
+		return settle(inWords(x, elems), x), true
 	case allConstant && x.isInt() && !slices.ContainsFunc(elems, func(e code) bool { return !e.isInt() }):
-		return fold(inNumbers(x, elems), x), true
+		return settle(inNumbers(x, elems), x), true
 	}
 	return c.inAny(x, elems)
 }

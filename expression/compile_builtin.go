@@ -32,7 +32,7 @@ func (c *compiler) builtin(n *ast.BuiltinNode) (code, bool) {
 	if !ok {
 		return code{}, false
 	}
-	return fold(out, args...), true
+	return settle(out, args...), true
 }
 
 // text compiles the functions over strings.

@@ -46,6 +46,13 @@ func randomEvent(r *rand.Rand) *event.Event {
 		f.Set(e, event.Value{Str: word(), Num: int64(r.IntN(12)), Flt: float64(r.IntN(9)-4) / 2, Tri: event.Bool(r.IntN(3)), Lst: []string{word(), word()}[:r.IntN(3)]})
 	}
 	e.Time = r.Int64N(1 << 51)
+	var raw []event.RawField
+	for _, name := range []string{"Image", "CommandLine", "EventID", "Ä"} {
+		if r.IntN(2) == 0 {
+			raw = append(raw, event.RawField{Name: name, Value: word()})
+		}
+	}
+	e.SetRaw(raw)
 	return e
 }
 
@@ -75,6 +82,10 @@ var corpus = []string{
 	`clamp(traffic.bytes * 30)`, `clamp(robot.battery_pct, 0, 1)`, `1 < traffic.bytes < 9`, `1 < len(user.name) < 9`, `(1 / 0) > 3`, `0 / 0 == 0 / 0`,
 	`let n = user.name; n == "a" or n == "b"`, `split(user.email_addr, "@")[1]`, `user.roles[0] == "a"`, `user.name[0:1]`, `join(user.roles, "-")`, `map(user.roles, upper(#))`,
 	`"A" in map(user.roles, upper(#))`, `find(user.roles, # == "a") == "a"`, `user.roles | any(# == "a")`, `true ? user.name : "x"`, `user.name == "a" or true`,
+	`raw("Image") == "a" and rawKnown("CommandLine")`, `raw("absent") == "" and not rawKnown("absent")`, `len(raws()) > 1`, `any(raws(), # == "acme")`, `raws()`, `raw("Ä")`, `raw.Image == "a"`, `known(raw.Image)`, `(raw.Image ?? "x") == raw("EventID")`,
+	`iequals(raw("Image"), "ACME", "äö")`, `icontains(raws(), "DM", "ö")`, `istarts(user.name, "AD", "t")`, `iends(user.roles, "ME", "-IN")`, `iends(user.name, "")`,
+	`ilike(raw("Image"), "A*N", "*-?n", "??")`, `ilike(raws(), "*.*.*.*")`, `imatches(raw("CommandLine"), "(?i)^ADM", "[0-9]$")`, `icontains(map(user.roles, upper(#)), "a")`,
+	`icontains(find(raws(), # != ""), "a") or iequals(split(user.name, "m")[0], "AD")`, `icontains(is_mfa ? raws() : user.roles, "a")`, `icontains("Kelvin", "\u212aELVIN")`,
 	`(is_mfa ? 1 : 2.5) > 2`, `["a", "b"] == user.roles`, `user.name not in ["a", "b"]`, `user?.name == "a"`, `user["name"] == "a"`,
 }
 
@@ -204,7 +215,7 @@ func (g *grammar) condition(depth int) string {
 		return g.one(g.field(event.KindBool), "true", "false", "known("+g.field(event.KindString)+")", g.caption())
 	}
 	d := depth - 1
-	switch g.r.IntN(14) {
+	switch g.r.IntN(16) {
 	case 0, 1:
 		return "(" + g.condition(d) + g.one(" and ", " && ") + g.condition(d) + ")"
 	case 2, 3:
@@ -229,6 +240,8 @@ func (g *grammar) condition(depth int) string {
 		return "(" + g.condition(d) + " ? " + g.condition(d) + " : " + g.condition(d) + ")"
 	case 12:
 		return g.one(`cidr(`+g.text(0)+`, "10.0.0.0/8", "8.8.8.8")`, "private("+g.text(d)+")", `inList("vendors", `+g.text(d)+")")
+	case 13, 14:
+		return g.one("iequals", "icontains", "istarts", "iends", "ilike") + "(" + g.one(g.text(d), g.list(d)) + ", " + g.one(`"A"`, `"*M*", "?"`, `"ADMIN", "*in"`, `"-?n", "äÖ", ""`) + ")"
 	default:
 		return g.caption()
 	}
@@ -270,7 +283,7 @@ func (g *grammar) text(depth int) string {
 		if g.inList && g.r.IntN(2) == 0 {
 			return "#"
 		}
-		return g.one(g.field(event.KindString), strconv.Quote(words[g.r.IntN(len(words))]))
+		return g.one(g.field(event.KindString), strconv.Quote(words[g.r.IntN(len(words))]), `raw("Image")`)
 	}
 	d := depth - 1
 	return g.one(g.one("lower", "upper", "trim", "domainOf", "string")+"("+g.text(d)+")", "("+g.text(d)+" + "+g.text(d)+")", g.text(0),
@@ -279,7 +292,7 @@ func (g *grammar) text(depth int) string {
 
 func (g *grammar) list(depth int) string {
 	if depth <= 0 || g.inList {
-		return g.one(g.field(event.KindStrings), `["a", "b"]`, `["acme", "a", "17", "x", "y", "z", "u", "v", "w"]`)
+		return g.one(g.field(event.KindStrings), "raws()", `["a", "b"]`, `["acme", "a", "17", "x", "y", "z", "u", "v", "w"]`)
 	}
 	inner := *g
 	inner.inList = true

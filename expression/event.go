@@ -17,6 +17,8 @@ type Event struct {
 	fields   []*event.Field
 	facts    []Equality
 	lists    []string
+	raws     []string
+	allRaw   bool
 	code     code
 	fallback *fallback // nil where the closures cover the whole expression.
 }
@@ -67,7 +69,7 @@ func compileTree(source string, tree *parser.Tree, condition, slow bool) (*Event
 	if issue := wrongResult(source, tree.Node, kind, ok, condition); issue != nil {
 		return nil, []*Issue{issue}
 	}
-	x := &Event{source: source, kind: kind, fields: fieldList(names.reads), lists: sorted(names.lists)}
+	x := &Event{source: source, kind: kind, fields: fieldList(names.reads), lists: sorted(names.lists), raws: sorted(names.raws), allRaw: names.allRaw}
 	c := &compiler{source: source, codes: names.codes}
 	compiled, native := c.node(tree.Node)
 	if c.refused != "" {
@@ -167,6 +169,9 @@ func (x *Event) Value(m *Machine, e *event.Event) (event.FieldValue, error) {
 		v = x.fallback.run(m)
 	} else {
 		v = x.code.value(f)
+		if x.allRaw {
+			v.Lst = slices.Clone(v.Lst) // it may be the frame's
+		}
 	}
 	f.event = nil
 	if f.err != nil {

@@ -24,8 +24,11 @@ type Function struct {
 // function is one of our own functions: its documentation, its form for the checker and expr's machine, and its closure.
 type function struct {
 	doc      Function
-	lookup   bool             // Reads the caller's tables.
-	constant func(i int) bool // Which arguments must be constant strings; nil: none.
+	lookup   bool                  // Reads the caller's tables.
+	raw      bool                  // Reads the event's raw fields.
+	arity    int                   // How many arguments at least, where the checker cannot tell.
+	first    func(event.Kind) bool // What may stand first, where the checker cannot tell.
+	constant func(i int) bool      // Which arguments must be constant strings; nil: none.
 	check    func(string) string
 	bind     func(*Machine) any // The Go function expr's machine calls.
 	compile  func(c *compiler, args []code) code
@@ -144,6 +147,38 @@ var ownFunctions = []function{
 			return stringCode(func(f *frame) string { return domainOf(s(f)) })
 		},
 	},
+	{
+		doc:  Function{Name: "rawKnown", Signature: `rawKnown(name string) bool`, Over: "event", Doc: "The record has that field of the source's own, even if empty. The name is a constant."},
+		raw:  true,
+		bind: bindRawKnown, constant: first, compile: compileRawKnown,
+	},
+	{
+		doc: Function{Name: "raws", Signature: `raws() []string`, Over: "event", Doc: "The values of all of the source's own fields, to search for a word."},
+		raw: true, bind: bindRaws, compile: compileRaws,
+	},
+	caselessTest("iequals", "values", "The text, or one of the list, is one of the constants, whatever the case.", `iequals("CMD.exe", "cmd.exe", "powershell.exe")`, nil),
+	caselessTest("icontains", "parts", "The text, or one of the list, holds one of the constants, whatever the case.", `icontains(["Ä", "net user"], "USER")`, nil),
+	caselessTest("istarts", "prefixes", "The text, or one of the list, begins with one of the constants, whatever the case.", `istarts("C:/Windows/x", "c:/windows/")`, nil),
+	caselessTest("iends", "suffixes", "The text, or one of the list, ends with one of the constants, whatever the case.", `iends("C:/x/CMD.EXE", "/cmd.exe")`, nil),
+	caselessTest(
+		"ilike", "patterns",
+		"The whole text, or that of one of the list, is as one of the constant patterns says, whatever the case: `*` stands for any characters or none, `?` for one, "+
+			"and a backslash takes a `*`, `?` or backslash behind it as it is. Time is in proportion to the text.",
+		`ilike("C:/x/cmd.exe", "*/c?d.exe")`, nil,
+	),
+	caselessTest("imatches", "expressions", "A part of the text, or of one of the list, satisfies one of the constant regular expressions (RE2); `(?i)` ignores case.", `imatches("net1 user", "(?i)^NET1? ")`, checkRegexp),
+}
+
+// caselessTest is the entry of one of textTests.
+func caselessTest(name, argument, doc, example string, check func(string) string) function {
+	return function{
+		doc: Function{
+			Name: name, Signature: name + "(s string or []string, " + argument + " ...string) bool", Doc: doc,
+			Example: example, Result: "true",
+		},
+		constant: afterFirst, check: check, arity: 2, first: textOrList,
+		bind: bindTextTest(name), compile: compileTextTest(name),
+	}
 }
 
 // functionNamed finds one of our own functions; nil if there is none.

@@ -4,6 +4,10 @@ package expression
 var otherFunctions = []Function{
 	{Name: "asset", Signature: "asset(id string).field", Doc: "An attribute of the inventory's entry for a canonical id; unknown ones read as the zero value.", Example: `asset("robot:r1").criticality`, Result: "3"},
 	{Name: "known", Signature: "known(path) bool", Doc: "The field has a value. A false or a 0 that the source stated is known."},
+	{
+		Name: "raw", Signature: "raw(constant string) string", Over: "event",
+		Doc: "The value of one of the source's own fields under its name there, exactly as spelt, such as Image of a Sysmon event; \"\" where the record has none. The path raw.Image is the same, also in bind, distinct and the like.",
+	},
 	{Name: "duration", Signature: "duration(constant string) int", Doc: "A length of time in milliseconds; units ms, s, m, h, d, w.", Example: `duration("1h30m")`, Result: "5400000"},
 
 	{Name: "count", Signature: "count(step) int, count(step, .path == …) int", Doc: "How many hits of the step are in the match, or how many of them satisfy the predicate. Over a list of strings: count(list, # == …).", Over: "match"},

@@ -56,6 +56,11 @@ func (m *mover) strip(n ast.Node) ast.Node {
 	case *ast.ConditionalNode:
 		return &ast.ConditionalNode{Ternary: true, Cond: m.strip(n.Cond), Exp1: m.strip(n.Exp1), Exp2: m.strip(n.Exp2)}
 	case *ast.CallNode:
+		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
+			if fn := functionNamed(id.Value); id.Value == "raw" || fn != nil && fn.raw {
+				break // it would not say of which event
+			}
+		}
 		return &ast.CallNode{Callee: n.Callee, Arguments: m.stripAll(n.Arguments)}
 	case *ast.MemberNode:
 		if call, ok := n.Node.(*ast.CallNode); ok {

@@ -21,6 +21,7 @@ type frame struct {
 	look  Lookups
 	elem  string     // # inside a predicate over a list of strings.
 	hit   *event.Hit // The hit inside a predicate over a step.
+	raws  []string   // What raws() gave last.
 	err   *RunError  // The first thing that went wrong; closures go on with zero values, the result is dropped.
 }
 

@@ -20,6 +20,8 @@ type names struct {
 	reads  map[string]*event.Field
 	needs  map[*StepScope][]*event.Field
 	lists  []string
+	raws   []string // Raw fields that rawKnown asks for.
+	allRaw bool
 	locals []string   // Names of let.
 	over   *StepScope // Inside a predicate over the hits of this step.
 	issues []*Issue
@@ -194,7 +196,7 @@ func (r *names) unknownInMatch(n ast.Node, parts []string) {
 	path := strings.Join(parts, ".")
 	hint := "steps here: " + strings.Join(ids, ", ")
 	switch {
-	case event.FieldByPath(path) != nil && len(ids) > 0:
+	case event.FieldNamed(path) != nil && len(ids) > 0:
 		hint = "this expression is over the whole match; name the step: " + ids[0] + "." + path
 	case Nearest(parts[0], append(ids, "vars")) != "":
 		hint = "did you mean " + Nearest(parts[0], append(ids, "vars")) + "?"
@@ -205,7 +207,7 @@ func (r *names) unknownInMatch(n ast.Node, parts []string) {
 // field finds the field of a path or notes that there is none.
 func (r *names) field(n ast.Node, path []string) *event.Field {
 	p := strings.Join(path, ".")
-	if fd := event.FieldByPath(p); fd != nil {
+	if fd := event.FieldNamed(p); fd != nil {
 		return fd
 	}
 	if len(path) == 0 {

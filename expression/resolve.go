@@ -227,7 +227,7 @@ func (r *names) caption(of, words ast.Node) {
 	if !ok {
 		return
 	}
-	fd := event.FieldByPath(id.Value)
+	fd := event.FieldNamed(id.Value)
 	if r.scope != nil {
 		fd = r.fieldBehind(id.Value)
 	}
@@ -281,7 +281,7 @@ func (r *names) fieldBehind(id string) *event.Field {
 				if st.Prev != nil {
 					rest = strings.TrimPrefix(rest, "prev.")
 				}
-				if fd := event.FieldByPath(rest); fd != nil {
+				if fd := event.FieldNamed(rest); fd != nil {
 					return fd
 				}
 			}

@@ -131,6 +131,8 @@ func (r *names) call(n *ast.CallNode) ast.Node {
 		return r.knownCall(n)
 	case "duration":
 		return r.durationCall(n)
+	case "raw":
+		return r.rawCall(n)
 	case "asset":
 		return r.issue(n, CodeName, "asset(id) is not a value", "name one of its fields: asset(id)."+assetFields[0].name)
 	case "distinct":
@@ -148,6 +150,21 @@ func (r *names) call(n *ast.CallNode) ast.Node {
 			return out
 		}
 		return r.notAtMatch(n)
+	}
+	if fn.raw {
+		r.constants(n, fn)
+		if r.scope != nil {
+			return r.rawAtMatch(n)
+		}
+		if len(n.Arguments) == 0 {
+			r.allRaw = true
+		} else if s, ok := n.Arguments[0].(*ast.StringNode); ok {
+			r.raws = append(r.raws, s.Value)
+		}
+		return n
+	}
+	if len(n.Arguments) < fn.arity {
+		return r.issue(n, CodeConstant, id.Value+" needs something to compare with", fn.doc.Signature)
 	}
 	if id.Value == "clamp" && len(n.Arguments) == 1 {
 		n.Arguments = append(n.Arguments, &ast.IntegerNode{Value: 0}, &ast.IntegerNode{Value: 100})

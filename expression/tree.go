@@ -61,7 +61,33 @@ func check(tree *parser.Tree, source string, env types.Map) (*conf.Config, *Issu
 	if _, err := checker.Check(tree, c); err != nil {
 		return nil, issueOf(source, CodeType, err)
 	}
-	return c, nil
+	return c, wrongFirst(tree.Node, source)
+}
+
+// wrongFirst is the issue of a call whose first argument is of a kind that the function does not take, and the checker cannot tell.
+func wrongFirst(root ast.Node, source string) (issue *Issue) {
+	walk(root, func(n ast.Node) {
+		call, ok := n.(*ast.CallNode)
+		if !ok || issue != nil {
+			return
+		}
+		id, ok := call.Callee.(*ast.IdentifierNode)
+		if !ok {
+			return
+		}
+		fn := functionNamed(id.Value)
+		if fn == nil || fn.first == nil {
+			return
+		}
+		if kind, ok := kindOf(call.Arguments[0]); !ok || !fn.first(kind) {
+			issue = issueAt(source, call.Arguments[0], CodeType, id.Value+" looks at a string or a list of strings")
+			if ok {
+				issue.Message += ", and this is " + kind.String()
+			}
+			issue.Hint = fn.doc.Signature
+		}
+	})
+	return issue
 }
 
 // issueOf puts an error of expr into our words.

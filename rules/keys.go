@@ -122,6 +122,7 @@ var keys = []Key{
 	{"mac", []Place{InBinding}, "hardware address", "", "The hardware address bound."},
 	{"at", []Place{InEvent, InFire}, typeDuration, required, "Offset from start; may be negative. In fires, that of the completing event."},
 	{"source", []Place{InEvent}, "string", "test", "Configured source of the event."},
+	{"raw", []Place{InEvent}, "map of strings", "", "The source's own fields, as raw(name) and the path raw.NAME read them: {Image: 'C:\\x.exe', EventID: 1}."},
 	{"vars", []Place{InFire}, "variable: value", "", "Variables the finding must have."},
 	{"score", []Place{InFire}, "integer", "", "Score the finding must have."},
 }

@@ -215,7 +215,7 @@ func (b *builder) newValue(s *stepSpec, f *fields, w *New) {
 	if n == nil {
 		return
 	}
-	if fd := event.FieldByPath(n.Value); fd != nil {
+	if fd := event.FieldNamed(n.Value); fd != nil {
 		w.Value = s.scope.Need(fd)
 		return
 	}

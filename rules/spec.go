@@ -253,7 +253,7 @@ func (b *builder) source(n *yaml.Node, s string) (Binding, bool) {
 		b.doc.problem(n, codeBind, s+" never joins", "bind a field of the event, or one of the kinds user, robot, device, ip, session, mac")
 		return Binding{}, false
 	}
-	if fd := event.FieldByPath(s); fd != nil {
+	if fd := event.FieldNamed(s); fd != nil {
 		return Binding{Field: fd}, true
 	}
 	entities := []string{"user", "robot", "device", "ip", "session", "mac", "actor.user", "target.user", "source.ip", "destination.ip", "source.device", "destination.device"}
@@ -327,7 +327,7 @@ func (d *document) path(n *yaml.Node, what string) *event.Field {
 	if s == "" {
 		return nil
 	}
-	if fd := event.FieldByPath(s); fd != nil {
+	if fd := event.FieldNamed(s); fd != nil {
 		return fd
 	}
 	hint := ""

@@ -123,7 +123,7 @@ func (b *builder) testEvent(n *yaml.Node, t *Test, index int) (TestEvent, bool) 
 
 // set sets a field of an event, or the fields below a path.
 func (b *builder) set(e *event.Event, t *Test, path string, k, v *yaml.Node) {
-	fd := event.FieldByPath(path)
+	fd := event.FieldNamed(path)
 	if fd == nil && v.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(v.Content); i += 2 {
 			b.set(e, t, path+"."+v.Content[i].Value, v.Content[i], v.Content[i+1])

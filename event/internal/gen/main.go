@@ -100,7 +100,7 @@ func parseStruct(name string, st *ast.StructType) ([]field, error) {
 		case *ast.StarExpr:
 			fl.ptr, fl.typ = true, t.X.(*ast.Ident).Name
 		case *ast.ArrayType:
-			fl.typ = "[]string"
+			fl.typ = "[]" + t.Elt.(*ast.Ident).Name
 		case *ast.Ident:
 			fl.typ = t.Name
 		}
@@ -127,6 +127,9 @@ func walk(b *bytes.Buffer, structs map[string][]field, typ, prefix, expr string,
 		siblings[f.path] = true
 	}
 	for _, f := range structs[typ] {
+		if f.typ == "[]RawField" {
+			continue // not a path: expressions read it by name
+		}
 		path := strings.Trim(prefix+"."+f.path, ".")
 		at := expr + "." + f.name
 		if _, nested := structs[f.typ]; nested && f.typ != typ {
@@ -241,6 +244,8 @@ func encodeField(b *bytes.Buffer, structs map[string][]field, f field) {
 		fmt.Fprintf(b, "if %s != \"\" {\nb = appendText(b, %d, %s)\n}\n", at, f.num, at)
 	case "[]string":
 		fmt.Fprintf(b, "for _, s := range %s {\nb = appendText(b, %d, s)\n}\n", at, f.num)
+	case "[]RawField":
+		fmt.Fprintf(b, "b = appendRaw(b, %d, %s)\n", f.num, at)
 	case "Int":
 		fmt.Fprintf(b, "if %s.Known {\nb = appendNumber(b, %d, %s.V)\n}\n", at, f.num, at)
 	case "Float":
@@ -266,6 +271,8 @@ func decodeField(b *bytes.Buffer, structs map[string][]field, f field) {
 		fmt.Fprintf(b, "%s = r.text(wire)\n", at)
 	case "[]string":
 		fmt.Fprintf(b, "%s = append(%s, r.text(wire))\n", at, at)
+	case "[]RawField":
+		fmt.Fprintf(b, "%s = readRaw(r, wire, %s)\n", at, at)
 	case "Int":
 		fmt.Fprintf(b, "%s = IntOf(r.number(wire))\n", at)
 	case "Float":

@@ -1,0 +1,232 @@
+package expression
+
+import (
+	"regexp"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// The functions whose names begin with i compare text without case: both sides are taken through Unicode's simple case folding, character by
+// character, as strings.EqualFold does. A byte that is no part of a character counts as U+FFFD.
+
+// folded is a text with every character replaced by the one that stands for all its cases.
+type folded []rune
+
+// anyRune stands in a folded text for any one character: the ? of a pattern.
+const anyRune rune = -1
+
+// upperASCII folds the characters of one byte.
+var upperASCII = func() (t [utf8.RuneSelf]byte) {
+	for c := range t {
+		t[c] = byte(c)
+		if 'a' <= c && c <= 'z' {
+			t[c] -= 'a' - 'A'
+		}
+	}
+	return t
+}()
+
+// foldRune is the least of the characters that differ from r in case only.
+func foldRune(r rune) rune {
+	if uint32(r) < utf8.RuneSelf {
+		return rune(upperASCII[r])
+	}
+	least := r
+	for x := unicode.SimpleFold(r); x != r; x = unicode.SimpleFold(x) {
+		least = min(least, x)
+	}
+	return least
+}
+
+func fold(s string) folded {
+	out := make(folded, 0, len(s))
+	for _, r := range s {
+		out = append(out, foldRune(r))
+	}
+	return out
+}
+
+// foldAt is the folded character of s at i and the place after it.
+func foldAt(s string, i int) (rune, int) {
+	if c := s[i]; c < utf8.RuneSelf {
+		return rune(upperASCII[c]), i + 1
+	}
+	r, size := utf8.DecodeRuneInString(s[i:])
+	return foldRune(r), i + size
+}
+
+// end is the place in s behind w, where w stands at i; -1 where it does not.
+func (w folded) end(s string, i int) int {
+	if len(s)-i < len(w) {
+		return -1
+	}
+	for _, want := range w {
+		if i >= len(s) {
+			return -1
+		}
+		var got rune
+		if c := s[i]; c < utf8.RuneSelf {
+			got = rune(upperASCII[c])
+			i++
+		} else {
+			got, i = foldAt(s, i)
+		}
+		if got != want && want != anyRune {
+			return -1
+		}
+	}
+	return i
+}
+
+// find is the place behind the first w in s at from or later; -1 where there is none.
+func (w folded) find(s string, from int) int {
+	if len(w) == 0 {
+		return from
+	}
+	first := w[0]
+	for i := from; len(s)-i >= len(w); {
+		var got rune
+		if c := s[i]; c < utf8.RuneSelf {
+			got = rune(upperASCII[c])
+			i++
+		} else {
+			got, i = foldAt(s, i)
+		}
+		if got != first && first != anyRune {
+			continue
+		}
+		if end := w[1:].end(s, i); end >= 0 {
+			return end
+		}
+	}
+	return -1
+}
+
+// tail is the place from which s has as many characters as w; -1 where it has fewer.
+func (w folded) tail(s string) int {
+	i := len(s)
+	for range w {
+		if i == 0 {
+			return -1
+		}
+		if s[i-1] < utf8.RuneSelf {
+			i--
+			continue
+		}
+		_, size := utf8.DecodeLastRuneInString(s[:i])
+		i -= size
+	}
+	return i
+}
+
+func (w folded) equals(s string) bool   { return w.end(s, 0) == len(s) }
+func (w folded) contains(s string) bool { return w.find(s, 0) >= 0 }
+func (w folded) starts(s string) bool   { return w.end(s, 0) >= 0 }
+
+func (w folded) ends(s string) bool {
+	i := w.tail(s)
+	return i >= 0 && w.end(s, i) >= 0
+}
+
+// textTests are the functions that ask whether a text, or one of a list, satisfies any of some constants: how a constant becomes a test.
+var textTests = map[string]func(string) func(string) bool{
+	"iequals":   func(c string) func(string) bool { return fold(c).equals },
+	"icontains": func(c string) func(string) bool { return fold(c).contains },
+	"istarts":   func(c string) func(string) bool { return fold(c).starts },
+	"iends":     func(c string) func(string) bool { return fold(c).ends },
+	"ilike":     func(c string) func(string) bool { return parseLike(c).matches },
+	"imatches":  func(c string) func(string) bool { return regexp.MustCompile(c).MatchString },
+}
+
+// compileTextTest makes the closure of one of textTests.
+func compileTextTest(name string) func(*compiler, []code) code {
+	return func(_ *compiler, args []code) code {
+		tests := make([]func(string) bool, 0, len(args)-1)
+		for _, a := range args[1:] {
+			tests = append(tests, textTests[name](a.val.Str))
+		}
+		holds := anyOf(tests)
+		if args[0].isString() {
+			s := args[0].s
+			return boolCode(func(f *frame) bool { return holds(s(f)) })
+		}
+		list := args[0].l
+		return boolCode(func(f *frame) bool {
+			for _, s := range list(f) {
+				if holds(s) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+}
+
+func anyOf(tests []func(string) bool) func(string) bool {
+	if len(tests) == 1 {
+		return tests[0]
+	}
+	return func(s string) bool {
+		for _, t := range tests {
+			if t(s) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// bindTextTest is one of textTests for expr's machine. What the constants become is kept with the machine.
+func bindTextTest(name string) func(*Machine) any {
+	return func(*Machine) any {
+		made := map[string]func(string) bool{}
+		return func(of any, constants ...string) bool {
+			return anyText(of, func(s string) bool {
+				for _, c := range constants {
+					test, ok := made[c]
+					if !ok {
+						test = textTests[name](c)
+						made[c] = test
+					}
+					if test(s) {
+						return true
+					}
+				}
+				return false
+			})
+		}
+	}
+}
+
+// anyText asks a text or each of a list, as expr's machine passes them.
+func anyText(of any, test func(string) bool) bool {
+	switch of := of.(type) {
+	case string:
+		return test(of)
+	case []string:
+		for _, s := range of {
+			if test(s) {
+				return true
+			}
+		}
+	case []any:
+		for _, x := range of {
+			if s, ok := x.(string); ok && test(s) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// textOrList reports whether a kind may stand first in one of textTests.
+func textOrList(k event.Kind) bool { return k == event.KindString || k == event.KindStrings }
+
+func checkRegexp(s string) string {
+	if _, err := regexp.Compile(s); err != nil {
+		return "not a regular expression: " + err.Error()
+	}
+	return ""
+}
