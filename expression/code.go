@@ -12,6 +12,10 @@ type code struct {
 	constant bool             // The closure reads nothing and cannot fail; val is its result.
 	val      event.FieldValue // Meaningful if constant.
 	field    *event.Field     // Set where the code is one field of the event, so that comparisons can read it directly.
+	from     *origin          // Where a text or the elements of a list come from; nil where that is not known.
+	need     *need            // What must hold for a condition to be true or to fail.
+	fails    bool             // The closure may report an error.
+	cost     int              // What running it costs, roughly in nanoseconds.
 	b        func(*frame) bool
 	i        func(*frame) int64
 	f        func(*frame) float64
@@ -75,6 +79,9 @@ func constantCode(v event.FieldValue) code {
 	case event.KindBool:
 		b := v.Num != 0
 		c.b = func(*frame) bool { return b }
+		if !b {
+			c.need = never
+		}
 	case event.KindInt, event.KindTime:
 		n := v.Num
 		c.i = func(*frame) int64 { return n }
@@ -93,9 +100,10 @@ func constantCode(v event.FieldValue) code {
 
 // fieldCode reads a field of the event.
 func fieldCode(fd *event.Field) code {
-	c := code{kind: fd.Kind, field: fd}
+	c := code{kind: fd.Kind, field: fd, from: &origin{field: fd}}
 	switch fd.Kind {
 	case event.KindBool:
+		c.need = fieldNeed(fd)
 		get := fd.Tri
 		c.b = func(f *frame) bool { return get(f.event) == event.True }
 	case event.KindInt, event.KindTime:

@@ -1,8 +1,6 @@
 package expression
 
 import (
-	"slices"
-
 	"github.com/expr-lang/expr/ast"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -15,6 +13,8 @@ type compiler struct {
 	depth   int             // Predicates over lists around the node.
 	refused string          // Why the expression cannot be, where the checker did not see it.
 	at      ast.Node        // The node refused.
+	faults  int             // Places met so far where an error can arise,
+	cost    int             // and what running the nodes met so far costs.
 }
 
 func (c *compiler) refuse(why string) {
@@ -25,11 +25,29 @@ func (c *compiler) refuse(why string) {
 
 // fault makes the error that the closure of a node reports.
 func (c *compiler) fault(n ast.Node, reason string) *RunError {
+	c.faults++
 	return &RunError{Source: c.source, Column: n.Location().From + 1, Reason: reason}
 }
 
-// node compiles a node; ok is false for what the closures do not know, which then runs in expr's machine.
+// node compiles a node and notes what running it costs and whether it can fail. ok is false for what the closures do not know, which then runs
+// in expr's machine; the code then carries the need alone.
 func (c *compiler) node(n ast.Node) (out code, ok bool) {
+	faults, cost := c.faults, c.cost
+	out, ok = c.compile(n)
+	switch {
+	case !ok:
+		c.faults++
+		return code{need: out.need}, false
+	case out.constant:
+		c.faults, c.cost = faults, cost
+	default:
+		c.cost += costOf(n)
+	}
+	out.fails, out.cost = c.faults > faults, c.cost-cost
+	return out, true
+}
+
+func (c *compiler) compile(n ast.Node) (out code, ok bool) {
 	switch n := n.(type) {
 	case *ast.IntegerNode:
 		return constantCode(event.FieldValue{Kind: event.KindInt, Num: int64(n.Value)}), true
@@ -43,7 +61,9 @@ func (c *compiler) node(n ast.Node) (out code, ok bool) {
 		out, ok = c.codes[n.Value]
 		return out, ok
 	case *ast.PointerNode:
-		return stringCode(func(f *frame) string { return f.elem }), n.Name == "" && c.depth > 0
+		out = stringCode(func(f *frame) string { return f.elem })
+		out.from = &origin{elem: true}
+		return out, n.Name == "" && c.depth > 0
 	case *ast.ArrayNode:
 		out, ok = c.array(n)
 	case *ast.UnaryNode:
@@ -57,10 +77,7 @@ func (c *compiler) node(n ast.Node) (out code, ok bool) {
 	case *ast.CallNode:
 		out, ok = c.call(n)
 	}
-	if !ok {
-		return code{}, false
-	}
-	return out, true
+	return out, ok
 }
 
 func number(b bool) int64 {
@@ -145,7 +162,9 @@ func (c *compiler) conditional(n *ast.ConditionalNode) (code, bool) {
 	test := cond.b
 	switch a.kind {
 	case event.KindBool:
-		return boolCode(choose(test, a.b, b.b)), true
+		out := boolCode(choose(test, a.b, b.b))
+		out.need = conditionNeed(cond, a, b)
+		return out, true
 	case event.KindInt:
 		return intCode(choose(test, a.i, b.i)), true
 	case event.KindFloat:
@@ -191,88 +210,11 @@ func (c *compiler) call(n *ast.CallNode) (code, bool) {
 		c.at = n
 	}
 	out := fn.compile(c, args)
-	if fn.lookup || fn.raw {
-		return out, true
+	if !fn.lookup && !fn.raw {
+		out = settle(out, args...)
 	}
-	return settle(out, args...), true
-}
-
-// conjunction compiles the operands of a chain of ands, left to right.
-func (c *compiler) conjunction(n *ast.BinaryNode) (code, bool) {
-	var list []func(*frame) bool
-	for _, x := range operands(n, "and", "&&") {
-		x, ok := c.node(x)
-		if !ok || !x.isBool() {
-			return code{}, false
-		}
-		if x.constant && x.val.Num != 0 {
-			continue
-		}
-		list = append(list, x.b)
-		if x.constant {
-			break // false: what follows is never reached
-		}
+	if !out.constant {
+		out.need, out.from = callNeed(fn.doc.Name, args)
 	}
-	switch len(list) {
-	case 0:
-		return constantCode(event.FieldValue{Kind: event.KindBool, Num: 1}), true
-	case 1:
-		return boolCode(list[0]), true
-	case 2:
-		a, b := list[0], list[1]
-		return boolCode(func(f *frame) bool { return a(f) && b(f) }), true
-	case 3:
-		a, b, d := list[0], list[1], list[2]
-		return boolCode(func(f *frame) bool { return a(f) && b(f) && d(f) }), true
-	}
-	return boolCode(func(f *frame) bool {
-		for _, x := range list {
-			if !x(f) {
-				return false
-			}
-		}
-		return true
-	}), true
-}
-
-func (c *compiler) disjunction(n *ast.BinaryNode) (code, bool) {
-	var list []func(*frame) bool
-	for _, x := range operands(n, "or", "||") {
-		x, ok := c.node(x)
-		if !ok || !x.isBool() {
-			return code{}, false
-		}
-		if x.constant && x.val.Num == 0 {
-			continue
-		}
-		list = append(list, x.b)
-		if x.constant {
-			break // true: what follows is never reached
-		}
-	}
-	switch len(list) {
-	case 0:
-		return constantCode(event.FieldValue{Kind: event.KindBool}), true
-	case 1:
-		return boolCode(list[0]), true
-	case 2:
-		a, b := list[0], list[1]
-		return boolCode(func(f *frame) bool { return a(f) || b(f) }), true
-	}
-	return boolCode(func(f *frame) bool {
-		for _, x := range list {
-			if x(f) {
-				return true
-			}
-		}
-		return false
-	}), true
-}
-
-// operands lists the operands of a chain of the same operator in the order they are written.
-func operands(n ast.Node, names ...string) []ast.Node {
-	if b, ok := n.(*ast.BinaryNode); ok && slices.Contains(names, b.Operator) {
-		return append(operands(b.Left, names...), operands(b.Right, names...)...)
-	}
-	return []ast.Node{n}
+	return out, true
 }

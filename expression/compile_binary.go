@@ -30,7 +30,11 @@ func (c *compiler) binary(n *ast.BinaryNode) (code, bool) {
 	if !ok {
 		return code{}, false
 	}
-	return settle(out, a, b), true
+	out = settle(out, a, b)
+	if !out.constant {
+		out.need = comparisonNeed(n.Operator, a, b)
+	}
+	return out, true
 }
 
 func (c *compiler) operator(n *ast.BinaryNode, a, b code) (code, bool) {
@@ -120,16 +124,16 @@ func equalWord(a code, word string) code {
 func compare(op string, a, b code) (code, bool) {
 	switch {
 	case a.isInt() && b.isInt():
-		return boolCode(ordered(op, a.i, b.i)), true
+		return boolCode(comparison(op, a.i, b.i)), true
 	case a.isNumber() && b.isNumber():
-		return boolCode(ordered(op, a.number(), b.number())), true
+		return boolCode(comparison(op, a.number(), b.number())), true
 	case a.isString() && b.isString():
-		return boolCode(ordered(op, a.s, b.s)), true
+		return boolCode(comparison(op, a.s, b.s)), true
 	}
 	return code{}, false
 }
 
-func ordered[T cmp.Ordered](op string, x, y func(*frame) T) func(*frame) bool {
+func comparison[T cmp.Ordered](op string, x, y func(*frame) T) func(*frame) bool {
 	switch op {
 	case "<":
 		return func(f *frame) bool { return x(f) < y(f) }
@@ -222,6 +226,9 @@ func matches(a, b code) (code, bool) {
 		return code{}, false // the checker has refused it
 	}
 	x := a.s
+	if word := caseLiteral(b.val.Str); word != "" {
+		return boolCode(func(f *frame) bool { v := x(f); return strings.Contains(v, word) && re.MatchString(v) }), true
+	}
 	return boolCode(func(f *frame) bool { return re.MatchString(x(f)) }), true
 }
 
@@ -239,7 +246,11 @@ func (c *compiler) in(n *ast.BinaryNode) (code, bool) {
 		return code{}, false
 	}
 	s, list := x.s, l.l
-	return settle(boolCode(func(f *frame) bool { v := s(f); return slices.Contains(list(f), v) }), x, l), true
+	out := settle(boolCode(func(f *frame) bool { v := s(f); return slices.Contains(list(f), v) }), x, l)
+	if x.constant && !l.fails && !out.constant {
+		out.need = l.from.textNeed(Equal, x.val.Str)
+	}
+	return out, true
 }
 
 func (c *compiler) inWritten(x code, n *ast.ArrayNode) (code, bool) {
@@ -252,15 +263,21 @@ func (c *compiler) inWritten(x code, n *ast.ArrayNode) (code, bool) {
 		}
 		allConstant = allConstant && elems[i].constant
 	}
+	out, ok := code{}, false
 	switch {
 	case len(elems) == 0:
 		return code{}, false
 	case allConstant && x.isString() && !slices.ContainsFunc(elems, func(e code) bool { return !e.isString() }):
-		return settle(inWords(x, elems), x), true
+		out, ok = settle(inWords(x, elems), x), true
 	case allConstant && x.isInt() && !slices.ContainsFunc(elems, func(e code) bool { return !e.isInt() }):
-		return settle(inNumbers(x, elems), x), true
+		out, ok = settle(inNumbers(x, elems), x), true
+	default:
+		out, ok = c.inAny(x, elems)
 	}
-	return c.inAny(x, elems)
+	if ok && !out.constant {
+		out.need = memberNeed(x, elems)
+	}
+	return out, ok
 }
 
 func inWords(x code, elems []code) code {

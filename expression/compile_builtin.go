@@ -32,7 +32,10 @@ func (c *compiler) builtin(n *ast.BuiltinNode) (code, bool) {
 	if !ok {
 		return code{}, false
 	}
-	return settle(out, args...), true
+	if out = settle(out, args...); !out.constant && len(args) > 0 {
+		out.need, out.from = builtinNeed(n.Name, args)
+	}
+	return out, true
 }
 
 // text compiles the functions over strings.
@@ -242,8 +245,11 @@ func (c *compiler) predicate(n *ast.BuiltinNode) (code, bool) {
 	if !ok || !test.isBool() {
 		return code{}, false
 	}
+	c.cost += 3 * test.cost // for more than one element
 	if n.Name == "filter" {
-		return filterCode(list.l, test.b), true
+		out := filterCode(list.l, test.b)
+		out.from = list.from
+		return out, true
 	}
 	count := func(f *frame, enough int64, want bool) int64 {
 		outer := f.elem
@@ -258,7 +264,11 @@ func (c *compiler) predicate(n *ast.BuiltinNode) (code, bool) {
 		f.elem = outer
 		return n
 	}
-	return counted(n.Name, count)
+	out, ok := counted(n.Name, count)
+	if (n.Name == "any" || n.Name == "one") && !list.fails {
+		out.need = test.need.of(list.from)
+	}
+	return out, ok
 }
 
 // counted expresses the quantifiers by a count that may stop early.

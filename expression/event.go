@@ -16,6 +16,7 @@ type Event struct {
 	kind     event.Kind
 	fields   []*event.Field
 	facts    []Equality
+	need     *need
 	lists    []string
 	raws     []string
 	allRaw   bool
@@ -76,7 +77,7 @@ func compileTree(source string, tree *parser.Tree, condition, slow bool) (*Event
 		return nil, []*Issue{issueAt(source, c.at, CodeType, c.refused)}
 	}
 	if condition {
-		x.facts = factsOf(tree.Node, names.codes)
+		x.facts, x.need = factsOf(tree.Node, names.codes), compiled.need
 	}
 	if native && !slow {
 		x.code = compiled

@@ -248,7 +248,9 @@ func (r *names) known(n ast.Node, at root, fd *event.Field) ast.Node {
 	id := "known(" + at.prefix + fd.Path + ")"
 	if at.step == nil {
 		r.reads[fd.Path] = fd
-		return r.name(n, id, boolCode(func(f *frame) bool { return fd.Known(f.event) }))
+		c := boolCode(func(f *frame) bool { return fd.Known(f.event) })
+		c.need = knownNeed(fd)
+		return r.name(n, id, c)
 	}
 	get := r.carried(at, fd)
 	return r.name(n, id, boolCode(func(f *frame) bool { v := get(f); return v != nil && v.Known }))

@@ -1,0 +1,57 @@
+package expression
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+// Canon appends s with every character replaced by one that stands for all its spellings: those that Unicode's simple case folding, lower case
+// and upper case connect (k, K and the Kelvin sign; i, I, İ and ı). Bytes that are not UTF-8 become U+FFFD. So what holds of two texts in any
+// of these foldings holds of their canonical forms, which is what an index needs; the reverse is not promised.
+func Canon(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			return canonSlow(dst, s[i:])
+		}
+		dst = append(dst, lowerASCII[c])
+	}
+	return dst
+}
+
+func canonSlow(dst []byte, s string) []byte {
+	for _, r := range s {
+		dst = utf8.AppendRune(dst, canonRune(r))
+	}
+	return dst
+}
+
+// canonRune is the smallest lower-case character of those connected with r.
+func canonRune(r rune) rune {
+	switch {
+	case r < utf8.RuneSelf:
+		return rune(lowerASCII[r])
+	case r == 'İ' || r == 'ı':
+		return 'i' // The one pair that lower and upper case connect, and folding does not.
+	}
+	low := unicode.ToLower(r)
+	least := low
+	for x := unicode.SimpleFold(low); x != low; x = unicode.SimpleFold(x) {
+		if x < utf8.RuneSelf {
+			return rune(lowerASCII[x])
+		}
+		least = min(least, x)
+	}
+	return least
+}
+
+// lowerASCII maps the capitals of ASCII to small letters and every other byte to itself.
+var lowerASCII = func() (t [256]byte) {
+	for i := range t {
+		t[i] = byte(i)
+		if 'A' <= i && i <= 'Z' {
+			t[i] += 'a' - 'A'
+		}
+	}
+	return t
+}()
