@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
@@ -44,12 +43,11 @@ func defaultEngineDir() string {
 func EngineProgress(w io.Writer) func(engine.Progress) {
 	var bar *progressbar.ProgressBar
 	phase := ""
-	f, isFile := w.(*os.File)
-	onTerminal := isFile && term.IsTerminal(int(f.Fd()))
+	watched := onTerminal(w)
 	return func(p engine.Progress) {
 		if p.Phase != phase {
 			phase = p.Phase
-			if !onTerminal {
+			if !watched {
 				fmt.Fprintf(w, "engine: %s\n", phaseWords(phase))
 				return
 			}

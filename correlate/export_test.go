@@ -14,5 +14,19 @@ func (s Settings) StateEvery(n int) Settings {
 // Seed gives the histories that a rule's test takes as given.
 func (e *Engine) Seed(t *rules.Test) { e.seed(t) }
 
+// RunVariantsOn derives runs from a test of r as RunVariants does, and makes them with an engine that runs another rule.
+func RunVariantsOn(other, r *rules.Rule, t *rules.Test, names ...string) []Variant {
+	c := newCourse(r, t)
+	c.engine = New(&rules.Set{Rules: []*rules.Rule{other}}, Settings{Lookups: &t.Given})
+	return c.variants(names)
+}
+
+// RunForgetfulVariants makes the crash variants with snapshots that hold nothing.
+func RunForgetfulVariants(r *rules.Rule, t *rules.Test) []Variant {
+	c := newCourse(r, t)
+	c.snapshot = func() []byte { return nil }
+	return c.variants([]string{"crash"})
+}
+
 // NewMachine is a machine without tables.
 func NewMachine() *expression.Machine { return expression.NewMachine(nil) }

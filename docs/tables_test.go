@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/event/ocsf"
 	"github.com/tocsin-siem/tocsin/expression"
@@ -18,6 +19,7 @@ import (
 var tables = map[string]func(*testing.T) string{
 	"rule-keys":      ruleKeys,
 	"rule-codes":     ruleCodes,
+	"variants":       variants,
 	"functions":      functions,
 	"asset-fields":   assetFields,
 	"classes":        classes,
@@ -54,6 +56,14 @@ func ruleCodes(*testing.T) string {
 		rows = append(rows, []string{code(c.Code), c.Severity.String(), c.Doc})
 	}
 	return table([]string{"code", "weight", "what is wrong"}, rows)
+}
+
+func variants(*testing.T) string {
+	var rows [][]string
+	for _, v := range correlate.Variants() {
+		rows = append(rows, []string{code(v.Name), v.Meaning})
+	}
+	return table([]string{"variant", "what is run"}, rows)
 }
 
 func functions(*testing.T) string {

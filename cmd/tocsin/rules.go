@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tocsin-siem/tocsin/app"
-	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
@@ -76,81 +74,6 @@ func writeJSONLines[T any](w io.Writer, list []T) error {
 		}
 	}
 	return nil
-}
-
-func rulesTest(t *terminal) *cobra.Command {
-	var asJSON bool
-	var only string
-	c := &cobra.Command{
-		Use: "test [PATH…]", Short: "Run the tests inside rule files", Args: cobra.ArbitraryArgs,
-		Long:    "Runs the tests that stand inside rule files; without arguments those of the configuration. Exit code 3 if any fails.",
-		Example: "  tocsin rules test\n  tocsin rules test my-rules/ --run rb-0003",
-		RunE: func(c *cobra.Command, args []string) error {
-			paths, err := rulePaths(c, args)
-			if err != nil {
-				return err
-			}
-			set, problems := app.LoadRules(paths)
-			if set == nil {
-				for _, p := range problems {
-					fmt.Fprintln(t.err, p)
-				}
-				return fmt.Errorf("the rules do not load")
-			}
-			return testRules(t, set, only, asJSON)
-		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "one test a line as JSON")
-	c.Flags().StringVar(&only, "run", "", "only rules whose id contains this")
-	return c
-}
-
-type testRow struct {
-	Rule       string `json:"rule"`
-	Test       string `json:"test"`
-	File       string `json:"file"`
-	Line       int    `json:"line"`
-	Passed     bool   `json:"passed"`
-	Difference string `json:"difference,omitempty"`
-}
-
-func testRules(t *terminal, set *rules.Set, only string, asJSON bool) error {
-	passed, failed := 0, 0
-	for _, r := range set.Rules {
-		if !strings.Contains(r.ID, only) {
-			continue
-		}
-		for i := range r.Tests {
-			result := correlate.RunTest(r, &r.Tests[i])
-			row := testRow{Rule: r.ID, Test: r.Tests[i].Name, File: r.File, Line: r.Tests[i].Line, Passed: result.Passed, Difference: result.Difference}
-			if row.Passed {
-				passed++
-			} else {
-				failed++
-			}
-			if err := printTest(t.out, row, asJSON); err != nil {
-				return err
-			}
-		}
-	}
-	if !asJSON {
-		fmt.Fprintf(t.out, "%d passed, %d failed\n", passed, failed)
-	}
-	if failed > 0 {
-		return errFound
-	}
-	return nil
-}
-
-func printTest(w io.Writer, row testRow, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(w).Encode(row)
-	}
-	if row.Passed {
-		return nil
-	}
-	_, err := fmt.Fprintf(w, "FAIL %s:%d: %s: %s\n%s", row.File, row.Line, row.Rule, row.Test, row.Difference)
-	return err
 }
 
 func rulesList(t *terminal) *cobra.Command {
