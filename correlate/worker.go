@@ -65,7 +65,8 @@ type WorkerSettings struct {
 }
 
 // Worker is the delivery guarantee: every accepted record is in the log once; every published change follows from the log; after any crash,
-// both are true again before the first new event is read. Recover is called once, before Handle; Handle by one goroutine; Act by any.
+// both are true again before the first new event is read. A batch is appended only after what follows from its predecessor has been recorded:
+// logs rely on it to tell what may be missing. Recover is called once, before Handle; Handle by one goroutine; Act by any.
 type Worker struct {
 	set     WorkerSettings
 	id      event.BatchID

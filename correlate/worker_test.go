@@ -97,7 +97,10 @@ func (d *disk) Tail(context.Context) (incident.Tail, error) {
 		return incident.Tail{}, d.step()
 	}
 	b := d.entries[len(d.entries)-1].Batch
-	tail := incident.Tail{Batch: b.ID, Recorded: d.recorded, Received: b.Received, Marks: b.Marks}
+	tail := incident.Tail{Batch: b.ID, Received: b.Received, Marks: b.Marks}
+	if n := len(d.entries); n > 1 {
+		tail.Recorded = d.entries[n-2].Batch.ID // What the store knows: nothing is appended before its predecessor has been recorded.
+	}
 	ends := map[string]event.End{}
 	for _, e := range d.entries {
 		for _, end := range e.Batch.Ends {

@@ -18,7 +18,7 @@ type Entry struct {
 type Tail struct {
 	Batch    event.BatchID  // The last batch; zero while the log is empty.
 	Epoch    uint64         // The newest epoch that any process has begun, with or without a batch: the next process takes the one after it.
-	Recorded event.BatchID  // The last batch whose findings and changes have been recorded.
+	Recorded event.BatchID  // The last batch whose findings and changes have certainly been recorded.
 	Received int64          // When the last batch was received, microseconds, our clock.
 	Ends     []event.End    // The greatest end of every partition, by (source, partition): the filter against redelivery.
 	Marks    []event.Mark   // The last batch's.

@@ -145,7 +145,7 @@ func TestReplayGivesBackWhatWasAppended(t *testing.T) {
 	tail, err := again.Tail(t.Context())
 	must(t, err)
 	wantTail := incident.Tail{
-		Batch: event.BatchID{Epoch: 1, Number: 6}, Epoch: 1, Received: start,
+		Batch: event.BatchID{Epoch: 1, Number: 6}, Epoch: 1, Received: start, Recorded: event.BatchID{Epoch: 1, Number: 5},
 		Ends: []event.End{
 			{Source: "fleet", Partition: 0, Offset: 120, Cookie: "inode 7"},
 			{Source: "fleet", Partition: 1, Offset: 160, Cookie: "inode 7"},

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,8 +12,8 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// Record keeps what followed from a batch, findings and changes, and then the mark that says so. Recording the same again changes
-// nothing: rows are replaced by id and revision, changes by batch and index.
+// Record keeps what followed from a batch, findings and changes. Recording the same again changes nothing: rows are replaced by id and revision,
+// changes by batch and index. There is no mark that a batch has been recorded, since its successor's marker says so: see Tail.
 func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incident.Finding, changes []incident.Change) error {
 	what := fmt.Sprintf("record what follows from batch %d/%d", batch.Epoch, batch.Number)
 	written := db.now().UnixMicro()
@@ -26,8 +25,8 @@ func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incide
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	// Whoever reads a change reads the incident it is of; and the mark says that all the others are there.
-	for _, together := range [][]*block{{found, incidents}, {changeBlock(changes, written)}, {recordedBlock(batch, written)}} {
+	// Whoever reads a change reads the incident it is of.
+	for _, together := range [][]*block{{found, incidents}, {changeBlock(changes, written)}} {
 		g, ctx := errgroup.WithContext(ctx)
 		for _, b := range together {
 			// No token: a revision that a newer program renders anew must replace the old row.
@@ -38,14 +37,6 @@ func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incide
 		}
 	}
 	return nil
-}
-
-func recordedBlock(batch event.BatchID, written int64) *block {
-	b := &block{table: "recorded"}
-	add(b, "epoch", newFixed("UInt64", 8)).add64(batch.Epoch)
-	add(b, "number", newFixed("UInt64", 8)).add64(batch.Number)
-	add(b, "written", newFixed("DateTime('UTC')", 4)).add32(uint32(written / 1e6))
-	return b
 }
 
 func findingBlock(batch event.BatchID, findings []incident.Finding, at int64) (*block, error) {
@@ -215,19 +206,6 @@ func changeBlock(changes []incident.Change, at int64) *block {
 		revision.add32(uint32(c.Incident.Revision))
 	}
 	return b
-}
-
-// recorded is the last batch of this log whose consequences have been recorded; what roles recorded is of other logs.
-func (db *DB) recorded(ctx context.Context, list []void) (id event.BatchID, err error) {
-	rows, err := db.rows(ctx, "SELECT epoch, number FROM "+db.table("recorded")+" WHERE epoch < {role:UInt64} AND "+valid(list)+" ORDER BY epoch DESC, number DESC LIMIT 1", named{"role", uint64(RoleEpoch)})
-	if err != nil {
-		return id, err
-	}
-	defer rows.Close()
-	if rows.Next() {
-		err = rows.Scan(&id.Epoch, &id.Number)
-	}
-	return id, cmp.Or(err, rows.Err())
 }
 
 func readStrings(rows driver.Rows) ([]string, error) {

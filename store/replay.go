@@ -126,6 +126,10 @@ func scanMarker(rows driver.Rows) (c counted, err error) {
 }
 
 // Tail reads the end of the log. What it returns is also what this process' claim will rest on.
+//
+// A batch is appended only after everything that follows from its predecessor has been recorded (in Recover, from all batches before). So the
+// last batch alone is in doubt, and Recorded is the one before it. The last one's findings and changes are recorded once more at a start without
+// a checkpoint behind it, which changes nothing; in return no insert is spent on a mark for every batch.
 func (db *DB) Tail(ctx context.Context) (incident.Tail, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -151,7 +155,7 @@ func (db *DB) findTail(ctx context.Context) (t incident.Tail, err error) {
 	if t.Epoch, err = db.newestEpoch(ctx); err != nil {
 		return t, err
 	}
-	last, err := db.markers(ctx, "WHERE "+valid(list)+" ORDER BY epoch DESC, number DESC LIMIT 1")
+	last, err := db.markers(ctx, "WHERE "+valid(list)+" ORDER BY epoch DESC, number DESC LIMIT 1 BY epoch, number LIMIT 2")
 	if err != nil {
 		return t, err
 	}
@@ -159,8 +163,8 @@ func (db *DB) findTail(ctx context.Context) (t incident.Tail, err error) {
 		b := last[0].Batch
 		t.Batch, t.Received, t.Marks, t.Carry, t.Rules, t.Tables = b.ID, b.Received, b.Marks, b.Carry, last[0].Rules, last[0].Tables
 	}
-	if t.Recorded, err = db.recorded(ctx, list); err != nil {
-		return t, err
+	if len(last) > 1 {
+		t.Recorded = last[1].Batch.ID
 	}
 	rows, err := db.rows(ctx, `SELECT source, partition, max(offset), argMax(cookie, (epoch, number, offset)) FROM `+db.table("batches")+`
 		ARRAY JOIN end_source AS source, end_partition AS partition, end_offset AS offset, end_cookie AS cookie

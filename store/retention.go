@@ -74,7 +74,6 @@ func (db *DB) applyRetention(ctx context.Context) error {
 		{"entity_index", ttl(days(r.longest()))},
 		{"rejects", ttl(days(r.Events))},
 		{"retries", ttl(days(r.Events))},
-		{"recorded", ttl(days(r.Log))},
 		{"attempts", fmt.Sprintf("toDateTime(at) + toIntervalDay(%d)", days(r.Attempts))},
 	} {
 		var ddl string

@@ -128,7 +128,7 @@ func TestTheLogAndTheRolesDoNotConfuseEachOther(t *testing.T) {
 	if diff := cmp.Diff(before, tail, zones); diff != "" {
 		t.Errorf("what roles recorded changes the tail of the log (-before +after):\n%s", diff)
 	}
-	if want := (event.BatchID{Epoch: 1, Number: 2}); tail.Recorded != want || tail.Epoch != 1 {
+	if want := (event.BatchID{Epoch: 1, Number: 1}); tail.Recorded != want || tail.Epoch != 1 {
 		t.Errorf("the log is recorded up to %v in epoch %d, want %v in epoch 1", tail.Recorded, tail.Epoch, want)
 	}
 	if got := replay(t, next, event.BatchID{}); len(got) != 2 {
