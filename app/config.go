@@ -44,7 +44,8 @@ type IngestConfig struct {
 
 // RulesConfig names rule directories; builtin is the shipped pack.
 type RulesConfig struct {
-	Paths []string `yaml:"paths"`
+	Paths      []string `yaml:"paths"`
+	Exceptions []string `yaml:"exceptions"` // Files and folders of exceptions that stand outside of their rules.
 }
 
 // CorrelateConfig bounds the engine.
@@ -147,6 +148,9 @@ func (c *Config) relativeTo(dir string) {
 		if c.Rules.Paths[i] != Builtin {
 			fix(&c.Rules.Paths[i])
 		}
+	}
+	for i := range c.Rules.Exceptions {
+		fix(&c.Rules.Exceptions[i])
 	}
 	for _, p := range []*string{&c.Kafka.TLS.CA, &c.Kafka.TLS.Cert, &c.Kafka.TLS.Key, &c.Kafka.Registry.CA} {
 		fix(p)

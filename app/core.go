@@ -31,7 +31,7 @@ func NewCore(c Config) (*Core, error) {
 	if len(problems) > 0 {
 		return nil, problemsError("enrichment tables", problems)
 	}
-	set, found := LoadRules(c.Rules.Paths)
+	set, found := LoadConfigured(c.Rules)
 	if set == nil {
 		return nil, problemsError("rules", found)
 	}

@@ -77,7 +77,7 @@ func checkTables(_ context.Context, cfg Config) Diagnosis {
 
 func checkRules(_ context.Context, cfg Config) Diagnosis {
 	d := Diagnosis{Code: "D003", Name: "rules"}
-	set, problems := LoadRules(cfg.Rules.Paths)
+	set, problems := LoadConfigured(cfg.Rules)
 	if set == nil {
 		d.Detail, d.Fix = Count(len(problems), "problem")+", the first: "+problems[0].String(), "tocsin rules lint lists them all"
 		return d

@@ -150,6 +150,9 @@ func WriteExplanation(w io.Writer, x *correlate.Explanation) error {
 		if s.Failed > 0 {
 			fmt.Fprintf(&b, ", %d had no result (%s)", s.Failed, s.Error)
 		}
+		if s.Excepted > 0 {
+			fmt.Fprintf(&b, ", %d were excepted (%s)", s.Excepted, plain(strings.Join(s.Exceptions, "; ")))
+		}
 		fmt.Fprintf(&b, "\n    class %s\n", strings.Join(s.Classes, ", "))
 		if s.Where != "" {
 			fmt.Fprintf(&b, "    where %s\n", s.Where)

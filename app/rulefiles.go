@@ -13,17 +13,21 @@ import (
 
 // LoadRules reads the rules of all paths as one set; Builtin is the shipped pack. Problems name files as the user would.
 func LoadRules(paths []string) (*rules.Set, []rules.Problem) {
-	var names []string
-	for _, p := range paths {
-		names = append(names, fsName(p))
-	}
-	set, problems := rules.Load(ruleFiles{}, names...)
+	return LoadConfigured(RulesConfig{Paths: paths})
+}
+
+// LoadConfigured is LoadRules with the exceptions that stand beside the rules.
+func LoadConfigured(c RulesConfig) (*rules.Set, []rules.Problem) {
+	set, problems := rules.LoadPaths(ruleFiles{}, rules.Paths{Rules: fsNames(c.Paths), Exceptions: fsNames(c.Exceptions)})
 	for i := range problems {
 		problems[i].File = shownName(problems[i].File)
 	}
 	if set != nil {
 		for _, r := range set.Rules {
 			r.File = shownName(r.File)
+			for i := range r.Exceptions {
+				r.Exceptions[i].File = shownName(r.Exceptions[i].File)
+			}
 		}
 	}
 	return set, problems
@@ -45,6 +49,14 @@ func (ruleFiles) Open(name string) (fs.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: shownName(name), Err: errors.Unwrap(err)}
 	}
 	return f, nil
+}
+
+func fsNames(paths []string) []string {
+	names := make([]string, len(paths))
+	for i, p := range paths {
+		names[i] = fsName(p)
+	}
+	return names
 }
 
 func fsName(path string) string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // serve starts the console, what runs beside the role's work, and the re-reading of tables.
@@ -85,5 +86,12 @@ func (s *Service) refresh(ctx context.Context) {
 		if changed && len(problems) == 0 {
 			s.tel.Log.Info("enrichment tables read again", "version", s.core.Live.Tables().Version())
 		}
+	}
+}
+
+// warnOfRules says what in a set of rules wants somebody's eye, though it loads.
+func (s *Service) warnOfRules(set *rules.Set) {
+	for _, p := range set.CheckExceptions(s.now()) {
+		s.tel.Log.Warn("exception of a rule", "problem", p.String())
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // forever is later than every event, never earlier; both leave room for a length to be added or taken away.
@@ -25,6 +26,8 @@ type candidate struct {
 	killer   *cell    // The hit of an after-guard that killed it.
 	id       event.ID // Of its finding; zero before it was needed.
 	per      string   // The throttle's values.
+	judged   *program // Whose exceptions were asked; nil before.
+	excepted *rules.Exception
 }
 
 // window is an open stretch of the throttle: a finding and the values it was thrown with.
@@ -53,6 +56,7 @@ type known struct {
 	fresh       *match
 	extra       int32 // Repeats of matches that are not final.
 	extraLast   int64
+	excepted    *rules.Exception // Its match makes no finding any more.
 }
 
 // told is what makes an announcement worth repeating.
@@ -66,7 +70,7 @@ type told struct {
 // decide settles what can be settled at W, works out the findings of a partition (N3, N4) and announces what differs from what was told.
 func (f *fold) decide(r *ruleState, k *partition) {
 	for _, o := range k.known {
-		o.seen, o.held, o.extra, o.extraLast = false, false, 0, 0
+		o.seen, o.held, o.extra, o.extraLast, o.excepted = false, false, 0, 0, nil
 	}
 	open := slices.Clone(k.throttle)
 	var undecided []window
@@ -83,6 +87,10 @@ func (f *fold) decide(r *ruleState, k *partition) {
 		}
 		if m.killer != nil {
 			f.trace(trace{Kind: traceKilled, Rule: r.rule, Cell: m.killer, Match: m.match, Branch: m.branch})
+			continue
+		}
+		if x := f.excepted(r, m); x != nil {
+			f.except(r, k, m, x, settled)
 			continue
 		}
 		if m.id.IsZero() {
@@ -258,6 +266,9 @@ func (f *fold) withdraw(r *ruleState, k *partition, o *known) {
 				}
 			}
 		}
+	}
+	if o.excepted != nil {
+		out.Reason, out.SupersededBy = exceptionWords(o.excepted), event.ID{}
 	}
 	r.stats.Withdrawn++
 	f.out = append(f.out, out)

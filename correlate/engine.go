@@ -88,7 +88,11 @@ func (e *Engine) load(set *rules.Set) {
 }
 
 // adopt takes over what a new text of the same rule changes beside the matching: title, severity, status and the like.
-func (r *ruleState) adopt(rule *rules.Rule) { r.program = compile(rule) }
+func (r *ruleState) adopt(rule *rules.Rule) {
+	counts := r.exceptionCounts()
+	r.program = compile(rule)
+	r.carryExceptions(counts)
+}
 
 func (e *Engine) scratchpads(n int) {
 	for len(e.scratch) < n {
@@ -233,6 +237,7 @@ type RuleStats struct {
 	Bytes     int64 // Estimate.
 	Waiting   bool  // Silent since the last swap until W has passed it.
 	Degraded  bool
+	Excepted  []ExceptionCount
 	NullOf    string // The variable that was last unknown.
 	LastError string
 }
@@ -251,6 +256,7 @@ func (e *Engine) Stats() Stats {
 	for _, r := range e.fold.rules {
 		s := r.stats
 		s.Keys, s.Bytes, s.Degraded, s.Waiting = len(r.parts), r.bytes, r.degraded, r.waiting()
+		s.Excepted = r.exceptionCounts()
 		out.Rules = append(out.Rules, s)
 	}
 	return out

@@ -35,18 +35,20 @@ type Explanation struct {
 
 // ExplainedStep is what the events did at one step, guard or until.
 type ExplainedStep struct {
-	ID       string // Of the step; guard 1, until 1 … of others.
-	Classes  []string
-	Where    string
-	Seen     int // Events of its classes.
-	False    int // For which where was false,
-	Failed   int // or had no result,
-	Unbound  int // or a variable had no value.
-	Variable string
-	Error    string
-	Matched  int
-	Hits     []*event.Ref // The first of those that matched.
-	Misses   []*event.Ref // The first of those for which where was false.
+	ID         string // Of the step; guard 1, until 1 … of others.
+	Classes    []string
+	Where      string
+	Seen       int // Events of its classes.
+	False      int // For which where was false,
+	Failed     int // or had no result,
+	Unbound    int // or a variable had no value.
+	Excepted   int // or an exception made them invisible.
+	Variable   string
+	Error      string
+	Matched    int
+	Hits       []*event.Ref // The first of those that matched.
+	Misses     []*event.Ref // The first of those for which where was false.
+	Exceptions []string     // Those that held, each with its owner and reason.
 }
 
 // Fate is what became of a hit, chain, window or match, and why.
@@ -139,6 +141,13 @@ func (x *explainer) step(s *Scratch, t *target, e *event.Event, out *ExplainedSt
 			return
 		}
 	}
+	if i := s.excepted(t, e); i >= 0 {
+		out.Excepted++
+		if x := exceptionWords(&t.rule.Exceptions[i]); !slices.Contains(out.Exceptions, x) {
+			out.Exceptions = append(out.Exceptions, x)
+		}
+		return
+	}
 	if _, ok := s.bind(t, e); !ok {
 		out.Unbound++
 		out.Variable = s.counts[t.index].nullOf
@@ -218,6 +227,8 @@ func (x *explainer) observe(t trace) {
 		f.Text, f.Events, f.By = "passed over at step "+who+": the value is not new, did not change, or is still being learned", []*event.Ref{t.Cell.Ref}, nil
 	case traceThrottled:
 		f.Text, f.Events, f.By = "throttled: counted into the finding at "+clock(t.At), matchRefs(t.Match), nil
+	case traceExcepted:
+		f.Text, f.Events, f.By = "no finding: "+t.Why, matchRefs(t.Match), nil
 	case traceLate:
 		f.Text, f.Events, f.By = "late: it arrived after the rule had passed its time", []*event.Ref{t.Cell.Ref}, nil
 	case traceEvicted:
@@ -317,6 +328,9 @@ func (x Explanation) String() string {
 		}
 		if s.Unbound > 0 {
 			fmt.Fprintf(&b, "  %d without a value for %s\n", s.Unbound, s.Variable)
+		}
+		for _, x := range s.Exceptions {
+			fmt.Fprintf(&b, "  some of %d not seen: %s\n", s.Excepted, x)
 		}
 		for _, r := range s.Hits {
 			fmt.Fprintf(&b, "  %s %s\n", clock(r.Time), r.Summary)

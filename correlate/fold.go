@@ -47,6 +47,7 @@ type ruleState struct {
 	queue    queue
 	bytes    int64 // Estimate of what its partitions hold.
 	degraded bool
+	excepted []int64 // By exception of the rule; nil before the first.
 	stats    RuleStats
 }
 
@@ -167,13 +168,16 @@ func (f *fold) run(frontier int64, ok bool) {
 func (f *fold) count(s *Scratch, set []*rules.Rule) {
 	for i := range s.counts {
 		c := &s.counts[i]
-		if *c == (counts{}) {
+		if c.none() {
 			continue
 		}
 		if r := f.byID[set[i].ID]; r != nil {
 			r.stats.Errors += c.errors
 			r.stats.Nulls += c.nulls
 			r.stats.Wide += c.wide
+			for j, n := range c.excepted {
+				r.excepted = counted(r.excepted, len(c.excepted), j, n)
+			}
 			r.stats.NullOf = cmp.Or(c.nullOf, r.stats.NullOf)
 			if c.err != nil {
 				r.stats.LastError = c.err.Error()

@@ -264,7 +264,7 @@ func checkRevisions(t *testing.T, all []incident.Finding) {
 
 func lawfulSet(t testing.TB) []*rules.Rule {
 	var out []*rules.Rule
-	for i, text := range lawful {
+	for i, text := range slices.Concat(lawful, lawfulExceptions) {
 		r := ruleOf(t, "lateness: 3m\n"+text)
 		c := *r
 		c.ID = fmt.Sprintf("law-%02d", i)

@@ -193,6 +193,11 @@ type counts struct {
 	errors, nulls, wide int64
 	nullOf              string
 	err                 error
+	excepted            []int64 // By exception; nil before the first.
+}
+
+func (c *counts) none() bool {
+	return c.errors|c.nulls|c.wide == 0 && c.err == nil && c.excepted == nil
 }
 
 // NewScratch makes a workspace that reads the given tables.
@@ -226,6 +231,9 @@ func (m *Matcher) match(s *Scratch, e *event.Event, out []event.Hit) []event.Hit
 			if !ok {
 				continue
 			}
+		}
+		if t.Excepted != nil && s.excepted(t, e) >= 0 {
+			continue
 		}
 		out, ref = s.hit(t, e, ref, out)
 	}

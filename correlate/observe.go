@@ -19,6 +19,7 @@ const (
 	traceThrottled                      // Counted into an earlier finding.
 	traceLate                           // Later than W.
 	traceEvicted                        // No room.
+	traceExcepted                       // An exception keeps the match from making a finding.
 )
 
 // trace is one thing an observer is told. What it points to must not be changed or kept beyond the call.
@@ -32,4 +33,5 @@ type trace struct {
 	Match  *match
 	At     int64
 	Count  int
+	Why    string // What people are told beside the kind; "" for nothing.
 }

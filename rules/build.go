@@ -21,7 +21,7 @@ var (
 )
 
 // build reads the document of one rule. The rule is meaningful only if no error was found.
-func (d *document) build(n *yaml.Node) *Rule {
+func (d *document) build(n *yaml.Node, l *loader) *Rule {
 	f := d.mapping(n, "a rule", false, InRule)
 	if f == nil {
 		return nil
@@ -46,10 +46,11 @@ func (d *document) build(n *yaml.Node) *Rule {
 		b.when(br)
 	}
 	b.operations(f)
+	b.exceptions(f, l)
 	b.finish()
 	rule.Tests = b.tests(f)
 	b.lint(f)
-	rule.Hash = hashOf(f.get("match"), f.get("lateness"), f.get("throttle"))
+	rule.Hash = b.hash(f)
 	return rule
 }
 
@@ -106,7 +107,7 @@ func (b *builder) operations(f *fields) {
 		b.plan.Throttle = Throttle{Per: b.variables(t, "per"), For: t.duration("for", 0, maxThrottle)}
 	}
 	if n := f.get("score"); n != nil {
-		b.plan.Score = b.overMatch(n, false, expression.Number)
+		b.plan.Score = b.overMatch(b.doc, n, false, expression.Number)
 	}
 	for _, n := range f.items("severity_if") {
 		s := b.doc.mapping(n, "an entry of severity_if", false, InSeverityIf)
@@ -116,15 +117,15 @@ func (b *builder) operations(f *fields) {
 		s.need("severity", "an entry of severity_if")
 		entry := SeverityIf{Severity: incident.SeverityOf(s.choice("severity", "medium", "informational", "low", "high", "critical", "fatal"))}
 		if w := s.need("when", "an entry of severity_if"); w != nil {
-			entry.When = b.overMatch(w, flow(s), expression.Condition)
+			entry.When = b.overMatch(b.doc, w, flow(s), expression.Condition)
 		}
 		b.plan.Severity = append(b.plan.Severity, entry)
 	}
 }
 
-func (b *builder) overMatch(n *yaml.Node, inFlow bool, want expression.Result) *expression.Fold {
-	x, issues := expression.CompileFold(b.doc.scalar(n, "an expression"), b.scope, want)
-	b.doc.issues(n, inFlow, issues)
+func (b *builder) overMatch(d *document, n *yaml.Node, inFlow bool, want expression.Result) *expression.Fold {
+	x, issues := expression.CompileFold(d.scalar(n, "an expression"), b.scope, want)
+	d.issues(n, inFlow, issues)
 	if x != nil {
 		b.texts = append(b.texts, x.String())
 	}
@@ -150,6 +151,39 @@ func (b *builder) finish() {
 		p.Branches = append(p.Branches, br.branch)
 	}
 	p.Key = b.key()
+	b.rule.bindExceptions()
+}
+
+// hash is over what decides what matches, and over what hits carry: state whose hits carry something else cannot be gone on with.
+func (b *builder) hash(f *fields) string {
+	shape := &yaml.Node{Kind: yaml.SequenceNode}
+	add := func(s string) { shape.Content = append(shape.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: s}) }
+	b.plan.each(func(s *Step) {
+		add("step")
+		for _, fd := range s.Fields {
+			add(fd.Path)
+		}
+		for _, x := range s.Values {
+			add(x.String())
+		}
+	})
+	return hashOf(f.get("match"), f.get("lateness"), f.get("throttle"), shape)
+}
+
+// each visits what hits are made of: the steps, guards and untils of all branches.
+func (p *Plan) each(visit func(*Step)) {
+	for i := range p.Branches {
+		b := &p.Branches[i]
+		for j := range b.Steps {
+			visit(&b.Steps[j])
+		}
+		for j := range b.Guards {
+			visit(&b.Guards[j].Step)
+		}
+		for j := range b.Until {
+			visit(&b.Until[j].Step)
+		}
+	}
 }
 
 // finished is the step with what its hits carry.

@@ -46,6 +46,9 @@ const (
 	codeTag           = "R052"
 	codeNotEmitted    = "R053"
 	codeUnjoined      = "R054"
+	codeException     = "R060"
+	codeExceptionRule = "R061"
+	codeExpired       = "R062"
 )
 
 // Codes lists every kind of problem, for the reference.
@@ -89,6 +92,9 @@ var codes = []Code{
 	{codeTag, Warning, "A tag that looks like an ATT&CK technique but is not written as attack.t1078, attack.t1556.006 or ics.t0858."},
 	{codeNotEmitted, Warning, "No configured format emits any class of a step: the rule cannot complete."},
 	{codeUnjoined, Warning, "A step shares no variable with the others, so that it joins with everybody's."},
+	{codeException, Error, "An exception without id, owner, reason, expires or when, or for a step that does not exist."},
+	{codeExceptionRule, Error, "An exception of a rule that is not loaded."},
+	{codeExpired, Warning, "An exception that has expired: it holds for no event from then on."},
 }
 
 // weightOf is the weight of a code.

@@ -23,6 +23,9 @@ const (
 	InBinding     Place = "given.bindings"
 	InEvent       Place = "events"
 	InFire        Place = "fires"
+	InExceptions  Place = "document of exceptions"
+	InException   Place = "exceptions"
+	InBeside      Place = "exceptions (document)" // Beside what stands in exceptions of a rule.
 )
 
 // Key documents one key of the rule language.
@@ -60,6 +63,7 @@ var keys = []Key{
 	{"throttle", []Place{InRule}, "throttle", "", "Folds repeated matches into one finding."},
 	{"score", []Place{InRule}, typeExpression, "from severity", "Score of the finding, 0 to 100, over the match."},
 	{"severity_if", []Place{InRule}, "list", "", "Conditions over the match, each with a severity; the first that is true replaces the rule's."},
+	{"exceptions", []Place{InRule, InExceptions}, "list of exceptions", "", "What is known to be harmless, each with an owner, a reason and an end. A document that has nothing but this key holds exceptions of other rules."},
 	{"tests", []Place{InRule}, "list of tests", "", "Tests of the rule; a live rule needs one that fires and one that stays silent."},
 
 	{"event", []Place{InMatch}, "step", "", "Match of a single event."},
@@ -103,6 +107,14 @@ var keys = []Key{
 	{"learn", []Place{InNew}, typeDuration, "0s", "How long values are only learned, from the first event of an entity."},
 	{"freeze", []Place{InNew}, typeExpression, "", "While true, values neither pass nor are learned."},
 	{"for", []Place{InThrottle}, typeDuration, required, "A match this soon after the last finding is counted into it."},
+
+	{"rule", []Place{InBeside}, "rule id", required, "The rule that is excepted."},
+	{"id", []Place{InException}, "string", required, "Name of the exception, in explanations and counters."},
+	{"when", []Place{InException}, typeExpression, required, "Condition over the match, or, for a step, over the event."},
+	{"applies_to", []Place{InException}, "match, step:<id>", "match", "match: matches it holds for make no finding. step: events it holds for are invisible to that step."},
+	{"owner", []Place{InException}, "string", required, "Who answers for it."},
+	{"reason", []Place{InException}, "string", required, "Why it is harmless."},
+	{"expires", []Place{InException}, "RFC 3339 date or time", required, "Event time from which it no longer holds; a date is its beginning in UTC."},
 
 	{"name", []Place{InTest}, "string", required, "What the test shows, as a sentence."},
 	{"start", []Place{InTest}, "RFC 3339 time", "2026-01-05T10:00:00Z", "Event time of offset 0 (a Monday)."},

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,31 +20,6 @@ const (
 	maxFile  = 1 << 20
 	maxRules = 10_000
 )
-
-// Load reads rule files: each path is a file, or a folder whose *.yaml and *.yml files are read with those of its subfolders, in order of
-// their names. A file may hold several rules, separated by ---. Reading never stops at the first problem; problems come in order of file and
-// line. If any of them is an error the set is nil: a set is used whole or not at all.
-func Load(fsys fs.FS, paths ...string) (*Set, []Problem) {
-	var problems []Problem
-	var rules []*Rule
-	sum := sha256.New()
-	for _, file := range ruleFiles(fsys, paths, &problems) {
-		text, err := readFile(fsys, file)
-		if err != nil {
-			problems = append(problems, Problem{File: file, Line: 1, Column: 1, Code: codeYAML, Message: err.Error()})
-			continue
-		}
-		more, found := parseFile(file, text, sum)
-		rules, problems = append(rules, more...), append(problems, found...)
-	}
-	slices.SortStableFunc(rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	problems = append(problems, duplicates(rules)...)
-	sortProblems(problems)
-	if HasErrors(problems) {
-		return nil, problems
-	}
-	return &Set{Rules: rules, Hash: hex.EncodeToString(sum.Sum(nil)[:16])}, problems
-}
 
 func duplicates(rules []*Rule) []Problem {
 	var out []Problem
@@ -103,35 +77,6 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 		return nil, errors.New("the file is larger than 1 MiB")
 	}
 	return text, nil
-}
-
-// parseFile reads the rules of one file. What is not a comment goes into sum.
-func parseFile(file string, text []byte, sum io.Writer) ([]*Rule, []Problem) {
-	d := &document{file: file, lines: strings.Split(string(text), "\n")}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	var rules []*Rule
-	for {
-		var root yaml.Node
-		err := decoder.Decode(&root)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			d.yamlProblem(err)
-			break
-		}
-		if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
-			continue
-		}
-		if !d.plainYAML(root.Content[0], 0) {
-			continue
-		}
-		canonical(sum, root.Content[0])
-		if r := d.build(root.Content[0]); r != nil {
-			rules = append(rules, r)
-		}
-	}
-	return rules, d.problems
 }
 
 // yamlProblem reports text that is not YAML. A frequent cause is an expression in {…} that YAML cuts at a comma; it is told by its name.

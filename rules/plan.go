@@ -28,6 +28,7 @@ type Plan struct {
 	Throttle Throttle
 	Score    *expression.Fold // Integer 0 to 100; nil: from severity.
 	Severity []SeverityIf     // The first whose When holds replaces the rule's severity.
+	Excepted []int            // Indexes into Rule.Exceptions: those of whole matches.
 	Slots    int              // Length of expression.Match.Hits: one slot for every step of every branch.
 }
 
@@ -74,6 +75,7 @@ type Step struct {
 	Changed  *Changed
 	New      *New
 	Collect  []Collect
+	Excepted []int // Indexes into Rule.Exceptions: events they hold for are invisible to the step.
 }
 
 // Binding takes a variable's value from an event: a canonical entity id, or a field.

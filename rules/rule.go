@@ -18,11 +18,12 @@ type Rule struct {
 	Response       string
 	FalsePositives []string
 	Tests          []Test
+	Exceptions     []Exception
 	Plan           *Plan
 
 	File string
 	Line int    // Where the rule's document starts.
-	Hash string // Of the part that decides what matches: two rules with the same hash fold alike. 32 hex digits.
+	Hash string // Of what decides what matches, without exceptions, and of what hits carry: rules with the same hash can go on with each other's state. 32 hex digits.
 }
 
 // Ref is what findings keep of the rule.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,21 +29,47 @@ func rulePaths(c *cobra.Command, args []string) ([]string, error) {
 	return cfg.Rules.Paths, nil
 }
 
+// ruleFilesOf are the rules at the paths given, or those of the configuration with the exceptions beside them.
+func ruleFilesOf(c *cobra.Command, args, exceptions []string) (app.RulesConfig, error) {
+	if len(args) > 0 {
+		return app.RulesConfig{Paths: args, Exceptions: exceptions}, nil
+	}
+	cfg, err := config(c)
+	cfg.Rules.Exceptions = append(cfg.Rules.Exceptions, exceptions...)
+	return cfg.Rules, err
+}
+
+// lintTime is the time that exceptions are compared with: --now, or the machine's.
+func lintTime(now string) (int64, error) {
+	at, err := moment("--now", now)
+	if at == 0 {
+		at = time.Now().UnixMicro()
+	}
+	return at, err
+}
+
 func rulesLint(t *terminal) *cobra.Command {
 	var asJSON bool
+	var exceptions []string
+	var now string
 	c := &cobra.Command{
 		Use: "lint [PATH…]", Short: "Check rule files", Args: cobra.ArbitraryArgs,
 		Long: `Checks rule files or folders; without arguments those of the configuration. Each problem has a file, line, column, code,
-message and, where there is a good guess, a hint. Exit code 3 if there is any problem.`,
-		Example: "  tocsin rules lint\n  tocsin rules lint my-rules/ --json",
+message and, where there is a good guess, a hint. Exit code 3 if there is any problem. Exceptions that have expired by now are a problem too.`,
+		Example: "  tocsin rules lint\n  tocsin rules lint my-rules/ --json\n  tocsin rules lint my-rules/ --exceptions exceptions.yaml --now 2027-01-01T00:00:00Z",
 		RunE: func(c *cobra.Command, args []string) error {
-			paths, err := rulePaths(c, args)
+			at, err := lintTime(now)
 			if err != nil {
 				return err
 			}
-			set, problems := app.LoadRules(paths)
+			files, err := ruleFilesOf(c, args, exceptions)
+			if err != nil {
+				return err
+			}
+			set, problems := app.LoadConfigured(files)
 			if set != nil {
 				problems = append(problems, set.CheckClasses(app.EmittedClasses())...)
+				problems = append(problems, set.CheckExceptions(at)...)
 			}
 			if asJSON {
 				if err := writeJSONLines(t.out, problems); err != nil {
@@ -63,6 +90,8 @@ message and, where there is a good guess, a hint. Exit code 3 if there is any pr
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one problem a line as JSON")
+	c.Flags().StringSliceVar(&exceptions, "exceptions", nil, "files of exceptions beside the rules (may be repeated)")
+	c.Flags().StringVar(&now, "now", "", "time that exceptions are compared with, RFC 3339 (default the machine's)")
 	return c
 }
 
