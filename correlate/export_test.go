@@ -30,3 +30,14 @@ func RunForgetfulVariants(r *rules.Rule, t *rules.Test) []Variant {
 
 // NewMachine is a machine without tables.
 func NewMachine() *expression.Machine { return expression.NewMachine(nil) }
+
+// Failures are the errors counted since the workspace was made, by rule.
+func (s *Scratch) Failures() map[int]int64 {
+	out := map[int]int64{}
+	for i := range s.counts {
+		if n := s.counts[i].errors; n > 0 {
+			out[i] = n
+		}
+	}
+	return out
+}

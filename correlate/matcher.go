@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -14,7 +16,7 @@ const MaxValues = 8
 // Matcher finds the steps that an event satisfies. It is immutable and may be used by several goroutines, each with its own Scratch.
 type Matcher struct {
 	targets []target // In the order of their hits: rule, branch, step.
-	classes map[classKey]*candidates
+	routes  map[classKey]*index
 	rules   int
 }
 
@@ -24,6 +26,7 @@ type target struct {
 	index  int // Of the rule, in counters.
 	branch uint8
 	step   uint8
+	named  bool // Listens to activities that only their name tells apart.
 	*rules.Step
 }
 
@@ -35,26 +38,9 @@ type classKey struct {
 
 const anyActivity = 1 << 16
 
-// candidates are the targets to try for a class: those behind an equality that holds, and those that have none to look up.
-type candidates struct {
-	always []int32
-	texts  []textIndex
-	nums   []numIndex
-}
-
-type textIndex struct {
-	field *event.Field
-	of    map[string][]int32
-}
-
-type numIndex struct {
-	field *event.Field
-	of    map[int64][]int32
-}
-
 // NewMatcher builds the indexes for a set of rules. Rules that are off are left out.
 func NewMatcher(set *rules.Set) *Matcher {
-	m := &Matcher{classes: map[classKey]*candidates{}, rules: len(set.Rules)}
+	m := &Matcher{routes: map[classKey]*index{}, rules: len(set.Rules)}
 	for i, r := range set.Rules {
 		if r.Status == rules.Off {
 			continue
@@ -63,13 +49,25 @@ func NewMatcher(set *rules.Set) *Matcher {
 			m.addBranch(target{rule: r, index: i, branch: uint8(j)}, &r.Plan.Branches[j])
 		}
 	}
-	m.index()
+	m.route()
 	return m
+}
+
+// Exhaustive is a matcher without indexes: it tries every target of an event's class. It finds the same hits and counts the same errors, which
+// tests hold the indexes to, at a cost that grows with the number of rules.
+func (m *Matcher) Exhaustive() *Matcher {
+	all := *m
+	all.routes = make(map[classKey]*index, len(m.routes))
+	for k, x := range m.routes {
+		all.routes[k] = newIndex(x.targets, make([]witness, len(m.targets)))
+	}
+	return &all
 }
 
 func (m *Matcher) addBranch(t target, b *rules.Branch) {
 	add := func(x *rules.Step) {
 		t.Step = x
+		t.named = slices.ContainsFunc(x.Classes, func(c event.ClassRef) bool { return c.Name != "" })
 		m.targets = append(m.targets, t)
 		t.step++
 	}
@@ -84,23 +82,34 @@ func (m *Matcher) addBranch(t target, b *rules.Branch) {
 	}
 }
 
-// index puts every target under each class and activity that can satisfy it.
-func (m *Matcher) index() {
-	for _, t := range m.targets {
+// route makes an index for each class and activity that targets name; those with the same targets share one.
+func (m *Matcher) route() {
+	witnesses := make([]witness, len(m.targets))
+	for i := range m.targets {
+		t := &m.targets[i]
+		witnesses[i] = t.witness(weigh)
 		for _, c := range t.Classes {
-			for _, k := range []classKey{{c.UID, anyActivity}, {c.UID, uint32(c.Activity)}} {
-				if m.classes[k] == nil && (k.activity == anyActivity || !c.Any) {
-					m.classes[k] = &candidates{}
-				}
+			m.routes[classKey{c.UID, anyActivity}] = nil
+			if !c.Any {
+				m.routes[classKey{c.UID, uint32(c.Activity)}] = nil
 			}
 		}
 	}
-	for k, list := range m.classes {
+	shared := map[string]*index{}
+	for k := range m.routes {
+		var list []int32
+		var name []byte
 		for i := range m.targets {
 			if m.targets[i].listens(k) {
-				list.add(int32(i), m.targets[i].Where)
+				list, name = append(list, int32(i)), binary.LittleEndian.AppendUint32(name, uint32(i))
 			}
 		}
+		x := shared[string(name)]
+		if x == nil {
+			x = newIndex(list, witnesses)
+			shared[string(name)] = x
+		}
+		m.routes[k] = x
 	}
 }
 
@@ -110,77 +119,18 @@ func (t *target) listens(k classKey) bool {
 	})
 }
 
-// add files a target under the equality with the fewest values, preferring text, which tells more events apart than numbers do.
-func (c *candidates) add(t int32, where *expression.Event) {
-	var best *expression.Equality
-	if where != nil {
-		facts := where.Equalities()
-		for i := range facts {
-			if f := &facts[i]; best == nil || weight(f) < weight(best) {
-				best = f
-			}
-		}
+// lookup is the index for the class and activity of e; nil if nothing listens to them.
+func (m *Matcher) lookup(e *event.Event) *index {
+	if x := m.routes[classKey{e.ClassUID, uint32(e.ActivityID)}]; x != nil {
+		return x
 	}
-	switch {
-	case best == nil:
-		c.always = append(c.always, t)
-	case len(best.Strs) > 0:
-		i := slices.IndexFunc(c.texts, func(x textIndex) bool { return x.field == best.Field })
-		if i < 0 {
-			i = len(c.texts)
-			c.texts = append(c.texts, textIndex{best.Field, map[string][]int32{}})
-		}
-		for _, v := range best.Strs {
-			c.texts[i].of[v] = append(c.texts[i].of[v], t)
-		}
-	default:
-		i := slices.IndexFunc(c.nums, func(x numIndex) bool { return x.field == best.Field })
-		if i < 0 {
-			i = len(c.nums)
-			c.nums = append(c.nums, numIndex{best.Field, map[int64][]int32{}})
-		}
-		for _, v := range best.Ints {
-			c.nums[i].of[v] = append(c.nums[i].of[v], t)
-		}
-	}
-}
-
-func weight(f *expression.Equality) int {
-	if n := len(f.Strs); n > 0 {
-		return n
-	}
-	return 4 * len(f.Ints)
-}
-
-// lookup appends the targets to try for e, in order.
-func (m *Matcher) lookup(e *event.Event, out []int32) []int32 {
-	c := m.classes[classKey{e.ClassUID, uint32(e.ActivityID)}]
-	if c == nil {
-		if c = m.classes[classKey{e.ClassUID, anyActivity}]; c == nil {
-			return out
-		}
-	}
-	out = append(out, c.always...)
-	for i := range c.texts {
-		if x := &c.texts[i]; len(x.of) > 0 {
-			out = append(out, x.of[x.field.Str(e)]...)
-		}
-	}
-	for i := range c.nums {
-		x := &c.nums[i]
-		v, _ := x.field.Num(e)
-		out = append(out, x.of[v]...)
-	}
-	if len(c.texts)+len(c.nums) > 0 {
-		slices.Sort(out)
-	}
-	return out
+	return m.routes[classKey{e.ClassUID, anyActivity}]
 }
 
 // Scratch is one goroutine's workspace for matching, with counters that the engine collects.
 type Scratch struct {
 	machine *expression.Machine
-	tried   []int32
+	found   candidates
 	hits    []event.Hit
 	counts  []counts // By rule.
 	combos  [][]string
@@ -215,27 +165,36 @@ func (m *Matcher) Match(s *Scratch, b *event.Batch, from, to int, out []event.Hi
 }
 
 func (m *Matcher) match(s *Scratch, e *event.Event, out []event.Hit) []event.Hit {
-	s.tried = m.lookup(e, s.tried[:0])
+	x := m.lookup(e)
+	if x == nil {
+		return out
+	}
+	x.find(&s.found, e)
 	var ref *event.Ref
-	for _, i := range s.tried {
-		t := &m.targets[i]
-		if !slices.ContainsFunc(t.Classes, func(c event.ClassRef) bool { return c.Matches(e) }) {
-			continue
-		}
-		if t.Where != nil {
-			ok, err := t.Where.Match(s.machine, e)
-			if err != nil {
-				s.counts[t.index].errors++
-				s.counts[t.index].err = err
-			}
-			if !ok {
+	for i, word := range s.found.found {
+		for ; word != 0; word &= word - 1 {
+			t := &m.targets[x.targets[i<<6|bits.TrailingZeros64(word)]]
+			if !m.holds(s, t, e) || t.Excepted != nil && s.excepted(t, e) >= 0 {
 				continue
 			}
+			out, ref = s.hit(t, e, ref, out)
 		}
-		if t.Excepted != nil && s.excepted(t, e) >= 0 {
-			continue
-		}
-		out, ref = s.hit(t, e, ref, out)
 	}
 	return out
+}
+
+// holds reports whether an event of the route of t satisfies it.
+func (m *Matcher) holds(s *Scratch, t *target, e *event.Event) bool {
+	if t.named && !slices.ContainsFunc(t.Classes, func(c event.ClassRef) bool { return c.Matches(e) }) {
+		return false
+	}
+	if t.Where == nil {
+		return true
+	}
+	ok, err := t.Where.Match(s.machine, e)
+	if err != nil {
+		s.counts[t.index].errors++
+		s.counts[t.index].err = err
+	}
+	return ok
 }

@@ -141,6 +141,15 @@ func (x *Event) Equalities() []Equality { return x.facts }
 // Lists names the lists that inList is asked for, sorted.
 func (x *Event) Lists() []string { return x.lists }
 
+// Interpreted is the same expression run by expr's own machine, which is what the closures are compared with in tests and measurements.
+func (x *Event) Interpreted() (*Event, []*Issue) {
+	tree, issue := parse(x.source)
+	if issue != nil {
+		return nil, []*Issue{issue}
+	}
+	return compileTree(x.source, tree, x.kind == event.KindBool, true)
+}
+
 // Native reports whether the expression runs as closures only.
 func (x *Event) Native() bool { return x.fallback == nil }
 

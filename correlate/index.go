@@ -1,0 +1,213 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/expression"
+)
+
+// index finds, among the targets that listen to a class, those that one event may satisfy: the targets one of whose witnesses holds, and those
+// that have none. It reads each field that a witness names once. It is immutable.
+type index struct {
+	targets  []int32  // Into Matcher.targets, in their order.
+	always   []uint64 // The targets to try for every event, as bits of places in targets.
+	postings [][]int32
+	texts    []textIndex
+	lists    []textIndex // Over fields that are lists.
+	raws     []textIndex // Over raw fields, by name.
+	anyRaw   *textIndex
+	numbers  []numberIndex
+	flags    []flagIndex
+}
+
+// flagIndex finds by a yes or no: that a boolean is true, or that a field has a value.
+type flagIndex struct {
+	field   *event.Field
+	present bool
+	posting int32
+}
+
+// witness is what has to hold of an event before a target is tried; without ok it always is.
+type witness struct {
+	list []expression.Predicate
+	ok   bool
+}
+
+func (t *target) witness(weigh func(*expression.Predicate) float64) (w witness) {
+	if t.Where != nil {
+		w.list, w.ok = t.Where.Witness(weigh)
+	}
+	return w
+}
+
+// newIndex files targets under their witnesses, which are those of all targets of the matcher.
+func newIndex(targets []int32, witnesses []witness) *index {
+	x := &index{targets: targets, always: make([]uint64, (len(targets)+63)/64)}
+	places := map[expression.Predicate]int32{}
+	var order []expression.Predicate
+	for i, t := range targets {
+		w := &witnesses[t]
+		if !w.ok {
+			x.always[i>>6] |= 1 << (i & 63)
+			continue
+		}
+		for _, p := range w.list {
+			at, ok := places[p]
+			if !ok {
+				at = int32(len(order))
+				places[p] = at
+				order, x.postings = append(order, p), append(x.postings, nil)
+			}
+			if n := len(x.postings[at]); n == 0 || x.postings[at][n-1] != int32(i) {
+				x.postings[at] = append(x.postings[at], int32(i))
+			}
+		}
+	}
+	x.file(order)
+	return x
+}
+
+// file builds the structures of each field from its predicates, whose places in the list are those of their postings.
+func (x *index) file(list []expression.Predicate) {
+	byField := map[*event.Field][]int32{}
+	var fields []*event.Field
+	for i := range list {
+		p := &list[i]
+		if p.Field.Kind == event.KindBool || p.Test == expression.Present {
+			x.flags = append(x.flags, flagIndex{p.Field, p.Test == expression.Present, int32(i)})
+			continue
+		}
+		if byField[p.Field] == nil {
+			fields = append(fields, p.Field)
+		}
+		byField[p.Field] = append(byField[p.Field], int32(i))
+	}
+	for _, fd := range fields {
+		postings := byField[fd]
+		_, raw := fd.RawName()
+		switch {
+		case fd == expression.AnyRaw:
+			x.anyRaw = newTextIndex(fd, list, postings)
+		case raw:
+			x.raws = append(x.raws, *newTextIndex(fd, list, postings))
+		case fd.Kind == event.KindStrings:
+			x.lists = append(x.lists, *newTextIndex(fd, list, postings))
+		case fd.Kind == event.KindString:
+			x.texts = append(x.texts, *newTextIndex(fd, list, postings))
+		default:
+			x.numbers = append(x.numbers, newNumberIndex(fd, list, postings))
+		}
+	}
+	slices.SortFunc(x.raws, func(a, b textIndex) int { return compareNames(a.name, b.name) })
+}
+
+// candidates is the workspace of one lookup: the targets found as bits, and which postings were taken already, so that a text which holds the
+// same literal a thousand times costs what one does.
+type candidates struct {
+	found []uint64
+	epoch uint32
+	taken []uint32 // By posting: the epoch in which it was taken.
+	canon []byte   // A text in canonical form.
+}
+
+// reset makes the workspace ready for an event and an index.
+func (c *candidates) reset(x *index) {
+	c.found = append(c.found[:0], x.always...)
+	if len(c.taken) < len(x.postings) {
+		c.taken = append(c.taken, make([]uint32, len(x.postings)-len(c.taken))...)
+	}
+	if c.epoch++; c.epoch == 0 {
+		clear(c.taken)
+		c.epoch = 1
+	}
+}
+
+// take adds the targets of a posting.
+func (c *candidates) take(x *index, posting int32) {
+	if c.taken[posting] == c.epoch {
+		return
+	}
+	c.taken[posting] = c.epoch
+	for _, i := range x.postings[posting] {
+		c.found[i>>6] |= 1 << (i & 63)
+	}
+}
+
+// find leaves in c the targets to try for e.
+func (x *index) find(c *candidates, e *event.Event) {
+	c.reset(x)
+	for i := range x.flags {
+		f := &x.flags[i]
+		if f.present && f.field.Known(e) || !f.present && f.field.Tri(e) == event.True {
+			c.take(x, f.posting)
+		}
+	}
+	for i := range x.numbers {
+		x.numbers[i].find(x, c, e)
+	}
+	for i := range x.texts {
+		t := &x.texts[i]
+		t.find(x, c, t.field.Str(e))
+	}
+	for i := range x.lists {
+		t := &x.lists[i]
+		for _, s := range t.field.Lst(e) {
+			t.find(x, c, s)
+		}
+	}
+	if len(x.raws) > 0 {
+		x.findRaw(c, e)
+	}
+	if x.anyRaw != nil {
+		for i := range e.Raw {
+			x.anyRaw.find(x, c, e.Raw[i].Value)
+		}
+	}
+}
+
+// findRaw goes through the raw fields of the event and those of the index together; both are sorted by name. One that is absent reads as "".
+func (x *index) findRaw(c *candidates, e *event.Event) {
+	j := 0
+	for i := range x.raws {
+		t := &x.raws[i]
+		order := -1
+		for j < len(e.Raw) {
+			if order = compareNames(e.Raw[j].Name, t.name); order >= 0 {
+				break
+			}
+			j++
+		}
+		if order == 0 {
+			t.find(x, c, e.Raw[j].Value)
+			j++
+			continue
+		}
+		t.find(x, c, "")
+	}
+}
+
+// compareNames is strings.Compare for short names, without the call.
+func compareNames(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a < b:
+		return -1
+	}
+	return 1
+}
+
+// hashStart and hashByte make the hash of a text from either end, one byte after the other.
+const (
+	hashStart = 0xcbf29ce484222325
+	hashPrime = 0x9e3779b97f4a7c15
+)
+
+func hashByte(h uint64, b byte) uint64 { return (h ^ uint64(b)) * hashPrime }
+
+// hashGram is the hash of four bytes.
+func hashGram(x uint32) uint64 { return uint64(x) * hashPrime }
+
+func gramAt(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }

@@ -1,0 +1,278 @@
+package correlate
+
+import (
+	"bytes"
+	"math/bits"
+	"slices"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/expression"
+)
+
+// textIndex finds by the value of one field. Exact values are looked up as they are. For the rest the value is brought into its canonical form
+// once, and then read once from the start for what it may begin with or be, once from the end for what it may end with, and once over all its
+// grams (four bytes) for what it may hold: each literal is filed under its rarest gram and compared only where that stands.
+type textIndex struct {
+	field *event.Field
+	name  string // Of a raw field.
+	exact map[string]int32
+	empty int32 // The posting of the exact value ""; −1: none.
+	start anchored
+	end   anchored
+	grams gramIndex
+	canon bool // Any of start, end and grams is in use.
+}
+
+func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32) *textIndex {
+	x := &textIndex{field: fd, empty: -1}
+	x.name, _ = fd.RawName()
+	var start, end, inside []literal
+	for _, at := range postings {
+		p := &list[at]
+		l := literal{text: p.Text, posting: at}
+		switch p.Test {
+		case expression.Equal:
+			if p.Text == "" {
+				x.empty = at
+				continue
+			}
+			if x.exact == nil {
+				x.exact = map[string]int32{}
+			}
+			x.exact[p.Text] = at
+		case expression.Spelled:
+			l.whole = true
+			start = append(start, l)
+		case expression.Prefix:
+			start = append(start, l)
+		case expression.Suffix:
+			end = append(end, l)
+		default:
+			inside = append(inside, l)
+		}
+	}
+	x.canon = len(start)+len(end)+len(inside) > 0
+	x.start, x.end, x.grams = newAnchored(start, false), newAnchored(end, true), newGramIndex(inside)
+	return x
+}
+
+func (t *textIndex) find(x *index, c *candidates, s string) {
+	if s == "" {
+		if t.empty >= 0 {
+			c.take(x, t.empty)
+		}
+		if t.start.blank >= 0 {
+			c.take(x, t.start.blank)
+		}
+		return
+	}
+	if t.exact != nil {
+		if p, ok := t.exact[s]; ok {
+			c.take(x, p)
+		}
+	}
+	if !t.canon {
+		return
+	}
+	c.canon = expression.Canon(c.canon[:0], s)
+	if t.start.lengths != nil {
+		t.start.find(x, c, false)
+	}
+	if t.end.lengths != nil {
+		t.end.find(x, c, true)
+	}
+	t.grams.find(x, c)
+}
+
+// literal is a canonical text to find and the posting of those it is a witness for.
+type literal struct {
+	text    string
+	posting int32
+	whole   bool  // The value must be nothing else.
+	at      int32 // Where in text the gram stands under which it is filed.
+	next    int32 // The next literal of the same slot; −1: none.
+}
+
+// table finds literals by a hash. A filter of one bit for each of many times as many hashes says no in most cases.
+type table struct {
+	literals []literal
+	slots    []int32 // By the upper bits of a hash: the first literal; −1: none.
+	filter   []uint64
+	slot     uint8 // How far to shift a hash to get a slot,
+	bit      uint8 // and a bit of the filter.
+}
+
+// newTable files literals under their hashes.
+func newTable(literals []literal, hashes []uint64) table {
+	size := max(4, bits.Len(uint(2*len(literals))))
+	wide := min(max(size+4, 9), 18)
+	t := table{literals: literals, slots: make([]int32, 1<<size), filter: make([]uint64, 1<<(wide-6)), slot: uint8(64 - size), bit: uint8(64 - wide)}
+	for i := range t.slots {
+		t.slots[i] = -1
+	}
+	for i := len(literals) - 1; i >= 0; i-- {
+		h := hashes[i]
+		slot := h >> t.slot
+		literals[i].next, t.slots[slot] = t.slots[slot], int32(i)
+		t.filter[h>>t.bit>>6] |= 1 << (h >> t.bit & 63)
+	}
+	return t
+}
+
+func (t *table) may(h uint64) bool { return t.filter[h>>t.bit>>6]>>(h>>t.bit&63)&1 != 0 }
+
+// anchored finds literals at one end of a value.
+type anchored struct {
+	table
+	lengths []int32 // Of the literals, ascending, each once.
+	blank   int32   // The posting of a literal that is the whole value "".
+}
+
+func newAnchored(literals []literal, end bool) anchored {
+	x := anchored{blank: -1}
+	var kept []literal
+	var hashes []uint64
+	for _, l := range literals {
+		if l.text == "" {
+			x.blank = l.posting
+			continue
+		}
+		h := uint64(hashStart)
+		for i := range len(l.text) {
+			if end {
+				h = hashByte(h, l.text[len(l.text)-1-i])
+			} else {
+				h = hashByte(h, l.text[i])
+			}
+		}
+		kept, hashes, x.lengths = append(kept, l), append(hashes, h), append(x.lengths, int32(len(l.text)))
+	}
+	slices.Sort(x.lengths)
+	x.lengths = slices.Compact(x.lengths)
+	if len(kept) > 0 {
+		x.table = newTable(kept, hashes)
+	}
+	return x
+}
+
+func (t *anchored) find(x *index, c *candidates, end bool) {
+	b := c.canon
+	h, n := uint64(hashStart), 0
+	for _, length := range t.lengths {
+		if int(length) > len(b) {
+			return
+		}
+		if end {
+			for ; n < int(length); n++ {
+				h = hashByte(h, b[len(b)-1-n])
+			}
+		} else {
+			for ; n < int(length); n++ {
+				h = hashByte(h, b[n])
+			}
+		}
+		if !t.may(h) {
+			continue
+		}
+		piece := b[:n]
+		if end {
+			piece = b[len(b)-n:]
+		}
+		for i := t.slots[h>>t.slot]; i >= 0; i = t.literals[i].next {
+			if l := &t.literals[i]; l.text == string(piece) && (!l.whole || n == len(b)) {
+				c.take(x, l.posting)
+			}
+		}
+	}
+}
+
+// gramIndex finds literals anywhere in a value.
+type gramIndex struct {
+	table
+	short [][]literal // Literals of less than a gram by their first byte; nil: none.
+}
+
+// gramLength is the length of a gram in bytes.
+const gramLength = 4
+
+func newGramIndex(literals []literal) (x gramIndex) {
+	var long []literal
+	for _, l := range literals {
+		if len(l.text) >= gramLength {
+			long = append(long, l)
+			continue
+		}
+		if x.short == nil {
+			x.short = make([][]literal, 256)
+		}
+		x.short[l.text[0]] = append(x.short[l.text[0]], l)
+	}
+	if len(long) == 0 {
+		return x
+	}
+	shared := map[uint32]int{}
+	for i := range long {
+		for j := range len(long[i].text) - gramLength + 1 {
+			shared[gramAt([]byte(long[i].text), j)]++
+		}
+	}
+	hashes := make([]uint64, len(long))
+	for i := range long {
+		text := []byte(long[i].text)
+		best := 0.0
+		for j := range len(text) - gramLength + 1 {
+			g := gramAt(text, j)
+			if w := commonness(text[j:j+gramLength]) + float64(shared[g])/float64(len(long)); j == 0 || w < best {
+				best, long[i].at, hashes[i] = w, int32(j), hashGram(g)
+			}
+		}
+	}
+	x.table = newTable(long, hashes)
+	return x
+}
+
+func (t *gramIndex) find(x *index, c *candidates) {
+	b := c.canon
+	if t.short != nil {
+		t.findShort(x, c)
+	}
+	if t.literals == nil || len(b) < gramLength {
+		return
+	}
+	filter, bit := t.filter, t.bit
+	g := gramAt(b, 0)
+	for i := 0; ; i++ {
+		h := hashGram(g)
+		if n := h >> bit; filter[n>>6]>>(n&63)&1 != 0 {
+			t.verify(x, c, h, i)
+		}
+		if i+gramLength >= len(b) {
+			return
+		}
+		g = g>>8 | uint32(b[i+gramLength])<<24
+	}
+}
+
+// verify compares the literals filed under the gram at i with what stands around it.
+func (t *gramIndex) verify(x *index, c *candidates, h uint64, i int) {
+	for at := t.slots[h>>t.slot]; at >= 0; at = t.literals[at].next {
+		l := &t.literals[at]
+		from := i - int(l.at)
+		if from < 0 || from+len(l.text) > len(c.canon) || c.taken[l.posting] == c.epoch {
+			continue
+		}
+		if string(c.canon[from:from+len(l.text)]) == l.text {
+			c.take(x, l.posting)
+		}
+	}
+}
+
+func (t *gramIndex) findShort(x *index, c *candidates) {
+	for i, first := range c.canon {
+		for _, l := range t.short[first] {
+			if bytes.HasPrefix(c.canon[i:], []byte(l.text)) {
+				c.take(x, l.posting)
+			}
+		}
+	}
+}
