@@ -40,36 +40,75 @@ func (f *fold) refuse(r *ruleState, c *cell) {
 	f.trace(trace{Kind: traceEvicted, Rule: r.rule, Cell: c, Branch: int(c.Branch)})
 }
 
-// shed keeps the whole within its bytes: the noisiest rule gives up its newest keys, so that a flood of keys cannot push out a slow attack.
-// The rule's findings say so from then on.
+// gateShare is the part of all memory that the gates of one rule may take: one in so many bytes.
+const gateShare = 4
+
+// shed keeps the whole within its bytes, and the gates of each rule within their share: the noisiest rule gives up its newest keys and
+// registers, so that a flood of keys cannot push out a slow attack. The rule's findings say so from then on.
 func (f *fold) shed() {
 	total := int64(0)
 	for _, r := range f.rules {
-		total += r.bytes
+		if share := f.settings.MaxBytes / gateShare; r.gated > share {
+			f.shedGates(r, share-share/10)
+		}
+		total += r.bytes + r.gated
 	}
 	if total <= f.settings.MaxBytes {
 		return
 	}
 	target := f.settings.MaxBytes - f.settings.MaxBytes/10
 	for total > target {
-		noisy := slices.MaxFunc(f.rules, func(a, b *ruleState) int { return cmp.Compare(a.bytes, b.bytes) })
-		if len(noisy.parts) == 0 {
+		noisy := slices.MaxFunc(f.rules, func(a, b *ruleState) int { return cmp.Compare(a.bytes+a.gated, b.bytes+b.gated) })
+		before := noisy.bytes + noisy.gated
+		switch {
+		case noisy.gated >= noisy.bytes:
+			f.shedGates(noisy, noisy.gated-(total-target))
+		case len(noisy.parts) > 0:
+			f.shedParts(noisy, before-(total-target))
+		}
+		freed := before - noisy.bytes - noisy.gated
+		if freed <= 0 {
 			return
 		}
-		noisy.degraded = true
-		keys := make([]*partition, 0, len(noisy.parts))
-		for _, k := range noisy.parts {
-			keys = append(keys, k)
+		total -= freed
+	}
+}
+
+// shedParts gives up a tenth of a rule's partitions, the newest, or fewer if that is enough.
+func (f *fold) shedParts(r *ruleState, target int64) {
+	r.degraded = true
+	keys := make([]*partition, 0, len(r.parts))
+	for _, k := range r.parts {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b *partition) int { return cmp.Compare(b.born, a.born) })
+	for _, k := range keys[:(len(keys)+9)/10] {
+		f.evict(r, k)
+		if r.bytes+r.gated <= target {
+			return
 		}
-		slices.SortFunc(keys, func(a, b *partition) int { return cmp.Compare(b.born, a.born) })
-		before := noisy.bytes
-		for _, k := range keys[:(len(keys)+9)/10] {
-			f.evict(noisy, k)
-			if total-(before-noisy.bytes) <= target {
-				break
+	}
+}
+
+// shedGates gives up registers of a rule, a tenth at a time and the newest first, until its gates are within target bytes. Hits that have
+// passed stay where they are.
+func (f *fold) shedGates(r *ruleState, target int64) {
+	for r.gated > target {
+		gave := 0
+		r.gated = 0
+		for _, g := range r.gates {
+			for _, m := range g.mods {
+				gave += m.giveUp(10)
 			}
+			g.held.compact()
+			_, bytes := g.size()
+			r.gated += bytes
 		}
-		total -= before - noisy.bytes
+		if gave == 0 {
+			return
+		}
+		r.degraded = true
+		r.stats.Shed += int64(gave)
 	}
 }
 

@@ -76,7 +76,7 @@ func (e *Engine) load(set *rules.Set) {
 		}
 		s := old[r.ID]
 		if s == nil || s.rule.Hash != r.Hash || s.rule.Version != r.Version {
-			s = newRuleState(r)
+			s = newRuleState(r, e.settings.MaxKeys)
 		} else {
 			s.adopt(r)
 		}
@@ -229,12 +229,13 @@ type RuleStats struct {
 	Late      int64 // Hits older than W.
 	Repeated  int64 // Hits seen before.
 	Evicted   int64 // Hits for which there was no room.
-	Shed      int64 // Keys given up.
+	Shed      int64 // Keys and registers given up.
 	Misfits   int64 // Hits that do not fit the rule.
 	Findings  int64
 	Withdrawn int64
 	Keys      int
-	Bytes     int64 // Estimate.
+	Registers int   // Of modifiers with memory: one for each set of per values.
+	Bytes     int64 // Estimate of what partitions and registers hold.
 	Waiting   bool  // Silent since the last swap until W has passed it.
 	Degraded  bool
 	Excepted  []ExceptionCount
@@ -255,7 +256,11 @@ func (e *Engine) Stats() Stats {
 	out := Stats{Frontier: max(0, e.fold.frontier), Watched: len(e.watch.seen), Unwatched: e.watch.dropped}
 	for _, r := range e.fold.rules {
 		s := r.stats
-		s.Keys, s.Bytes, s.Degraded, s.Waiting = len(r.parts), r.bytes, r.degraded, r.waiting()
+		s.Keys, s.Bytes, s.Degraded, s.Waiting = len(r.parts), r.bytes+r.gated, r.degraded, r.waiting()
+		for _, g := range r.gates {
+			n, _ := g.size()
+			s.Registers += n
+		}
 		s.Excepted = r.exceptionCounts()
 		out.Rules = append(out.Rules, s)
 	}

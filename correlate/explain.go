@@ -224,7 +224,7 @@ func (x *explainer) observe(t trace) {
 	case traceBlocked:
 		f.Text, f.Events, f.By = "ignored: an until keeps the rule quiet", []*event.Ref{t.Cell.Ref}, t.Other.Ref
 	case traceGated:
-		f.Text, f.Events, f.By = "passed over at step "+who+": the value is not new, did not change, or is still being learned", []*event.Ref{t.Cell.Ref}, nil
+		f.Text, f.Events, f.By = "passed over at step "+who+": "+t.Why, []*event.Ref{t.Cell.Ref}, nil
 	case traceThrottled:
 		f.Text, f.Events, f.By = "throttled: counted into the finding at "+clock(t.At), matchRefs(t.Match), nil
 	case traceExcepted:

@@ -42,7 +42,7 @@ throttle: {per: [robot], for: 1h}
 		"not changed": {
 			"match:\n  event: {id: a, class: api_activity, bind: {robot: robot}, changed: {value: api.operation, per: [robot]}}\n",
 			[]string{"0s A r1", "1m A r1"},
-			"passed over at step a: the value is not new, did not change, or is still being learned",
+			"passed over at step a: the value did not change",
 		},
 		"counting": {
 			"match:\n  count: {id: a, class: api_activity, bind: {robot: robot}, at_least: 3, within: 10m}\n",

@@ -26,8 +26,8 @@ type fold struct {
 	scan    *scan
 	work    map[*program]*state // Scratch of rescans.
 	cells   []*cell
-	sights  []*sight
 	touched []*partition
+	gated   []gated // Of this batch; kept for an observer alone.
 	out     []incident.Finding
 
 	leftover []incident.Finding // Of rules that were stopped, for the next batch.
@@ -43,9 +43,9 @@ type ruleState struct {
 	swap     int64 // Findings completing at or before this are not announced; the rule was warmed up.
 	parts    map[string]*partition
 	gates    []*gate
-	swept    int // Registers at the last sweep.
 	queue    queue
-	bytes    int64 // Estimate of what its partitions hold.
+	bytes    int64 // Estimate of what its partitions hold,
+	gated    int64 // and of what its gates do.
 	degraded bool
 	excepted []int64 // By exception of the rule; nil before the first.
 	stats    RuleStats
@@ -58,13 +58,14 @@ func newFold(s Settings) *fold {
 	return f
 }
 
-func newRuleState(r *rules.Rule) *ruleState {
+// newRuleState is a rule without state; limit bounds the registers of one modifier.
+func newRuleState(r *rules.Rule, limit int) *ruleState {
 	s := &ruleState{program: compile(r), w: never, since: forever, swap: never, parts: map[string]*partition{}}
 	s.stats = RuleStats{Rule: r.ID, Version: r.Version}
 	for i := range s.branches {
 		for j := range s.branches[i].Steps {
-			if x := &s.branches[i].Steps[j]; x.New != nil || x.Changed != nil {
-				s.gates = append(s.gates, newGate(i, j, x))
+			if x := &s.branches[i].Steps[j]; x.Gated() {
+				s.gates = append(s.gates, newGate(i, j, x, limit))
 			}
 		}
 	}
@@ -140,6 +141,7 @@ func (r *ruleState) waiting() bool { return r.swap != never && r.w <= r.swap }
 
 // run scans what was touched and moves W.
 func (f *fold) run(frontier int64, ok bool) {
+	f.flush()
 	clear(f.cells)
 	for _, k := range f.touched {
 		r := k.rule
@@ -159,6 +161,7 @@ func (f *fold) run(frontier int64, ok bool) {
 			f.settle(r.queue[0])
 		}
 	}
+	f.tidy()
 	f.shed()
 	clear(f.touched)
 	f.touched = f.touched[:0]
@@ -246,27 +249,72 @@ func (f *fold) take(r *ruleState, c *cell) {
 		f.place(r, c)
 		return
 	}
-	sights, ok := g.offer(c, r.w, f.sights[:0])
-	f.sights = sights
-	if !ok {
+	flips, x, v := g.offer(c, r.w)
+	switch v {
+	case unknownValue:
 		r.stats.Nulls++
-		return
-	}
-	if f.observe != nil && !slices.ContainsFunc(sights, func(x *sight) bool { return compare(x.cell, c) == 0 }) {
-		f.trace(trace{Kind: traceGated, Rule: r.rule, Cell: c, Branch: int(c.Branch)})
-	}
-	for _, x := range sights {
-		if k := r.parts[x.Key]; k != nil && k.remove(x.cell) {
-			f.touch(k)
+	case noRoom:
+		f.refuse(r, c)
+	case seenBefore:
+		r.stats.Repeated++
+	case passedOver:
+		f.trace(trace{Kind: traceGated, Rule: r.rule, Cell: c, Branch: int(c.Branch), Why: "frozen"})
+	case taken:
+		f.flip(r, flips)
+		if f.observe != nil {
+			f.gated = append(f.gated, gated{r, g, c, x})
 		}
-		if x.passes() {
+	}
+}
+
+// flip lets hits enter and leave their partitions.
+func (f *fold) flip(r *ruleState, flips []flip) {
+	for i := range flips {
+		x := &flips[i]
+		if x.leaves {
+			if k := r.parts[x.Key]; k != nil && k.remove(x.cell) {
+				f.touch(k)
+			}
+		}
+		if x.enters {
 			f.place(r, x.cell)
 		}
 	}
-	clear(sights)
-	if n := g.size(); n > 1024 && n > 2*r.swept {
-		g.sweep(r.w)
-		r.swept = g.size()
+	clear(flips)
+}
+
+// gated is a hit at a gate, for whoever wants to be told why it did not pass.
+type gated struct {
+	rule *ruleState
+	gate *gate
+	cell *cell
+	hit  uint32
+}
+
+// flush lets the gates answer for what hits out of order have left open.
+func (f *fold) flush() {
+	for _, r := range f.rules {
+		for _, g := range r.gates {
+			f.flip(r, g.flush())
+		}
+	}
+	for _, x := range f.gated {
+		if !x.gate.held.slab[x.hit].placed {
+			f.trace(trace{Kind: traceGated, Rule: x.rule.rule, Cell: x.cell, Branch: int(x.cell.Branch), Why: x.gate.why(x.hit)})
+		}
+	}
+	f.gated = f.gated[:0]
+}
+
+// tidy lets the gates fold away what W has passed, and counts what they hold.
+func (f *fold) tidy() {
+	for _, r := range f.rules {
+		r.gated = 0
+		for _, g := range r.gates {
+			g.tidy(r.w)
+			_, bytes := g.size()
+			r.gated += bytes
+		}
 	}
 }
 

@@ -8,172 +8,199 @@ import (
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
-// gate holds what `new` and `changed` of one step remember. Its registers go by the values of per, which need not be the partition key, so
-// gates stand before the partitions: a hit enters its partition when the gate lets it pass, and leaves it if a hit that arrives later
-// changes the answer.
+// gate is the modifiers with memory of one step. Their registers go by the values of per, which need not be the partition key, so gates stand
+// before the partitions: a hit enters its partition when every modifier lets it pass, and leaves it, or enters it with other outputs, if a hit
+// that arrives later changes the answer. Every answer is a function of the hits in order (law N5): what lies at or before W is folded into
+// what a modifier remembers, what is later is held and judged anew where hits out of order bear on it.
 type gate struct {
 	branch, step int
-	fresh        *rules.New
-	changed      *rules.Changed
-	news         map[string]*register
-	changes      map[string]*register
+	held         held
+	mods         []memory
+	all          uint8 // The bits of all modifiers.
+	outputs      int   // Values appended to the fields of hits that pass.
+	limit        int   // Registers of one modifier.
+	noted        []uint32
+	out          []flip
+
+	numbers map[uint32]uint64 // While a snapshot is written: of hits.
+	known   []uint32          // While one is read: hits by number.
 }
 
-// register is what is remembered for one set of per values: all values under one name for changed, one list per value for new.
-type register struct {
-	first  int64 // Earliest time something was learned; forever before.
-	values map[string]*sightings
+// memory is one modifier of a step.
+type memory interface {
+	// reads looks at what the modifier goes by. known is false if it is unknown; room is false if that would be a register too many.
+	reads(c *cell) (known, room bool)
+	// offer lists the hit that reads has just looked at and answers for all hits it bears on, now or with the next flush. fresh is false if
+	// the hit was listed before.
+	offer(x uint32, c *cell, w int64) (fresh bool)
+	// flush answers what offer has left open.
+	flush()
+	// tidy folds hits at or before w into what is remembered, and forgets what has had its time.
+	tidy(w int64)
+	// values appends what a hit that passes exposes.
+	values(x uint32, out []event.FieldValue) []event.FieldValue
+	// why says in a few words why a hit does not pass.
+	why(x uint32) string
+	// size is how many registers there are, and the bytes of all that is not in held.
+	size() (registers int, bytes int64)
+	// giveUp forgets one in so many registers, the newest.
+	giveUp(share int) (registers int)
+
+	write(w *writer, now int64)
+	read(r *reader, s *ruleState)
 }
 
-// sightings are the hits of one value, those after W in order; before them only what the next answer depends on.
-type sightings struct {
-	seen  bool
-	time  int64            // Of the last hit at or before W.
-	value event.FieldValue // Changed: its value.
-	cells []*sight
-}
-
-// sight is one hit at a gate.
-type sight struct {
+// flip is a hit that enters its partition, leaves it, or both.
+type flip struct {
 	*cell
-	value    event.FieldValue // Changed: its value.
-	newOK    bool
-	changeOK bool
+	leaves, enters bool
 }
 
-func (x *sight) passes() bool { return x.newOK && x.changeOK }
-
-// follow notes the value before x's, which its cell carries after all else, and reports whether that is another one than before. Partitions
-// may have the cell already, so that it is then replaced and not changed.
-func (x *sight) follow(prev event.FieldValue) bool {
-	last := len(x.Fields) - 1
-	if was := x.Fields[last]; was.Known == prev.Known && same(was, prev) && slices.Equal(was.Lst, prev.Lst) {
-		return false
+func newGate(branch, step int, x *rules.Step, limit int) *gate {
+	g := &gate{branch: branch, step: step, held: newHeld(), limit: limit, outputs: x.Outputs()}
+	if x.Changed != nil {
+		g.add(&changedMemory{gate: g, bit: g.bit(), Changed: x.Changed, names: newTexts(), prev: map[uint32]event.FieldValue{}})
 	}
-	c := *x.cell
-	c.Fields = append(slices.Clip(c.Fields[:last]), prev)
-	x.cell = &c
-	return true
+	if x.New != nil {
+		g.add(&newMemory{gate: g, bit: g.bit(), New: x.New})
+	}
+	return g
 }
 
-func newGate(branch, step int, x *rules.Step) *gate {
-	return &gate{branch: branch, step: step, fresh: x.New, changed: x.Changed, news: map[string]*register{}, changes: map[string]*register{}}
+func (g *gate) bit() uint8 { return 1 << len(g.mods) }
+
+func (g *gate) add(m memory) {
+	g.all |= g.bit()
+	g.mods = append(g.mods, m)
 }
 
-// offer takes a hit later than w and appends to out the hits whose answer or earlier value it decides or changes, in order; ok is false if a
-// value or a variable of per is unknown.
-func (g *gate) offer(c *cell, w int64, out []*sight) (_ []*sight, ok bool) {
-	x := &sight{cell: c, newOK: g.fresh == nil, changeOK: g.changed == nil}
-	before := len(out)
-	if g.changed != nil {
-		per, known := perKey(c, g.changed.Per)
-		x.value = c.Fields[g.changed.Value]
-		if !known || !x.value.Known {
-			return out, false
-		}
-		c.Fields = append(slices.Clip(c.Fields), event.FieldValue{Kind: x.value.Kind}) // See follow.
-		out = g.change(registerOf(g.changes, per), x, w, out)
-	}
-	if g.fresh != nil {
-		per, known := perKey(c, g.fresh.Per)
-		value, valued := text(c.Fields[g.fresh.Value])
-		if !known || !valued {
-			return out[:before], false
-		}
-		out = g.learn(registerOf(g.news, per), x, value, w, out)
-	}
-	if x.passes() {
-		out = append(out, x)
-	}
-	slices.SortFunc(out[before:], func(a, b *sight) int { return compare(a.cell, b.cell) })
-	return out, true
-}
+// verdict is what became of a hit that was offered.
+type verdict uint8
 
-// change inserts into the one list of a changed register: only the hit itself and the one after it can be affected.
-func (g *gate) change(r *register, x *sight, w int64, out []*sight) []*sight {
-	s := r.sightings("")
-	s.settle(w)
-	at, found := slices.BinarySearchFunc(s.cells, x.cell, func(a *sight, c *cell) int { return compare(a.cell, c) })
-	if found {
-		x.changeOK = false
-		return out
-	}
-	s.cells = slices.Insert(s.cells, at, x)
-	for i := at; i < min(at+2, len(s.cells)); i++ {
-		y, was := s.cells[i], s.cells[i].passes()
-		prev, seen := s.value, s.seen
-		if i > 0 {
-			prev, seen = s.cells[i-1].value, true
-		}
-		y.changeOK = seen && !same(prev, y.value)
-		other := y.changeOK && y.follow(prev) // Nobody sees the others, and these are many: a state that is reported again and again.
-		if y != x && (y.passes() != was || was && other) {
-			out = append(out, y)
+const (
+	taken verdict = iota
+	unknownValue
+	noRoom
+	seenBefore
+	passedOver
+)
+
+// offer takes a hit later than w and gives the hits that enter or leave their partitions, in order, valid until the next call.
+func (g *gate) offer(c *cell, w int64) (flips []flip, x uint32, v verdict) {
+	for _, m := range g.mods {
+		known, room := m.reads(c)
+		switch {
+		case !known:
+			return nil, 0, unknownValue
+		case !room:
+			return nil, 0, noRoom
 		}
 	}
-	return out
-}
-
-// learn inserts into the list of a value: the hit itself and the next of the value are affected, and everything if learning now begins earlier.
-func (g *gate) learn(r *register, x *sight, value string, w int64, out []*sight) []*sight {
-	if g.fresh.Freeze >= 0 && boolean(x.Fields[g.fresh.Freeze]) {
-		return out
-	}
-	s := r.sightings(value)
-	s.settle(w)
-	at, found := slices.BinarySearchFunc(s.cells, x.cell, func(a *sight, c *cell) int { return compare(a.cell, c) })
-	if found {
-		return out
-	}
-	s.cells = slices.Insert(s.cells, at, x)
-	if x.time() >= r.first {
-		return g.judge(r, s, at, at+2, x, out)
-	}
-	r.first = x.time()
-	for _, list := range r.values {
-		out = g.judge(r, list, 0, len(list.cells), x, out) // In any order: the flips are sorted.
-	}
-	return out
-}
-
-// judge answers for some hits of a value anew.
-func (g *gate) judge(r *register, s *sightings, first, last int, own *sight, out []*sight) []*sight {
-	for i := first; i < min(last, len(s.cells)); i++ {
-		y, was := s.cells[i], s.cells[i].passes()
-		prev, seen := s.time, s.seen
-		if i > 0 {
-			prev, seen = s.cells[i-1].time(), true
-		}
-		y.newOK = (!seen || y.time()-prev > g.fresh.History) && y.time()-r.first >= g.fresh.Learn
-		if y != own && y.passes() != was {
-			out = append(out, y)
+	x = g.held.add(c)
+	for _, m := range g.mods {
+		if !m.offer(x, c, w) {
+			v = seenBefore
+			break
 		}
 	}
-	return out
+	if g.held.slab[x].refs > 0 {
+		return g.deliver(x, c), x, v
+	}
+	g.held.discard(x) // Nobody listed it: it has been seen before, or is frozen.
+	if v == taken {
+		v = passedOver
+	}
+	return nil, 0, v
 }
 
-// settle folds hits at or before w into what comes before the list.
-func (s *sightings) settle(w int64) {
-	n := 0
-	for n < len(s.cells) && s.cells[n].time() <= w {
-		s.seen, s.time, s.value = true, s.cells[n].time(), s.cells[n].value
-		n++
+// flush answers for what hits out of order have left open in this batch.
+func (g *gate) flush() []flip {
+	for _, m := range g.mods {
+		m.flush()
 	}
-	if n > 0 {
-		s.cells = slices.Delete(s.cells, 0, n)
+	return g.deliver(0, nil)
+}
+
+func (g *gate) tidy(w int64) {
+	for _, m := range g.mods {
+		m.tidy(w)
+	}
+	g.held.forget()
+}
+
+// answer notes what a modifier says of a hit; other says that it exposes other values than before.
+func (g *gate) answer(x uint32, bit uint8, pass, other bool) {
+	h := &g.held.slab[x]
+	if pass {
+		h.pass |= bit
+	} else {
+		h.pass &^= bit
+	}
+	h.again = h.again || other && pass
+	if !h.noted && ((h.pass == g.all) != h.placed || h.again && h.placed) {
+		h.noted = true
+		g.noted = append(g.noted, x)
 	}
 }
 
-// sweep forgets values that have left the history.
-func (g *gate) sweep(w int64) {
-	for _, r := range g.news {
-		for v, s := range r.values {
-			s.settle(w)
-			if len(s.cells) == 0 && w-s.time > g.fresh.History {
-				delete(r.values, v)
+// passes reports whether a modifier lets a hit pass so far.
+func (g *gate) passes(x uint32, bit uint8) bool { return g.held.slab[x].pass&bit != 0 }
+
+// deliver gives the hits whose answer has changed. own, if not nil, is the hit x.
+func (g *gate) deliver(x uint32, own *cell) []flip {
+	g.out = g.out[:0]
+	for _, y := range g.noted {
+		h := &g.held.slab[y]
+		if !h.noted {
+			continue
+		}
+		enters := h.pass == g.all
+		again := h.again
+		h.noted, h.again = false, false
+		if enters == h.placed && !(enters && again) {
+			continue
+		}
+		c := own
+		if c == nil || y != x {
+			if c = g.held.cell(y); c == nil {
+				continue
 			}
 		}
+		if enters && g.outputs > 0 {
+			c.Fields = slices.Clip(c.Fields)
+			for _, m := range g.mods {
+				c.Fields = m.values(y, c.Fields)
+			}
+		}
+		g.out = append(g.out, flip{cell: c, leaves: h.placed, enters: enters})
+		h.placed = enters
 	}
+	g.noted = g.noted[:0]
+	if len(g.out) > 1 {
+		slices.SortFunc(g.out, func(a, b flip) int { return compare(a.cell, b.cell) })
+	}
+	return g.out
+}
+
+// why says why a hit does not pass.
+func (g *gate) why(x uint32) string {
+	var parts []string
+	for i, m := range g.mods {
+		if !g.passes(x, 1<<i) {
+			parts = append(parts, m.why(x))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// size is how many registers the gate has and the bytes of all it remembers.
+func (g *gate) size() (registers int, bytes int64) {
+	bytes = g.held.size()
+	for _, m := range g.mods {
+		n, b := m.size()
+		registers, bytes = registers+n, bytes+b
+	}
+	return registers, bytes
 }
 
 // same reports whether two values of one field are the same.
@@ -181,26 +208,6 @@ func same(a, b event.FieldValue) bool {
 	x, _ := text(a)
 	y, _ := text(b)
 	return x == y
-}
-
-func (g *gate) size() int { return len(g.news) + len(g.changes) }
-
-func registerOf(all map[string]*register, per string) *register {
-	r := all[per]
-	if r == nil {
-		r = &register{first: forever, values: map[string]*sightings{}}
-		all[per] = r
-	}
-	return r
-}
-
-func (r *register) sightings(value string) *sightings {
-	s := r.values[value]
-	if s == nil {
-		s = &sightings{}
-		r.values[value] = s
-	}
-	return s
 }
 
 // perKey joins the values of variables; ok is false if one is unbound.
@@ -214,19 +221,9 @@ func perKey(c *cell, per []int) (string, bool) {
 			return "", false
 		}
 		b.WriteString(c.Vars[v])
-		b.WriteByte(0x1f)
+		b.WriteString(keySeparator)
 	}
 	return b.String(), true
-}
-
-// seed tells a new register values that were seen before t, with the learning time over.
-func (g *gate) seed(per string, values []string, t int64) {
-	r := registerOf(g.news, per)
-	r.first = min(r.first, t-g.fresh.Learn)
-	for _, v := range values {
-		s := r.sightings(v)
-		s.seen, s.time = true, t
-	}
 }
 
 // boolean reads a carried flag.

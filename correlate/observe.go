@@ -15,7 +15,7 @@ const (
 	traceKilled                         // A guard or until killed.
 	traceRefused                        // A guard before the match refused it.
 	traceBlocked                        // An until keeps the rule quiet.
-	traceGated                          // Not new, or not changed.
+	traceGated                          // A modifier with memory did not let it pass.
 	traceThrottled                      // Counted into an earlier finding.
 	traceLate                           // Later than W.
 	traceEvicted                        // No room.
@@ -31,6 +31,7 @@ type trace struct {
 	Other  *cell
 	Link   *link
 	Match  *match
+	Why    string // Of Gated: what the modifiers say.
 	At     int64
 	Count  int
 	Why    string // What people are told beside the kind; "" for nothing.

@@ -55,12 +55,17 @@ func (e *Engine) seed(t *rules.Test) {
 		for _, g := range r.gates {
 			step := &r.plan.Branches[g.branch].Steps[g.step]
 			for _, s := range t.Given.Seen {
-				if s.Step == step.ID && g.fresh != nil {
-					per := strings.Join(s.Per, keySeparator) + keySeparator
-					if len(s.Per) == 1 {
-						per = s.Per[0]
+				if s.Step != step.ID {
+					continue
+				}
+				per := strings.Join(s.Per, keySeparator) + keySeparator
+				if len(s.Per) == 1 {
+					per = s.Per[0]
+				}
+				for _, m := range g.mods {
+					if n, ok := m.(*newMemory); ok {
+						n.seed(per, s.Values, t.Start-1)
 					}
-					g.seed(per, s.Values, t.Start-1)
 				}
 			}
 		}

@@ -17,7 +17,7 @@ import (
 // another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 2
+	snapshotVersion = 3
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
@@ -122,37 +122,6 @@ func (w *writer) rule(r *ruleState) {
 	}
 }
 
-func (w *writer) gate(g *gate, now int64) {
-	// A hit may stand at both gates of its step; it is written once and found again by number.
-	seen := map[*sight]uint64{}
-	for _, all := range []map[string]*register{g.news, g.changes} {
-		w.uint(uint64(len(all)))
-		for _, per := range slices.Sorted(maps.Keys(all)) {
-			r := all[per]
-			w.string(per)
-			w.int(r.first)
-			w.uint(uint64(len(r.values)))
-			for _, value := range slices.Sorted(maps.Keys(r.values)) {
-				s := r.values[value]
-				s.settle(now)
-				w.string(value)
-				w.bool(s.seen)
-				w.int(s.time)
-				w.value(s.value)
-				w.uint(uint64(len(s.cells)))
-				for _, x := range s.cells {
-					if numbered(w, seen, x) {
-						w.cell(x.cell)
-						w.value(x.value)
-						w.bool(x.newOK)
-						w.bool(x.changeOK)
-					}
-				}
-			}
-		}
-	}
-}
-
 func (w *writer) partition(k *partition) {
 	w.string(k.key)
 	w.uint(k.born)
@@ -247,36 +216,6 @@ func (r *reader) rule(f *fold, s *ruleState) {
 			return
 		}
 		r.partition(f, s)
-	}
-}
-
-func (r *reader) gate(s *ruleState, g *gate) {
-	var sights []*sight
-	for i := range 2 {
-		for range r.count(3) {
-			per := r.string()
-			reg := &register{first: r.time(), values: map[string]*sightings{}}
-			for range r.count(7) {
-				value := r.string()
-				v := &sightings{seen: r.bool(), time: r.time(), value: r.value()}
-				for range r.count(1) {
-					x, fresh := number(r, sights)
-					if fresh {
-						x = &sight{cell: r.cell(), value: r.value(), newOK: r.bool(), changeOK: r.bool()}
-						sights = append(sights, x)
-					}
-					if r.err != nil || s != nil && !s.sound(x.cell, x.Key) {
-						r.fail()
-						return
-					}
-					v.cells = append(v.cells, x)
-				}
-				reg.values[value] = v
-			}
-			if g != nil {
-				[]map[string]*register{g.news, g.changes}[i][per] = reg
-			}
-		}
 	}
 }
 

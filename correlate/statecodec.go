@@ -160,11 +160,7 @@ func (r *ruleState) sound(c *cell, key string) bool {
 		return false
 	}
 	x := r.branches[c.Branch].parts[c.Step].Step
-	carried := len(x.Fields) + len(x.Values)
-	if x.Changed != nil {
-		carried++ // The value before the change.
-	}
-	return len(c.Vars) == len(r.plan.Vars) && len(c.Fields) == carried
+	return len(c.Vars) == len(r.plan.Vars) && len(c.Fields) == len(x.Fields)+len(x.Values)+x.Outputs()
 }
 
 func (r *ruleState) soundList(list []*cell, key string) bool {

@@ -197,7 +197,7 @@ func (b *builder) histories(s *stepSpec) {
 		return
 	}
 	f.need("per", "new")
-	w := &New{Per: b.variables(f, "per"), Freeze: -1}
+	w := &New{Per: b.variables(f, "per"), Freeze: -1, Inherit: -1}
 	w.History = f.duration("history", 30*day, maxHistory)
 	w.Learn = f.duration("learn", 0, maxHistory)
 	if w.Learn > w.History {

@@ -105,8 +105,22 @@ type New struct {
 	Per     []int // Indexes into Plan.Vars.
 	History int64
 	Learn   int64
-	Freeze  int // Index into Hit.Fields: while true the value neither passes nor is learned; −1: never.
+	Hold    int64 // For how long a value stays new: the `over` of a beacon, spike or drop of the same step, whose hits are many.
+	Inherit int   // Index into Hit.Fields: an entity that is still learning goes by what entities with the same value have seen; −1: no.
+	Freeze  int   // Index into Hit.Fields: while true the value neither passes nor is learned; −1: never.
 }
+
+// Outputs is how many values the fold appends to what a hit of the step carries, once it has passed the modifiers with memory.
+func (s *Step) Outputs() int {
+	n := 0
+	if s.Changed != nil {
+		n++ // The value before the change.
+	}
+	return n
+}
+
+// Gated reports whether the step has modifiers with memory.
+func (s *Step) Gated() bool { return s.Changed != nil || s.New != nil }
 
 // Collect gathers values of a field over the evidence.
 type Collect struct {
