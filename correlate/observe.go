@@ -31,7 +31,6 @@ type trace struct {
 	Other  *cell
 	Link   *link
 	Match  *match
-	Why    string // Of Gated: what the modifiers say.
 	At     int64
 	Count  int
 	Why    string // What people are told beside the kind; "" for nothing.
