@@ -41,7 +41,6 @@ func BenchmarkHeldRepeats(b *testing.B) {
 	var e *correlate.Engine
 	var held uint64
 	for b.Loop() {
-		e = nil
 		before := heap()
 		e = correlate.New(set, correlate.Settings{})
 		for i := range batches {

@@ -143,7 +143,7 @@ func (s *held) pack(b []byte, c *cell) []byte {
 	b = binary.AppendVarint(b, c.Ref.Received-c.Ref.Time)
 	if regular {
 		b = binary.AppendUvarint(append(b, 1), number)
-		b = binary.AppendUvarint(b, uint64(index))
+		b = binary.AppendUvarint(b, index)
 	} else {
 		b = append(b, 0)
 	}
@@ -418,7 +418,6 @@ func parseHex(s string) (v uint64, ok bool) {
 // entry is a hit in the list of a register.
 type entry struct {
 	time int64
-	n    int64  // What the modifier wants to know of it.
 	hit  uint32 // Handle.
 	mark uint32 // Of the modifier's own.
 }

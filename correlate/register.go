@@ -45,7 +45,6 @@ type registers[R interface {
 	agenda []R // A binary heap by due.
 	born   uint64
 	text   int64 // Bytes of their names.
-	dirty  []R   // Those that wait to be judged anew.
 }
 
 // add takes in a new register.
