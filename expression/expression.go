@@ -17,8 +17,8 @@ import (
 
 // Bounds on the text of an expression.
 const (
-	MaxSource = 16384 // Bytes.
-	MaxNodes  = 2000  // Nodes of the syntax tree.
+	MaxSource = 262144 // Bytes: rules for known drivers hold lists of some thousand hashes.
+	MaxNodes  = 5000   // Nodes of the syntax tree; a constant is one.
 )
 
 // Codes of issues. They are stable.

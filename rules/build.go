@@ -72,10 +72,28 @@ func (b *builder) about(f *fields) {
 	tags := f.list("tags")
 	r.Tags, r.References, r.FalsePositives = values(tags), values(f.list("references")), values(f.list("false_positives"))
 	r.Owner, r.Response = f.text("owner"), f.text("response")
+	b.imported(f)
 	for _, n := range tags {
-		if likeOne.MatchString(n.Value) && !technique.MatchString(n.Value) {
+		if r.Imported == nil && likeOne.MatchString(n.Value) && !technique.MatchString(n.Value) {
 			b.doc.problem(n, codeTag, "tag "+n.Value+" is not written as a technique", "as in attack.t1078, attack.t1556.006 or ics.t0858")
 		}
+	}
+}
+
+// imported reads where the rule comes from.
+func (b *builder) imported(f *fields) {
+	n := f.get("imported_from")
+	if n == nil {
+		return
+	}
+	i := b.doc.mapping(n, "imported_from", false, InImported)
+	if i == nil {
+		return
+	}
+	i.need("format", "imported_from")
+	b.rule.Imported = &Imported{
+		Format: i.choice("format", "sigma"), ID: i.text("id"), File: i.text("file"), Author: i.text("author"), License: i.text("license"),
+		Status: i.text("status"), Date: i.text("date"), Modified: i.text("modified"),
 	}
 }
 
@@ -259,7 +277,7 @@ func (b *builder) lint(f *fields) {
 	for _, t := range b.rule.Tests {
 		firing, silent = firing || len(t.Fires) > 0, silent || len(t.Fires) == 0
 	}
-	if b.rule.Status == Live && (!firing || !silent) {
+	if b.rule.Status == Live && b.rule.Imported == nil && (!firing || !silent) {
 		b.doc.problem(f.node, codeTests, "a live rule needs a test that fires and one that stays silent", "add them, or set status: shadow")
 	}
 }

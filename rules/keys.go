@@ -16,6 +16,7 @@ const (
 	InNew         Place = "new"
 	InChanged     Place = "changed"
 	InThrottle    Place = "throttle"
+	InImported    Place = "imported_from"
 	InSeverityIf  Place = "severity_if"
 	InTest        Place = "tests"
 	InGiven       Place = "given"
@@ -58,6 +59,7 @@ var keys = []Key{
 	{"owner", []Place{InRule}, "string", "", "Team the incident is suggested to."},
 	{"response", []Place{InRule}, "string", "", "What to do first."},
 	{"false_positives", []Place{InRule}, "list of strings", "", "Harmless causes."},
+	{"imported_from", []Place{InRule}, "imported_from", "", "Where an imported rule comes from. Such a rule may be live without tests: those of its source have been run there."},
 	{"match", []Place{InRule}, "match", required, "What must happen: exactly one of event, sequence, all, any, count, consecutive, with its guards."},
 	{"lateness", []Place{InRule}, typeDuration, "5m", "How long the rule waits for events that arrive late, in event time. Later ones are counted and shown, never matched."},
 	{"throttle", []Place{InRule}, "throttle", "", "Folds repeated matches into one finding."},
@@ -115,6 +117,14 @@ var keys = []Key{
 	{"owner", []Place{InException}, "string", required, "Who answers for it."},
 	{"reason", []Place{InException}, "string", required, "Why it is harmless."},
 	{"expires", []Place{InException}, "RFC 3339 date or time", required, "Event time from which it no longer holds; a date is its beginning in UTC."},
+	{"format", []Place{InImported}, "sigma", required, "The language it was written in."},
+	{"id", []Place{InImported}, "string", "", "Its identifier there."},
+	{"file", []Place{InImported}, "string", "", "Its file."},
+	{"author", []Place{InImported}, "string", "", "Who wrote it."},
+	{"license", []Place{InImported}, "string", "", "The licence it is under, where it says so."},
+	{"status", []Place{InImported}, "string", "", "How ripe its authors call it."},
+	{"date", []Place{InImported}, "string", "", "When it was written."},
+	{"modified", []Place{InImported}, "string", "", "When it was changed last."},
 
 	{"name", []Place{InTest}, "string", required, "What the test shows, as a sentence."},
 	{"start", []Place{InTest}, "RFC 3339 time", "2026-01-05T10:00:00Z", "Event time of offset 0 (a Monday)."},

@@ -17,6 +17,7 @@ type Rule struct {
 	Owner          string
 	Response       string
 	FalsePositives []string
+	Imported       *Imported // Nil: written for us.
 	Tests          []Test
 	Exceptions     []Exception
 	Plan           *Plan
@@ -24,6 +25,18 @@ type Rule struct {
 	File string
 	Line int    // Where the rule's document starts.
 	Hash string // Of what decides what matches, without exceptions, and of what hits carry: rules with the same hash can go on with each other's state. 32 hex digits.
+}
+
+// Imported says where a rule comes from that was written in another language. All but Format may be empty; the texts are as they stood there.
+type Imported struct {
+	Format   string // sigma
+	ID       string
+	File     string
+	Author   string
+	License  string
+	Status   string
+	Date     string
+	Modified string
 }
 
 // Ref is what findings keep of the rule.
