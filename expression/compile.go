@@ -11,6 +11,7 @@ type compiler struct {
 	source  string
 	codes   map[string]code // What identifiers read.
 	depth   int             // Predicates over lists around the node.
+	lets    int             // Lets around the node.
 	refused string          // Why the expression cannot be, where the checker did not see it.
 	at      ast.Node        // The node refused.
 	faults  int             // Places met so far where an error can arise,
@@ -76,6 +77,12 @@ func (c *compiler) compile(n ast.Node) (out code, ok bool) {
 		out, ok = c.builtin(n)
 	case *ast.CallNode:
 		out, ok = c.call(n)
+	case *ast.MemberNode:
+		out, ok = c.element(n)
+	case *ast.SliceNode:
+		out, ok = c.slice(n)
+	case *ast.VariableDeclaratorNode:
+		out, ok = c.let(n)
 	}
 	return out, ok
 }

@@ -15,7 +15,7 @@ import (
 // builtin compiles the functions of expr that are worth a closure; the others run in its machine.
 func (c *compiler) builtin(n *ast.BuiltinNode) (code, bool) {
 	switch n.Name {
-	case "any", "all", "none", "one", "count", "filter":
+	case "any", "all", "none", "one", "count", "filter", "map":
 		return c.predicate(n)
 	}
 	args := make([]code, len(n.Arguments))
@@ -27,13 +27,16 @@ func (c *compiler) builtin(n *ast.BuiltinNode) (code, bool) {
 	}
 	out, ok := c.text(n, args)
 	if !ok {
+		out, ok = lists(n.Name, args)
+	}
+	if !ok {
 		out, ok = c.arithmeticFunction(n, args)
 	}
 	if !ok {
 		return code{}, false
 	}
 	if out = settle(out, args...); !out.constant && len(args) > 0 {
-		out.need, out.from = builtinNeed(n.Name, args)
+		out.need, out.from = builtinNeed(n.Name, args, out.from)
 	}
 	return out, true
 }
@@ -242,6 +245,9 @@ func (c *compiler) predicate(n *ast.BuiltinNode) (code, bool) {
 	c.depth++
 	test, ok := c.node(body.Node)
 	c.depth--
+	if ok && n.Name == "map" {
+		return c.mapped(list, test)
+	}
 	if !ok || !test.isBool() {
 		return code{}, false
 	}

@@ -86,7 +86,10 @@ var corpus = []string{
 	`iequals(raw("Image"), "ACME", "äö")`, `icontains(raws(), "DM", "ö")`, `istarts(user.name, "AD", "t")`, `iends(user.roles, "ME", "-IN")`, `iends(user.name, "")`,
 	`ilike(raw("Image"), "A*N", "*-?n", "??")`, `ilike(raws(), "*.*.*.*")`, `imatches(raw("CommandLine"), "(?i)^ADM", "[0-9]$")`, `icontains(map(user.roles, upper(#)), "a")`,
 	`icontains(find(raws(), # != ""), "a") or iequals(split(user.name, "m")[0], "AD")`, `icontains(is_mfa ? raws() : user.roles, "a")`, `icontains("Kelvin", "\u212aELVIN")`,
-	`(is_mfa ? 1 : 2.5) > 2`, `["a", "b"] == user.roles`, `user.name not in ["a", "b"]`, `user?.name == "a"`, `user["name"] == "a"`,
+	`user.roles[-1]`, `user.roles[traffic.bytes] == "a"`, `user.name[1:]`, `user.name[-3:-1]`, `user.name[5:2] == ""`, `user.roles[1:]`, `user.roles[:1]`, `user.roles[traffic.bytes:traffic.packets]`, `join(user.roles)`,
+	`map(user.roles, int(#) > 1 ? # : user.name)`, `map(split(user.email_addr, "@"), trim(#))[0]`, `any(map(user.roles, # + "x"), # startsWith "a")`, `let n = int(user.name); is_mfa`,
+	`let n = lower(user.name); let m = n + "x"; n contains "a" and m endsWith "x"`, `any(user.roles, let n = upper(#); n == "A" or n == user.name)`, `let n = traffic.bytes * 2; n > 3 ? n : -n`,
+	`let n = robot.battery_pct / 2; n`, `let n = user.roles; n[0]`, `let n = is_mfa; n or is_remote`, `let n = 1; let n2 = n + 1; let n3 = n2 + 1; let n4 = n3 + traffic.bytes; let n5 = n4 + 1; n5`, `(is_mfa ? 1 : 2.5) > 2`, `["a", "b"] == user.roles`, `user.name not in ["a", "b"]`, `user?.name == "a"`, `user["name"] == "a"`,
 }
 
 func TestClosuresAndTheMachineOfExprAgreeOnTheCorpus(t *testing.T) {

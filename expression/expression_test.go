@@ -177,7 +177,7 @@ func TestRunTimeErrorsAreNoMatchAndSayWhy(t *testing.T) {
 	m := expression.NewMachine(nil)
 	for source, want := range map[string]string{
 		`is_mfa or int(user.name) == 3`: `not an integer at column 11 of`, `traffic.bytes % traffic.packets == 0`: `division by zero at column 15`,
-		`split(user.name, ",")[5] == "x"`: `no result`,
+		`split(user.name, ",")[5] == "x"`: `index out of range at column 22`, `find(user.roles, # == "x") + "y" == "y"`: `no result`,
 	} {
 		x, issues := expression.CompileEvent(source)
 		if x == nil {

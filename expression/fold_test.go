@@ -204,7 +204,7 @@ func TestMistakesOverAMatchAreTold(t *testing.T) {
 		`opened.tme > 3`: "did you mean time?", `opened == 3`: "name one of its fields", `first(opened) == 3`: "name one of its fields",
 		`distinct(opened, user.name) > 1`: "in quotes", `sum(opened, "user.name") > 1`: "needs a number", `count(opened, # == 1) > 1`: "after a dot",
 		`prev.time > 1`: "steps here", `let x = 1; x == 1`: "not available", `count(opened, .staus == "Success") > 1`: "did you mean",
-		`opened.status == "Succes"`: "did you mean Success?", `split(opened.user.name, ",")[0] == ""`: "too rich", `filter(opened, .is_mfa) == 1`: "step",
+		`opened.status == "Succes"`: "did you mean Success?", `find(split(opened.user.name, ","), # == "") == ""`: "too rich", `filter(opened, .is_mfa) == 1`: "step",
 	} {
 		x, issues := expression.CompileFold(source, scopeOf("opened"), expression.Condition)
 		if x != nil || len(issues) == 0 {

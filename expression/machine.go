@@ -22,7 +22,8 @@ type frame struct {
 	elem  string     // # inside a predicate over a list of strings.
 	hit   *event.Hit // The hit inside a predicate over a step.
 	raws  []string   // What raws() gave last.
-	err   *RunError  // The first thing that went wrong; closures go on with zero values, the result is dropped.
+	lets  [maxLets]event.FieldValue
+	err   *RunError // The first thing that went wrong; closures go on with zero values, the result is dropped.
 }
 
 // NewMachine gives a machine that reads the given tables. With nil every list is empty, every window closed and every asset unknown.

@@ -122,9 +122,9 @@ func conditionNeed(cond, a, b code) *need {
 }
 
 // builtinNeed is what the result of a function of expr over texts says about them: its need, or where it comes from.
-func builtinNeed(name string, args []code) (*need, *origin) {
+func builtinNeed(name string, args []code, from *origin) (*need, *origin) {
 	if len(args) == 2 && !args[1].constant || args[0].constant || args[0].fails {
-		return nil, nil
+		return nil, from
 	}
 	switch name {
 	case "lower", "upper":
@@ -140,7 +140,7 @@ func builtinNeed(name string, args []code) (*need, *origin) {
 	case "hasSuffix":
 		return args[0].from.textNeed(Suffix, args[1].val.Str), nil
 	}
-	return nil, nil
+	return nil, from
 }
 
 // callNeed is builtinNeed for our own functions.

@@ -55,6 +55,7 @@ func wordy(r *rand.Rand) *event.Event {
 type searching struct {
 	r    *rand.Rand
 	more *grammar
+	lets int
 }
 
 func (g *searching) one(list ...string) string { return list[g.r.IntN(len(list))] }
@@ -124,7 +125,12 @@ func (g *searching) condition(depth int, elem bool) string {
 		return g.leaf(elem)
 	}
 	d := depth - 1
-	switch g.r.IntN(10) {
+	switch g.r.IntN(11) {
+	case 10:
+		g.lets++
+		n := "v" + strconv.Itoa(g.lets)
+		value, body := g.text(elem), g.condition(d, elem)
+		return "(let " + n + " = " + value + "; " + g.one(body+" and ", body+" or ", "") + n + g.one(" == ", " contains ", " startsWith ") + g.word() + ")"
 	case 0, 1, 2:
 		return "(" + g.condition(d, elem) + " and " + g.condition(d, elem) + ")"
 	case 3, 4, 5:
@@ -147,7 +153,7 @@ func TestAWitnessHoldsOfEveryEventForWhichAConditionIsTrueOrFails(t *testing.T) 
 	for i := range events {
 		events[i] = wordy(r)
 	}
-	g := &searching{r, newGrammar(r)}
+	g := &searching{r: r, more: newGrammar(r)}
 	with, hits, spared := 0, 0, 0
 	for range 3000 {
 		source := g.condition(3, false)
@@ -201,7 +207,7 @@ func TestOrderingOperandsByCostChangesNeitherResultsNorErrors(t *testing.T) {
 	for i := range events {
 		events[i] = wordy(r)
 	}
-	g := &searching{r, newGrammar(r)}
+	g := &searching{r: r, more: newGrammar(r)}
 	for range 1500 {
 		var parts []string
 		for range 2 + r.IntN(5) {
@@ -232,6 +238,10 @@ func TestWitnessesAreReadOffConditions(t *testing.T) {
 		`status == "Success"`:                                         `status_id == 1`,
 		`user.name == "" and is_mfa ? false : user.name == "b"`:       `user.name == "b"`,
 		`is_mfa ? user.name == "a" : user.name == "b"`:                `user.name == "b" | is_mfa`,
+		`let n = lower(user.name); n == "a"`:                          `user.name spelled "a"`,
+		`let n = int(user.name); device.hostname == "a"`:              "none",
+		`"A" in map(user.roles, upper(#))`:                            `user.roles spelled "a"`,
+		`"a" in split(user.name, ",")`:                                `user.name contains "a"`,
 		`false and is_mfa`:                                            "",
 		`known(user.name)`:                                            `known(user.name)`,
 		`icontains(raw("Image"), "Foo", "BAR")`:                       `raw.Image contains "foo" | raw.Image contains "bar"`,
