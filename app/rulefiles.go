@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,23 +12,33 @@ import (
 	"github.com/tocsin-siem/tocsin/rules/pack"
 )
 
-// LoadRules reads the rules of all paths as one set; Builtin is the shipped pack. Problems name files as the user would.
+// LoadRules reads the rules of all paths as one set; Builtin is the shipped pack, and sigma:DIR a folder of Sigma rules. Problems name files as
+// the user would.
 func LoadRules(paths []string) (*rules.Set, []rules.Problem) {
 	return LoadConfigured(RulesConfig{Paths: paths})
 }
 
 // LoadConfigured is LoadRules with the exceptions that stand beside the rules.
 func LoadConfigured(c RulesConfig) (*rules.Set, []rules.Problem) {
-	set, problems := rules.LoadPaths(ruleFiles{}, rules.Paths{Rules: fsNames(c.Paths), Exceptions: fsNames(c.Exceptions)})
-	for i := range problems {
-		problems[i].File = shownName(problems[i].File)
+	paths, documents, refused := sigmaRules(c.Paths)
+	set, problems := rules.LoadPaths(ruleFiles{}, rules.Paths{Rules: fsNames(paths), Exceptions: fsNames(c.Exceptions), Documents: documents})
+	shown := make(map[string]string, len(documents)) // Sigma files have their names for the user already.
+	for _, d := range documents {
+		shown[d.File] = d.File
 	}
-	if set != nil {
-		for _, r := range set.Rules {
-			r.File = shownName(r.File)
-			for i := range r.Exceptions {
-				r.Exceptions[i].File = shownName(r.Exceptions[i].File)
-			}
+	show := func(name string) string { return cmp.Or(shown[name], shownName(name)) }
+	for i := range problems {
+		problems[i].File = show(problems[i].File)
+	}
+	problems = append(problems, refused...)
+	sortProblems(problems)
+	if set == nil || rules.HasErrors(problems) {
+		return nil, problems
+	}
+	for _, r := range set.Rules {
+		r.File = show(r.File)
+		for i := range r.Exceptions {
+			r.Exceptions[i].File = shownName(r.Exceptions[i].File)
 		}
 	}
 	return set, problems

@@ -13,6 +13,7 @@ import (
 	"github.com/tocsin-siem/tocsin/expression"
 	"github.com/tocsin-siem/tocsin/ingest/format"
 	"github.com/tocsin-siem/tocsin/rules"
+	"github.com/tocsin-siem/tocsin/rules/sigma"
 )
 
 // tables are the generated parts by the name of their markers.
@@ -20,6 +21,8 @@ var tables = map[string]func(*testing.T) string{
 	"rule-keys":      ruleKeys,
 	"rule-codes":     ruleCodes,
 	"variants":       variants,
+	"sigma-sources":  sigmaSources,
+	"sigma-codes":    sigmaCodes,
 	"functions":      functions,
 	"asset-fields":   assetFields,
 	"classes":        classes,
@@ -64,6 +67,22 @@ func variants(*testing.T) string {
 		rows = append(rows, []string{code(v.Name), v.Meaning})
 	}
 	return table([]string{"variant", "what is run"}, rows)
+}
+
+func sigmaSources(*testing.T) string {
+	var rows [][]string
+	for _, d := range sigma.Sources() {
+		rows = append(rows, []string{d.Source, code(strings.Join(d.Classes, ", ")), code(d.Condition)})
+	}
+	return table([]string{"log source", "classes", "condition"}, rows)
+}
+
+func sigmaCodes(*testing.T) string {
+	var rows [][]string
+	for _, c := range sigma.Codes() {
+		rows = append(rows, []string{code(c.Code), c.Doc})
+	}
+	return table([]string{"code", "what is refused"}, rows)
 }
 
 func functions(*testing.T) string {

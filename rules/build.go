@@ -294,7 +294,7 @@ func (b *builder) lintJoins(br *branchSpec) {
 				b.doc.problem(b.bound[b.plan.Vars[v].Name], codeUnusedVar, "variable "+b.plan.Vars[v].Name+" joins nothing", "emit shows it without joining")
 			}
 		}
-		if !joined && s.step.ID != "" {
+		if !joined && s.step.ID != "" && b.rule.Imported == nil {
 			b.doc.problem(s.node, codeUnjoined, "step "+s.step.ID+" shares no variable with the other steps", "bind a variable that another step binds too")
 		}
 	}

@@ -19,6 +19,13 @@ import (
 type Paths struct {
 	Rules      []string // A file may hold several rules, and documents of exceptions, separated by ---.
 	Exceptions []string // Files that hold documents of exceptions only.
+	Documents  []Document
+}
+
+// Document is a rule that an importer made of a file in another language. Its nodes stand where their content stands in that file.
+type Document struct {
+	File string
+	Node *yaml.Node
 }
 
 // Load is LoadPaths for rules alone.
@@ -30,9 +37,8 @@ func LoadPaths(fsys fs.FS, paths Paths) (*Set, []Problem) {
 	l := &loader{fsys: fsys, sum: sha256.New(), byID: map[string]*draft{}, beside: map[string][]*beside{}}
 	l.read(paths.Rules, false)
 	l.read(paths.Exceptions, true)
-	for _, d := range l.drafts {
-		l.build(d)
-	}
+	l.imported(paths.Documents)
+	l.buildAll()
 	var rules []*Rule
 	for _, d := range l.drafts {
 		if d.rule != nil {
@@ -92,6 +98,18 @@ func (l *loader) read(paths []string, exceptionsOnly bool) {
 			default:
 				l.draft(d, n)
 			}
+		}
+	}
+}
+
+// imported takes in documents that are read already.
+func (l *loader) imported(list []Document) {
+	for _, x := range list {
+		d := &document{file: x.File}
+		l.docs = append(l.docs, d)
+		if d.plainYAML(x.Node, 0) {
+			canonical(l.sum, x.Node)
+			l.draft(d, x.Node)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func rulesCommand(t *terminal) *cobra.Command {
-	return group("rules", "Lint, test, list and explain rules", rulesLint(t), rulesTest(t), rulesList(t), rulesExplain(t))
+	return group("rules", "Lint, test, list, explain and import rules", rulesLint(t), rulesTest(t), rulesList(t), rulesExplain(t), rulesImport(t))
 }
 
 // rulePaths are the paths given, or those of the configuration.

@@ -52,7 +52,8 @@ func where(t *testing.T, detection string) string {
 	if set == nil {
 		t.FailNow()
 	}
-	return strings.TrimPrefix(set.Rules[0].Plan.Branches[0].Steps[0].Where.String(), `metadata.event_code == "proxy" and `)
+	text := strings.ReplaceAll(set.Rules[0].Plan.Branches[0].Steps[0].Where.String(), "\n", " ")
+	return strings.TrimPrefix(text, `metadata.event_code == "proxy" and `)
 }
 
 // same reports whether an expression is the one wanted; an or stands in parentheses behind the log source's own condition.
@@ -287,7 +288,7 @@ func TestFiltersNarrowTheRulesTheyName(t *testing.T) {
 			}
 			continue
 		}
-		got := load(t, result.Rules).Rules[0].Plan.Branches[0].Steps[0].Where.String()
+		got := strings.ReplaceAll(load(t, result.Rules).Rules[0].Plan.Branches[0].Steps[0].Where.String(), "\n", " ")
 		if !strings.HasSuffix(got, `and iequals(raw("a"), "1") and not iequals(raw("b"), "2")`) || result.Filters != 1 {
 			t.Errorf("%s: %s, %v", names, got, result.Refused)
 		}
@@ -296,4 +297,13 @@ func TestFiltersNarrowTheRulesTheyName(t *testing.T) {
 	if result := convert(t, other+strings.Replace(filter, "RULES", "[one]", 1)); len(result.Refused) != 1 || result.Refused[0].Code != "S034" {
 		t.Errorf("a filter of another log source: %v", result.Refused)
 	}
+}
+
+func ruleText(t *testing.T, r *sigma.Result) string {
+	t.Helper()
+	text, err := sigma.Text(r.Rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -22,6 +22,7 @@ type correlation struct {
 	groups  []string                     // group-by
 	aliases map[string]map[string]string // Alias, rule, field.
 	within  *yaml.Node
+	ids     []string // Of steps, as far as they are given.
 }
 
 // maxReferences is how many rules a correlation may name: a match of ours has at most so many steps.
@@ -405,13 +406,19 @@ func variable(field string) string {
 	return "group"
 }
 
-// stepName is the id of a step for a rule: a word that hides no field of events and no function.
-func stepName(i int, p *part) string {
-	name := variable(p.header.name)
-	if p.header.name == "" || len(name) > 40 || takenWord(name) {
-		return "step" + strconv.Itoa(i+1)
+// stepID is an id for a step of the rule with that index: a word that stands once, and hides no field of events and no function.
+func (r *correlation) stepID(i int) string {
+	name := variable(r.parts[i].header.name)
+	if r.parts[i].header.name == "" || len(name) > 40 || takenWord(name) {
+		name = "step" + strconv.Itoa(i+1)
 	}
-	return name
+	for n, id := 1, name; ; n++ {
+		if !slices.Contains(r.ids, id) {
+			r.ids = append(r.ids, id)
+			return id
+		}
+		id = name + "_" + strconv.Itoa(n+1)
+	}
 }
 
 func takenWord(name string) bool {

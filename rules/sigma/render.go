@@ -50,16 +50,33 @@ func chain(o op, list []piece) piece {
 	return piece{strings.Join(texts, word), bind}
 }
 
+// lineWidth is how long a condition may be before each of its parts gets a line of its own.
+const lineWidth = 120
+
 // render writes a condition over the fields of a log source as an expression, the log source's own constraint first.
 func render(s *source, t *tree) piece {
-	p := s.piece(t)
-	if s.where == "" {
+	var list []piece
+	if s.where != "" {
+		list = append(list, piece{s.where, bindAnd})
+	}
+	switch t.op {
+	case opTrue:
+	case opAnd:
+		for _, k := range t.kids {
+			list = append(list, s.piece(k))
+		}
+	default:
+		list = append(list, s.piece(t))
+	}
+	p := chain(opAnd, list)
+	if len(list) < 2 || len(p.text) <= lineWidth {
 		return p
 	}
-	if t.op == opTrue {
-		return piece{s.where, bindAnd}
+	texts := make([]string, len(list))
+	for i, x := range list {
+		texts[i] = x.in(bindAnd)
 	}
-	return piece{s.where + " and " + p.in(bindAnd), bindAnd}
+	return piece{strings.Join(texts, "\nand "), bindAnd}
 }
 
 func (s *source) piece(t *tree) piece {

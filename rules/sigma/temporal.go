@@ -150,14 +150,10 @@ func united(a, b []int) []int {
 // branch is the match of one conjunction, of whose rules least must have fired.
 func (r *correlation) branch(c conjunction, least int) (*yaml.Node, error) {
 	var steps []*yaml.Node
-	ids := map[string]bool{}
+	ids := make(map[int]string, len(c.yes))
 	for _, i := range c.yes {
-		id := stepName(i, r.parts[i])
-		if ids[id] {
-			id = "step" + strconv.Itoa(i+1)
-		}
-		ids[id] = true
-		s, err := r.step(id, i)
+		ids[i] = r.stepID(i)
+		s, err := r.step(ids[i], i)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +175,7 @@ func (r *correlation) branch(c conjunction, least int) (*yaml.Node, error) {
 	}
 	var guards []*yaml.Node
 	for _, i := range c.no {
-		g, err := r.guard(c, i)
+		g, err := r.guard(c, i, ids)
 		if err != nil {
 			return nil, err
 		}
@@ -214,7 +210,7 @@ func (r *correlation) step(id string, i int) (mapping, error) {
 // guard is an absence. Without order the window is open on both sides: no event of the rule within the timespan before the first event, between
 // the events and within the timespan after the last. With order it stands where the rule stands in the list: before the first of the others,
 // between its neighbours, or after the last of them.
-func (r *correlation) guard(c conjunction, i int) (*yaml.Node, error) {
+func (r *correlation) guard(c conjunction, i int, ids map[int]string) (*yaml.Node, error) {
 	g, err := r.step("", i)
 	if err != nil {
 		return nil, err
@@ -234,7 +230,7 @@ func (r *correlation) guard(c conjunction, i int) (*yaml.Node, error) {
 	default:
 		next := slices.IndexFunc(c.yes, func(j int) bool { return j > i })
 		from, to := c.yes[next-1], c.yes[next]
-		n := sequenceNode([]*yaml.Node{textNode(stepName(from, r.parts[from]), r.node), textNode(stepName(to, r.parts[to]), r.node)})
+		n := sequenceNode([]*yaml.Node{textNode(ids[from], r.node), textNode(ids[to], r.node)})
 		n.Style = yaml.FlowStyle
 		g.add("between", n)
 	}
