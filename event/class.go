@@ -25,7 +25,12 @@ const MFAChallenge = "MFA Challenge"
 const (
 	ClassBase               uint32 = 0
 	ClassFile               uint32 = 1001
+	ClassDriver             uint32 = 1002
+	ClassModule             uint32 = 1005
+	ClassJob                uint32 = 1006
 	ClassProcess            uint32 = 1007
+	ClassEventLog           uint32 = 1008
+	ClassScript             uint32 = 1009
 	ClassVulnerability      uint32 = 2002
 	ClassCompliance         uint32 = 2003
 	ClassDetection          uint32 = 2004
@@ -48,6 +53,9 @@ const (
 	ClassAppLifecycle       uint32 = 6002
 	ClassAPI                uint32 = 6003
 	ClassAppError           uint32 = 6008
+	ClassRegistryKey        uint32 = 201001
+	ClassRegistryValue      uint32 = 201002
+	ClassWindowsService     uint32 = 201004
 	ClassChangeTicket       uint32 = 99906001
 	ClassRobotControl       uint32 = 99908001
 	ClassRobotState         uint32 = 99908002
@@ -59,6 +67,7 @@ var modelled = []uint32{
 	ClassBase, ClassFile, ClassProcess, ClassVulnerability, ClassCompliance, ClassDetection, ClassAccountChange, ClassAuthentication,
 	ClassAuthorizeSession, ClassEntityManagement, ClassUserAccess, ClassGroupManagement, ClassNetwork, ClassHTTP, ClassDNS, ClassDHCP, ClassRDP, ClassSMB,
 	ClassSSH, ClassInventory, ClassDeviceConfigChange, ClassAppLifecycle, ClassAPI, ClassAppError, ClassChangeTicket, ClassRobotControl, ClassRobotState, ClassOTCommand,
+	ClassDriver, ClassModule, ClassJob, ClassEventLog, ClassScript, ClassRegistryKey, ClassRegistryValue, ClassWindowsService,
 }
 
 // Modelled reports whether the event struct has the attributes of the class.
@@ -75,7 +84,7 @@ type ClassRef struct {
 // ParseClass reads `authentication` or `authentication.logon`. The error names what is unknown.
 func ParseClass(s string) (ClassRef, error) {
 	name, activity, narrowed := strings.Cut(s, ".")
-	c, ok := ocsf.ClassByName(name)
+	c, ok := classNamed(name)
 	if !ok {
 		return ClassRef{}, &ClassError{Class: s, Unknown: name}
 	}
@@ -94,6 +103,16 @@ func ParseClass(s string) (ClassRef, error) {
 	return ClassRef{UID: c.UID, Activity: uint16(a.ID)}, nil
 }
 
+// winPrefix stands before the names of OCSF's Windows classes in its own schema; here it is left out.
+const winPrefix = "win/"
+
+func classNamed(name string) (*ocsf.Class, bool) {
+	if c, ok := ocsf.ClassByName(name); ok {
+		return c, true
+	}
+	return ocsf.ClassByName(winPrefix + name)
+}
+
 // ClassError says that a class or activity does not exist. Candidates are the names that do.
 type ClassError struct{ Class, Unknown, Of string }
 
@@ -110,11 +129,11 @@ func (e *ClassError) Candidates() []string {
 	var out []string
 	if e.Of == "" {
 		for _, c := range ocsf.Classes() {
-			out = append(out, c.Name)
+			out = append(out, strings.TrimPrefix(c.Name, winPrefix))
 		}
 		return out
 	}
-	c, _ := ocsf.ClassByName(e.Of)
+	c, _ := classNamed(e.Of)
 	for _, a := range c.Activities {
 		out = append(out, e.Of+"."+a.Key)
 	}
@@ -145,7 +164,7 @@ func (r ClassRef) String() string {
 // ClassName is the short name of a class, such as authentication; base_event for what is not modelled.
 func ClassName(uid uint32) string {
 	if c, ok := ocsf.ClassByUID(uid); ok {
-		return c.Name
+		return strings.TrimPrefix(c.Name, winPrefix)
 	}
 	return "base_event"
 }

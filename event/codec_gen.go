@@ -1286,6 +1286,11 @@ func appendEvent(b []byte, x *Event) []byte {
 		b = appendChangeTicket(b, x.ChangeTicket)
 		b = append(b, 0)
 	}
+	if x.System != nil {
+		b = openGroup(b, 91)
+		b = appendSystem(b, x.System)
+		b = append(b, 0)
+	}
 	b = appendRaw(b, 90, x.Raw)
 	return b
 }
@@ -1538,6 +1543,12 @@ func readEvent(r *reader, x *Event) {
 			}
 			x.ChangeTicket = new(ChangeTicket)
 			readChangeTicket(r, x.ChangeTicket)
+		case 91:
+			if !r.group(wire) {
+				continue
+			}
+			x.System = new(System)
+			readSystem(r, x.System)
 		case 90:
 			x.Raw = readRaw(r, wire, x.Raw)
 		default:
@@ -2725,6 +2736,92 @@ func readSession(r *reader, x *Session) {
 			x.UID = r.text(wire)
 		case 2:
 			x.Issuer = r.text(wire)
+		default:
+			r.skip(wire)
+		}
+	}
+}
+
+func appendSystem(b []byte, x *System) []byte {
+	if x.RegKey != "" {
+		b = appendText(b, 1, x.RegKey)
+	}
+	if x.RegValuePath != "" {
+		b = appendText(b, 2, x.RegValuePath)
+	}
+	if x.RegValueName != "" {
+		b = appendText(b, 3, x.RegValueName)
+	}
+	if x.RegValueData != "" {
+		b = appendText(b, 4, x.RegValueData)
+	}
+	if x.PrevRegKey != "" {
+		b = appendText(b, 5, x.PrevRegKey)
+	}
+	if x.Script != "" {
+		b = appendText(b, 6, x.Script)
+	}
+	if x.ScriptType != "" {
+		b = appendText(b, 7, x.ScriptType)
+	}
+	if x.Job != "" {
+		b = appendText(b, 8, x.Job)
+	}
+	if x.JobCmd != "" {
+		b = appendText(b, 9, x.JobCmd)
+	}
+	if x.Service != "" {
+		b = appendText(b, 10, x.Service)
+	}
+	if x.ServiceCmd != "" {
+		b = appendText(b, 11, x.ServiceCmd)
+	}
+	if x.ServiceUser != "" {
+		b = appendText(b, 12, x.ServiceUser)
+	}
+	if x.LogName != "" {
+		b = appendText(b, 13, x.LogName)
+	}
+	if x.LogProvider != "" {
+		b = appendText(b, 14, x.LogProvider)
+	}
+	return b
+}
+
+func readSystem(r *reader, x *System) {
+	for {
+		num, wire := r.tag()
+		switch num {
+		case 0:
+			return
+		case 1:
+			x.RegKey = r.text(wire)
+		case 2:
+			x.RegValuePath = r.text(wire)
+		case 3:
+			x.RegValueName = r.text(wire)
+		case 4:
+			x.RegValueData = r.text(wire)
+		case 5:
+			x.PrevRegKey = r.text(wire)
+		case 6:
+			x.Script = r.text(wire)
+		case 7:
+			x.ScriptType = r.text(wire)
+		case 8:
+			x.Job = r.text(wire)
+		case 9:
+			x.JobCmd = r.text(wire)
+		case 10:
+			x.Service = r.text(wire)
+		case 11:
+			x.ServiceCmd = r.text(wire)
+		case 12:
+			x.ServiceUser = r.text(wire)
+		case 13:
+			x.LogName = r.text(wire)
+		case 14:
+			x.LogProvider = r.text(wire)
 		default:
 			r.skip(wire)
 		}

@@ -85,6 +85,7 @@ type Event struct {
 	Fault         *Fault         `ocsf:"fault,87"`
 	OT            *OTCommand     `ocsf:"ot,88"`
 	ChangeTicket  *ChangeTicket  `ocsf:"change_ticket,89"`
+	System        *System        `ocsf:"-,91,flat"`
 
 	// Raw holds the source's own fields of formats that have more of them than the model (SetRaw). Expressions read them by raw(name).
 	Raw []RawField `ocsf:"-,90,raw"`

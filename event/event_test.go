@@ -106,7 +106,7 @@ func TestMACAcceptsEverySpelling(t *testing.T) {
 }
 
 func TestClassNamesResolveBothWays(t *testing.T) {
-	for _, s := range []string{"authentication", "authentication.logon", "authentication.mfa_challenge", "robot_state.mode_change", "ot_command.write", "change_ticket.approved", "device_config_state_change"} {
+	for _, s := range []string{"authentication", "authentication.logon", "authentication.mfa_challenge", "robot_state.mode_change", "ot_command.write", "change_ticket.approved", "registry_value_activity.set", "event_log_actvity.clear", "device_config_state_change"} {
 		c, err := event.ParseClass(s)
 		if err != nil {
 			t.Errorf("%s: %v", s, err)

@@ -3892,4 +3892,186 @@ var fieldTable = []Field{
 			}
 			e.ChangeTicket.Zone = v.Str
 		}},
+	{Path: "reg_key.path", Kind: KindString, Doc: "Registry key.", Flags: Taint, Object: "", Attr: "path",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.RegKey
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.RegKey = v.Str
+		}},
+	{Path: "reg_value.path", Kind: KindString, Doc: "Registry key that holds the value.", Flags: Taint, Object: "", Attr: "path",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.RegValuePath
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.RegValuePath = v.Str
+		}},
+	{Path: "reg_value.name", Kind: KindString, Doc: "Name of the registry value.", Flags: Taint, Object: "", Attr: "name",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.RegValueName
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.RegValueName = v.Str
+		}},
+	{Path: "reg_value.data", Kind: KindString, Doc: "What was written into it.", Flags: Taint, Object: "", Attr: "data",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.RegValueData
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.RegValueData = v.Str
+		}},
+	{Path: "prev_reg_key.path", Kind: KindString, Doc: "The key's path before it was renamed.", Flags: Taint, Object: "", Attr: "path",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.PrevRegKey
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.PrevRegKey = v.Str
+		}},
+	{Path: "script.script_content.value", Kind: KindString, Doc: "Text of the script that ran.", Flags: Taint, Object: "", Attr: "value",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.Script
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.Script = v.Str
+		}},
+	{Path: "script.type", Kind: KindString, Doc: "Its language.", Flags: 0, Object: "", Attr: "type",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.ScriptType
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.ScriptType = v.Str
+		}},
+	{Path: "job.name", Kind: KindString, Doc: "Scheduled job or task.", Flags: Taint, Object: "", Attr: "name",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.Job
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.Job = v.Str
+		}},
+	{Path: "job.cmd_line", Kind: KindString, Doc: "What it runs.", Flags: Taint, Object: "", Attr: "cmd_line",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.JobCmd
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.JobCmd = v.Str
+		}},
+	{Path: "win_service.name", Kind: KindString, Doc: "Windows service.", Flags: Taint, Object: "", Attr: "name",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.Service
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.Service = v.Str
+		}},
+	{Path: "win_service.cmd_line", Kind: KindString, Doc: "What it runs.", Flags: Taint, Object: "", Attr: "cmd_line",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.ServiceCmd
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.ServiceCmd = v.Str
+		}},
+	{Path: "win_service.service_start_name", Kind: KindString, Doc: "The account it runs under.", Flags: 0, Object: "", Attr: "service_start_name",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.ServiceUser
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.ServiceUser = v.Str
+		}},
+	{Path: "log_name", Kind: KindString, Doc: "The event log that the event is about.", Flags: 0, Object: "", Attr: "log_name",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.LogName
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.LogName = v.Str
+		}},
+	{Path: "log_provider", Kind: KindString, Doc: "Who writes to that log.", Flags: 0, Object: "", Attr: "log_provider",
+		Str: func(e *Event) string {
+			if e.System == nil {
+				return ""
+			}
+			return e.System.LogProvider
+		},
+		Set: func(e *Event, v Value) {
+			if e.System == nil {
+				e.System = new(System)
+			}
+			e.System.LogProvider = v.Str
+		}},
 }

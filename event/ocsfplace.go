@@ -35,8 +35,19 @@ func (d *document) place(p string) *placement {
 	return pl
 }
 
+// fileHomes is where classes that are about a file of a certain use have it.
+var fileHomes = map[uint32]string{ClassModule: "module.", ClassDriver: "driver.", ClassJob: "job.", ClassScript: "script.", ClassWindowsService: "win_service.service_"}
+
+// homes are the paths of a class at which a path of ours may stand, best first.
+func homes(c *ocsf.Class, p string) []string {
+	if home, ok := fileHomes[c.UID]; ok && strings.HasPrefix(p, "file.") {
+		return []string{home + p}
+	}
+	return []string{p, "evidences." + p}
+}
+
 func findPlace(c *ocsf.Class, p string) *placement {
-	for _, full := range []string{p, "evidences." + p} {
+	for _, full := range homes(c, p) {
 		if pl := resolvePlace(c, full); pl != nil {
 			return pl
 		}

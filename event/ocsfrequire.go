@@ -31,6 +31,10 @@ func (d *document) requirements() {
 		if d.root.find("privileges") == nil {
 			d.put("privileges", []byte(`["Unknown"]`))
 		}
+	case "event_log_actvity":
+		if !anyOf(d.root, "log_name", "log_provider") {
+			d.put("log_name", quoted("Unknown"))
+		}
 	case "http_activity":
 		if d.root.find("http_request") == nil && d.root.find("http_response") == nil {
 			d.root.member("http_request").member("version").value = quoted("Unknown")
@@ -78,6 +82,8 @@ func (d *document) fill(m *node, object string) {
 		m.member("protocol_name").value = unknown
 	case "change_ticket":
 		m.member("uid").value = unknown
+	case "kernel_driver", "module", "script", "win/reg_key", "win/reg_value", "win/win_service":
+		// What they need is told by completeObject.
 	default:
 		m.member("name").value = unknown
 	}
@@ -218,6 +224,8 @@ func (d *document) completeObject(m *node, object string) {
 		if !anyOf(m, "city", "country", "region") {
 			m.members = nil
 		}
+	case "kernel_driver", "module", "job", "script", "win/reg_key", "win/reg_value", "win/win_service":
+		d.completeSystem(m, object)
 	case "evidences":
 		if !anyOf(m, "actor", "api", "connection_info", "device", "dst_endpoint", "file", "process", "query", "src_endpoint", "url", "user") {
 			m.member("data").member("note").value = unknown
@@ -227,6 +235,39 @@ func (d *document) completeObject(m *node, object string) {
 		requiredLeaves(m, object)
 	}
 	d.siblings(m, object)
+}
+
+// completeSystem is completeObject for the parts of an operating system.
+func (d *document) completeSystem(m *node, object string) {
+	unknown := quoted("Unknown")
+	switch object {
+	case "kernel_driver", "job":
+		if m.find("file") == nil {
+			d.fill(m.member("file"), "file")
+		}
+		if object == "job" {
+			need(m, "name", unknown)
+		}
+	case "module":
+		need(m, "load_type_id", []byte("0"))
+		need(m, "load_type", unknown)
+	case "script":
+		if m.find("script_content") == nil {
+			m.member("script_content").member("value").value = unknown
+		}
+		d.completeType(m, object)
+	case "win/reg_key":
+		need(m, "path", unknown)
+	case "win/reg_value":
+		need(m, "name", unknown)
+		need(m, "path", unknown)
+	case "win/win_service":
+		need(m, "name", unknown)
+		if !anyOf(m, "cmd_line", "service_start_name") {
+			need(m, "service_type_id", []byte("0"))
+			need(m, "service_type", unknown)
+		}
+	}
 }
 
 // requiredLeaves gives plain members that the type requires and nothing above has given.

@@ -311,7 +311,7 @@ func (d *document) fingerprint(p, md5 string) {
 
 // object puts a finished object or array at a path that exists in the class, directly or as evidence; else it is unmapped.
 func (d *document) object(p string, value []byte) {
-	for _, full := range []string{p, "evidences." + p} {
+	for _, full := range homes(d.class, p) {
 		if resolvePlaceObject(d.class, full) == nil {
 			continue
 		}

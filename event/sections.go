@@ -136,6 +136,25 @@ type File struct {
 	MD5    string `ocsf:"md5,7"`
 }
 
+// System holds what the classes of an operating system's own parts have at top level: registry, scripts, scheduled jobs, services, event logs. The
+// file of a module, a driver, a script or a job is Event.File, and is written where the class has it.
+type System struct {
+	RegKey       string `ocsf:"reg_key.path,1,taint"`                // Registry key.
+	RegValuePath string `ocsf:"reg_value.path,2,taint"`              // Registry key that holds the value.
+	RegValueName string `ocsf:"reg_value.name,3,taint"`              // Name of the registry value.
+	RegValueData string `ocsf:"reg_value.data,4,taint"`              // What was written into it.
+	PrevRegKey   string `ocsf:"prev_reg_key.path,5,taint"`           // The key's path before it was renamed.
+	Script       string `ocsf:"script.script_content.value,6,taint"` // Text of the script that ran.
+	ScriptType   string `ocsf:"script.type,7"`                       // Its language.
+	Job          string `ocsf:"job.name,8,taint"`                    // Scheduled job or task.
+	JobCmd       string `ocsf:"job.cmd_line,9,taint"`                // What it runs.
+	Service      string `ocsf:"win_service.name,10,taint"`           // Windows service.
+	ServiceCmd   string `ocsf:"win_service.cmd_line,11,taint"`       // What it runs.
+	ServiceUser  string `ocsf:"win_service.service_start_name,12"`   // The account it runs under.
+	LogName      string `ocsf:"log_name,13"`                         // The event log that the event is about.
+	LogProvider  string `ocsf:"log_provider,14"`                     // Who writes to that log.
+}
+
 // Finding is OCSF finding_info with the attributes that detection_finding has beside it.
 type Finding struct {
 	UID          string   `ocsf:"uid,1"`

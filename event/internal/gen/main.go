@@ -19,7 +19,7 @@ import (
 
 // objects gives the OCSF object a struct stands for, where captions of its enums are looked up; "" is the event class itself.
 var objects = map[string]string{
-	"Event": "", "SSH": "", "DNS": "", "Posture": "", "Access": "", "User": "user", "Endpoint": "network_endpoint", "Device": "device", "Robot": "robot",
+	"Event": "", "SSH": "", "DNS": "", "Posture": "", "Access": "", "System": "", "User": "user", "Endpoint": "network_endpoint", "Device": "device", "Robot": "robot",
 	"Connection": "network_connection_info", "AuthFactor": "auth_factor", "SecurityState": "security_state", "Entity": "managed_entity",
 	"File": "file", "Finding": "analytic", "Compliance": "compliance", "Fault": "robot_fault",
 }
