@@ -179,7 +179,8 @@ func (e *Event) addUser(u *User, role Role, object uint8) {
 // sharedAccount names accounts that many people and machines use, so that sharing one says nothing.
 func sharedAccount(name string) bool {
 	switch strings.ToLower(name) {
-	case "admin", "administrator", "root", "system", "guest", "anonymous", "user", "operator", "service", "nobody", "local service", "network service":
+	case "admin", "administrator", "root", "system", "guest", "anonymous", "user", "operator", "service", "nobody", "local service", "network service",
+		"anonymous logon":
 		return true
 	}
 	return false

@@ -157,14 +157,7 @@ func (d *document) completeObject(m *node, object string) {
 		need(m, "type", unknown)
 	case "file":
 		if p := m.find("path"); m.find("name") == nil && p != nil {
-			s := ""
-			if f := d.event.File; f != nil {
-				s = f.Path
-			}
-			if s == "" {
-				s = strings.Trim(string(p.value), `"`)
-			}
-			m.member("name").value = quoted(baseName(s))
+			m.member("name").value = quoted(baseName(unquote(p.value)))
 		}
 		need(m, "name", unknown)
 		need(m, "type_id", []byte("0"))

@@ -80,7 +80,7 @@ const (
 var formatDomains = map[string]string{
 	"okta": DomainIdentity, "entra": DomainIdentity,
 	"cisco_ise": DomainAccess, "freeradius": DomainAccess, "dhcpd": DomainAccess,
-	"crowdstrike": DomainEndpoint, "intune": DomainManagement,
+	"crowdstrike": DomainEndpoint, "windows": DomainEndpoint, "intune": DomainManagement,
 	"suricata": DomainNetwork, "zeek": DomainNetwork,
 	"nozomi_cef": DomainOT, "vda5050": DomainRobot, "universal_robots": DomainRobot, "ros2": DomainRobot, "bluez": DomainRobot,
 	"change_ticket": DomainChange,

@@ -10,6 +10,7 @@ func All() []Format {
 		dhcpServer(),
 		openSSH(),
 		crowdStrike(),
+		windows(),
 		intune(),
 		suricata(),
 		zeek(),

@@ -22,6 +22,7 @@ const (
 	factorPassword  uint8 = 11
 	factorOther     uint8 = 99
 
+	protocolNTLM     uint8 = 1
 	protocolKerberos uint8 = 2
 	protocolOpenID   uint8 = 4
 	protocolSAML     uint8 = 5

@@ -53,6 +53,7 @@ type Scratch struct {
 
 	schema  schema.Validator // Keeps its tables of patterns between events.
 	columns zeekColumns      // The header of the log that the last row belonged to.
+	windows winRecord
 }
 
 // Reject is the reason why a record cannot become an event.

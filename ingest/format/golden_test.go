@@ -98,6 +98,9 @@ func describeEvent(b *strings.Builder, e *event.Event) {
 			fmt.Fprintf(b, "%s = %s\n", p.Path, fieldText(p, e))
 		}
 	}
+	for _, f := range e.Raw {
+		fmt.Fprintf(b, "raw %s = %s\n", f.Name, shown(f.Value))
+	}
 	for _, a := range e.Unmapped {
 		fmt.Fprintf(b, "unmapped %s = %s\n", a.Key, shown(a.Value))
 	}

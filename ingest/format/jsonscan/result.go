@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"iter"
 	"unsafe"
 )
@@ -63,6 +64,15 @@ func (r *Result) value(s *slot) Value {
 // Value returns what stands at a slot; for a path with [], its first match. The other accessors are
 // shorthands for those of Value.
 func (r *Result) Value(i int) Value { return r.value(&r.slots[i]) }
+
+// Object returns the whole document, where it is an object; else a missing Value.
+func (r *Result) Object() Value {
+	doc := bytes.TrimRight(bytes.TrimLeft(r.doc, " \t\r\n"), " \t\r\n")
+	if len(doc) == 0 || doc[0] != '{' {
+		return Value{}
+	}
+	return Value{raw: doc, kind: Object}
+}
 
 // Kind returns the kind of a slot's value, Missing where the document does not have the path.
 func (r *Result) Kind(i int) Kind { return r.slots[i].kind }

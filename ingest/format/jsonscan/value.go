@@ -87,6 +87,20 @@ func (v Value) Text() string {
 	return ""
 }
 
+// TextIn is Text whose unescaped text goes to the end of arena, which the result shares and which grows by chunks that are never moved.
+func (v Value) TextIn(arena *[]byte) string {
+	if v.kind != String || !v.escaped {
+		return v.Text()
+	}
+	body := v.raw[1 : len(v.raw)-1]
+	if cap(*arena)-len(*arena) < len(body) {
+		*arena = make([]byte, 0, max(arenaChunk, len(body)))
+	}
+	from := len(*arena)
+	*arena = appendUnescaped(*arena, body)
+	return bytesAsString((*arena)[from:])
+}
+
 // Int64 returns an integer. Integer literals are exact; a literal with fraction or exponent counts if it
 // is a whole number below 2^53. ok is false for anything else and out of range.
 func (v Value) Int64() (int64, bool) {

@@ -1,0 +1,192 @@
+package format
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/ingest/format/jsonscan"
+)
+
+// winRecord is one Windows event as every form of it gives it: what System says, and the fields of EventData and UserData in their order.
+type winRecord struct {
+	winSystem
+	fields  []event.RawField
+	unnamed []string // Data elements without a name.
+	text    []byte   // Memory of texts that had to be unescaped; never written twice.
+	shapes  []winShape
+}
+
+// winSystem is the System part of an event, as text.
+type winSystem struct {
+	provider, guid, id, version, level, task, opcode, keywords, time, record string
+	activity, related, process, thread, channel, computer, user              string
+	message                                                                  string // As the shipper rendered it.
+	agent                                                                    string // The host whose shipper read the log.
+}
+
+func (w *winRecord) reset() {
+	w.winSystem = winSystem{}
+	w.fields, w.unnamed = w.fields[:0], w.unnamed[:0]
+}
+
+// identify adds the fields that no field of EventData may replace. It comes before EventData.
+func (w *winRecord) identify() {
+	w.addKnown("Provider_Name", w.provider)
+	w.addKnown("EventID", w.id)
+	w.addKnown("Computer", w.computer)
+}
+
+func (w *winRecord) add(name, value string) {
+	w.fields = append(w.fields, event.RawField{Name: name, Value: value})
+}
+
+func (w *winRecord) addKnown(name, value string) {
+	if value != "" {
+		w.add(name, value)
+	}
+}
+
+// finish adds what of System gives way to a field of EventData with the same name, and the elements of EventData that have no name.
+func (w *winRecord) finish() {
+	if len(w.unnamed) > 0 {
+		w.add("Data", strings.Join(w.unnamed, "\n"))
+		for i, v := range w.unnamed {
+			if i < len(paramNames) {
+				w.add(paramNames[i], v)
+			}
+		}
+	}
+	w.addKnown("Channel", w.channel) // Of a log that was cleared EventData names that log so; metadata.log_name is always where the event stands.
+	w.addKnown("Provider_Guid", w.guid)
+	w.addKnown("Version", w.version)
+	w.addKnown("Level", w.level)
+	w.addKnown("Task", w.task)
+	w.addKnown("Opcode", w.opcode)
+	w.addKnown("Keywords", w.keywords)
+	w.addKnown("EventRecordID", w.record)
+	w.addKnown("TimeCreated", w.time)
+	w.addKnown("ActivityID", w.activity)
+	w.addKnown("RelatedActivityID", w.related)
+	w.addKnown("Execution_ProcessID", w.process)
+	w.addKnown("Execution_ThreadID", w.thread)
+	w.addKnown("Security_UserID", w.user)
+	w.addKnown("Message", w.message)
+}
+
+// paramNames are the names under which Windows and winlogbeat know elements of EventData that have none.
+var paramNames = [...]string{
+	"param1", "param2", "param3", "param4", "param5", "param6", "param7", "param8", "param9", "param10",
+	"param11", "param12", "param13", "param14", "param15", "param16", "param17", "param18", "param19", "param20",
+}
+
+// json adds a field by its JSON value: null is no field, the elements of a list are lines.
+func (w *winRecord) json(name string, v jsonscan.Value) {
+	if text, ok := w.textOf(v); ok {
+		w.add(name, text)
+	}
+}
+
+// textOf is the text of a value; of an object its JSON.
+func (w *winRecord) textOf(v jsonscan.Value) (string, bool) {
+	switch v.Kind() {
+	case jsonscan.Missing, jsonscan.Null:
+		return "", false
+	case jsonscan.Object:
+		return textOf(v.Raw()), true
+	case jsonscan.Array:
+		return w.lines(v), true
+	}
+	return v.TextIn(&w.text), true
+}
+
+func (w *winRecord) lines(list jsonscan.Value) string {
+	var parts []string
+	for v := range list.Elements() {
+		if text, ok := w.textOf(v); ok && len(parts) < event.MaxRawFields {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, "\n")
+}
+
+// word is the text of a value of System; "" where there is none.
+func (w *winRecord) word(v jsonscan.Value) string {
+	if k := v.Kind(); k == jsonscan.Object || k == jsonscan.Array {
+		return ""
+	}
+	return v.TextIn(&w.text)
+}
+
+// A winShape remembers in what order the names of one kind of event stand when they are sorted: there are few kinds, and each always has the same
+// fields in the same order.
+type winShape struct {
+	names []string // In the order of the record; not its memory.
+	order []uint16 // Indexes of names in their order, the first of each name.
+}
+
+// shapeSlots is how many shapes are remembered, each in the slot that its hash gives.
+const shapeSlots = 256
+
+// sorted is the fields by name, each name once, in memory of their own.
+func (w *winRecord) sorted() []event.RawField {
+	if len(w.fields) > 4*event.MaxRawFields { // Nothing that Windows writes: not worth remembering.
+		out := slices.Clone(w.fields)
+		slices.SortStableFunc(out, func(a, b event.RawField) int { return strings.Compare(a.Name, b.Name) })
+		return slices.CompactFunc(out, func(a, b event.RawField) bool { return a.Name == b.Name })
+	}
+	s := w.shape()
+	out := make([]event.RawField, len(s.order))
+	for i, from := range s.order {
+		out[i] = event.RawField{Name: s.names[from], Value: w.fields[from].Value}
+	}
+	return out
+}
+
+func (w *winRecord) shape() *winShape {
+	if w.shapes == nil {
+		w.shapes = make([]winShape, shapeSlots)
+	}
+	hash := uint32(len(w.fields))
+	for i := range w.fields {
+		name := w.fields[i].Name
+		hash = hash*31 + uint32(len(name))
+		if name != "" {
+			hash = hash*31 + uint32(name[0])<<8 + uint32(name[len(name)-1])
+		}
+	}
+	hash ^= hash >> 15
+	s := &w.shapes[hash%shapeSlots]
+	if !s.fits(w.fields) {
+		s.learn(w.fields)
+	}
+	return s
+}
+
+func (s *winShape) fits(fields []event.RawField) bool {
+	if len(s.names) != len(fields) {
+		return false
+	}
+	for i := range fields {
+		if s.names[i] != fields[i].Name {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *winShape) learn(fields []event.RawField) {
+	*s = winShape{names: make([]string, len(fields)), order: make([]uint16, len(fields))}
+	var all strings.Builder // The names in one piece of memory.
+	for i := range fields {
+		all.WriteString(fields[i].Name)
+	}
+	rest := all.String()
+	for i := range fields {
+		n := len(fields[i].Name)
+		s.names[i], rest = rest[:n], rest[n:]
+		s.order[i] = uint16(i)
+	}
+	slices.SortStableFunc(s.order, func(a, b uint16) int { return strings.Compare(s.names[a], s.names[b]) })
+	s.order = slices.CompactFunc(s.order, func(a, b uint16) bool { return s.names[a] == s.names[b] })
+}
