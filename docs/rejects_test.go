@@ -54,6 +54,7 @@ var rejectDocs = map[string]string{
 	"wrong_format":            "Another product's record, or another kind of record.",
 	"wrong_product":           "CEF of another product.",
 	"wrong_program":           "A syslog line of another program.",
+	"xml_syntax":              "Not one well-formed element of XML, or XML with a document type or entities of its own.",
 	"csv_columns":             "A CSV row with more or fewer cells than the header.",
 	"csv_syntax":              "Not CSV.",
 	"cef_truncated":           "CEF whose header ends too early.",

@@ -118,11 +118,11 @@ func classes(*testing.T) string {
 			continue
 		}
 		var activities []string
-		for _, name := range (&event.ClassError{Of: c.Name}).Candidates() {
+		for _, name := range (&event.ClassError{Of: event.ClassName(c.UID)}).Candidates() {
 			_, a, _ := strings.Cut(name, ".")
 			activities = append(activities, a)
 		}
-		rows = append(rows, []string{code(c.Name), strconv.FormatUint(uint64(c.UID), 10), strings.Join(activities, ", "), code(emitters(c.Name)...)})
+		rows = append(rows, []string{code(event.ClassName(c.UID)), strconv.FormatUint(uint64(c.UID), 10), strings.Join(activities, ", "), code(emitters(event.ClassName(c.UID))...)})
 	}
 	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 	return table([]string{"class", "OCSF id", "activities", "formats that emit it"}, rows)
