@@ -160,7 +160,9 @@ func TestPublicWindowsSamples(t *testing.T) {
 			if e.Envelope.ID.IsZero() || e.Time == 0 || e.ClassUID == event.ClassBase || e.Device.Hostname == "" {
 				t.Errorf("%s: %s of %s", file, e.ClassKey(), e.Device.Hostname)
 			}
-			var whole struct{ Event struct{ EventData map[string]any } }
+			var whole struct {
+				Event struct{ EventData map[string]any }
+			}
 			if err := json.Unmarshal([]byte(doc), &whole); err != nil {
 				t.Fatal(err)
 			}
