@@ -225,10 +225,11 @@ func hasEntity(events []event.Event, kinds []event.EntityKind, value string) boo
 }
 
 // cousins are the folders whose records a format may read although they are named after another product: Infoblox runs ISC's dhcpd, and a
-// bastion logs the PAM sessions of its sudo.
+// bastion logs the PAM sessions of its sudo; an EDR passes on the event logs of its hosts as winlogbeat once wrote them.
 var cousins = map[string][]string{
 	"dhcpd":   {"infoblox"},
 	"openssh": {"wallix"},
+	"windows": {"harfanglab"},
 }
 
 // TestRecordsOfOtherProductsAreRejectedWithAReason feeds the records of every other format to each.

@@ -25,7 +25,7 @@ func ocsfClasses() []string {
 	var names []string
 	for _, c := range schema.Classes() {
 		if event.Modelled(c.UID) || c.UID == event.ClassBase {
-			names = append(names, c.Name)
+			names = append(names, event.ClassName(c.UID))
 		}
 	}
 	return sortedNames(names)

@@ -37,12 +37,17 @@ const (
 	wiLevel
 	wiCode
 	wiEventID
-	wiEventData
 	wiOldID
+	wiChannel
+	wiSource
+	wiProvider
+	wiOldChannel
+	wiOldSource
 )
 
 var winPlan = jsonscan.Compile(
-	"Event", "System", "winlog", "@timestamp", "message", "host.name", "agent.name", "log.level", "event.code", "EventID", "EventData", "event_id",
+	"Event", "System", "winlog", "@timestamp", "message", "host.name", "agent.name", "log.level", "event.code", "EventID", "event_id",
+	"Channel", "SourceName", "Provider_Name", "log_name", "source_name",
 )
 
 func appendWindows(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
@@ -83,7 +88,7 @@ func appendWindowsJSON(s *Scratch, dst []event.Event, rec *event.Record, value [
 		w := &s.windows
 		w.reset()
 		if !w.readJSON(&s.JSON, doc) {
-			return dst, Rejectf("wrong_format", "no Windows event: neither Event, System, winlog nor EventID is in the document")
+			return dst, Rejectf("wrong_format", "no Windows event: the document has neither Event, System or winlog, nor EventID with Channel or SourceName")
 		}
 		return w.append(dst, rec, sender)
 	}
@@ -107,7 +112,7 @@ func (w *winRecord) readJSON(r *jsonscan.Result, doc jsonscan.Value) bool {
 		w.readDump(doc)
 	case r.Kind(wiWinlog) == jsonscan.Object:
 		w.readBeat(r, r.Value(wiWinlog))
-	case r.Exists(wiEventID), r.Exists(wiOldID):
+	case r.Exists(wiEventID) && (r.Exists(wiChannel) || r.Exists(wiSource) || r.Exists(wiProvider)), r.Exists(wiOldID) && (r.Exists(wiOldChannel) || r.Exists(wiOldSource)):
 		w.readFlat(doc)
 	default:
 		return false
