@@ -20,6 +20,7 @@ func All() []Format {
 		ros2(),
 		blueZ(),
 		changeTicket(),
+		anySyslog(),
 		ocsf(),
 	}
 }

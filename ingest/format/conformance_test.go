@@ -252,7 +252,7 @@ func TestRecordsOfOtherProductsAreRejectedWithAReason(t *testing.T) {
 					checkValid(t, &got[i])
 				}
 				events += len(got)
-				if !slices.Contains(cousins[f.Name], in.folder) {
+				if f.Name != "syslog" && !slices.Contains(cousins[f.Name], in.folder) { // Any line is a syslog line.
 					t.Errorf("%s reads %s/%s as %s", f.Name, in.folder, in.name, got[0].ClassKey())
 				}
 			}
