@@ -52,9 +52,12 @@ func (c *Core) Explain(ctx context.Context, cfg Config, set ExplainSettings) (co
 	return correlate.Explain(r, keep.events, correlate.Question{Entity: set.Entity, Lookups: lookups{c.Live.Tables}}), nil
 }
 
-// classesOf are the classes a rule's steps, guards and untils listen to.
+// classesOf are the classes a rule's steps, guards and untils listen to, and those of the rules it listens to.
 func classesOf(r *rules.Rule) []event.ClassRef {
 	var out []event.ClassRef
+	for _, up := range r.Upstream {
+		out = append(out, classesOf(up)...)
+	}
 	for _, b := range r.Plan.Branches {
 		for _, s := range b.Steps {
 			out = append(out, s.Classes...)

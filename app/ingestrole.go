@@ -32,7 +32,7 @@ func (s *Service) wireIngest(ctx context.Context) error {
 	s.lessons = &lessons{cluster: s.broker.cluster, topic: s.cfg.Relay.Bindings()}
 	sender := relay.NewSender(relay.SenderSettings{
 		Member: member, Epoch: epochOf(s.set.Clock()), Partitions: partitions, Bindings: s.cfg.Relay.Bindings(), MarksEvery: marksPace(partitions),
-		Matcher: s.core.Engine, Rows: s.db, Ownership: owner{s}, Producer: s.broker, Slog: log,
+		Matcher: s.core.Engine, Component: s.core.component, Rows: s.db, Ownership: owner{s}, Producer: s.broker, Slog: log,
 		Sent: func(x relay.Sending) { s.metrics.sent(s.core, x) },
 	})
 	if err := s.sources(ctx, incident.Tail{}, &watched{sender, s.health}, s.bindings, nil); err != nil {

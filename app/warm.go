@@ -19,13 +19,10 @@ const mostWarming = 7 * 24 * 3600 * 1_000_000
 // rule was deployed is not missed. They stay silent about what completed before.
 func (c *Core) warm(ctx context.Context, db *store.DB, log *slog.Logger) error {
 	stats := c.Engine.Stats()
-	var waiting []*rules.Rule
+	waiting := c.Engine.Waiting()
 	var reach int64
-	for _, r := range stats.Rules {
-		if rule := c.Rules.Rule(r.Rule); r.Waiting && rule != nil {
-			waiting = append(waiting, rule)
-			reach = max(reach, rule.Plan.Reach())
-		}
+	for _, r := range waiting {
+		reach = max(reach, r.Plan.Reach())
 	}
 	if len(waiting) == 0 || stats.Frontier == 0 {
 		return nil

@@ -97,6 +97,12 @@ func (s *Scratch) spread(t *target, e *event.Event, b *rules.Binding) bool {
 // take reads the values of a binding; the slice is valid until the next call.
 func (s *Scratch) take(e *event.Event, b *rules.Binding) []string {
 	s.values = s.values[:0]
+	if b.Found != "" {
+		if v := s.variable(b.Found); v != "" {
+			s.values = append(s.values, v)
+		}
+		return s.values
+	}
 	if b.Field == nil {
 		if v := e.PrimaryEntity(b.Kind, b.Role); v != "" {
 			s.values = append(s.values, v)

@@ -223,6 +223,7 @@ func (f *fold) tell(r *ruleState, k *partition, o *known, isFinal bool) {
 	if o.body == nil || !sameMatch(o.told.match, now.match) {
 		o.body = f.build(r, k, o.match)
 	}
+	f.pass(r, o, now.match, state)
 	o.told, o.state = now, state
 	if r.silent(o.match.time()) {
 		return
@@ -240,6 +241,7 @@ func (f *fold) tell(r *ruleState, k *partition, o *known, isFinal bool) {
 
 // withdraw announces that a finding is no more, and which one has its evidence now.
 func (f *fold) withdraw(r *ruleState, k *partition, o *known) {
+	f.pass(r, o, nil, incident.Withdrawn)
 	o.state = incident.Withdrawn
 	if r.silent(o.match.time()) {
 		return

@@ -85,6 +85,7 @@ func (e *Engine) load(set *rules.Set) {
 	}
 	slices.SortFunc(e.fold.rules, func(a, b *ruleState) int { return cmp.Compare(a.rule.ID, b.rule.ID) })
 	clear(e.fold.work)
+	e.fold.connect()
 }
 
 // adopt takes over what a new text of the same rule changes beside the matching: title, severity, status and the like.
@@ -263,6 +264,22 @@ func (e *Engine) Stats() Stats {
 		}
 		s.Excepted = r.exceptionCounts()
 		out.Rules = append(out.Rules, s)
+	}
+	return out
+}
+
+// Waiting lists the rules whose hits of the past Warm wants: those that started with the last swap or restore, and those they listen to.
+func (e *Engine) Waiting() []*rules.Rule {
+	var out []*rules.Rule
+	for _, r := range e.fold.rules {
+		if !r.waiting() {
+			continue
+		}
+		for _, x := range r.rule.WithUpstream() {
+			if !slices.Contains(out, x) {
+				out = append(out, x)
+			}
+		}
 	}
 	return out
 }

@@ -64,8 +64,8 @@ type Fate struct {
 func Explain(r *rules.Rule, events []event.Event, q Question) Explanation {
 	live := *r
 	live.Status = rules.Live
-	x := &explainer{question: q, out: Explanation{Rule: r.Ref()}}
-	e := New(&rules.Set{Rules: []*rules.Rule{&live}}, Settings{Lookups: q.Lookups, observe: x.observe})
+	x := &explainer{question: q, rule: &live, out: Explanation{Rule: r.Ref()}}
+	e := New(alone(&live), Settings{Lookups: q.Lookups, observe: x.observe})
 	b := event.Batch{Events: events}
 	Sort(&b)
 	x.steps(e.matcher, q.Lookups, &b)
@@ -74,8 +74,8 @@ func Explain(r *rules.Rule, events []event.Event, q Question) Explanation {
 	if n := len(b.Sorted); n > 0 {
 		x.now = b.Events[b.Sorted[n-1]].Time
 	}
-	x.open(e.fold.rules[0])
-	for _, f := range Finals(e.Drain()) {
+	x.open(e.fold.byID[r.ID])
+	for _, f := range of(r, Finals(e.Drain())) {
 		if slices.ContainsFunc(f.Evidence, func(v incident.Evidence) bool { return x.about(v.Event) }) {
 			x.out.Findings = append(x.out.Findings, f)
 		}
@@ -86,6 +86,7 @@ func Explain(r *rules.Rule, events []event.Event, q Question) Explanation {
 
 type explainer struct {
 	question Question
+	rule     *rules.Rule
 	now      int64
 	told     map[string]bool
 	out      Explanation
@@ -103,10 +104,11 @@ func (x *explainer) steps(m *Matcher, l expression.Lookups, b *event.Batch) {
 	s := m.NewScratch(l)
 	for i := range m.targets {
 		t := &m.targets[i]
-		out := ExplainedStep{ID: nameOf(t.rule.Plan, int(t.branch), int(t.step))}
-		for _, c := range t.Classes {
-			out.Classes = append(out.Classes, c.String())
+		if t.rule != x.rule {
+			continue // One it listens to.
 		}
+		out := ExplainedStep{ID: nameOf(t.rule.Plan, int(t.branch), int(t.step))}
+		out.Classes = t.ClassNames()
 		if t.Where != nil {
 			out.Where = t.Where.String()
 		}
@@ -195,6 +197,9 @@ func (x *explainer) add(f Fate) {
 
 // observe turns traces of the fold into fates.
 func (x *explainer) observe(t trace) {
+	if t.Rule != x.rule {
+		return
+	}
 	f := Fate{At: t.At}
 	if t.Cell != nil {
 		f.At, f.Key, f.By = t.Cell.time(), t.Cell.Key, t.Cell.Ref
@@ -227,6 +232,9 @@ func (x *explainer) observe(t trace) {
 		f.Text, f.Events, f.By = "passed over at step "+who+": "+t.Why, []*event.Ref{t.Cell.Ref}, nil
 	case traceThrottled:
 		f.Text, f.Events, f.By = "throttled: counted into the finding at "+clock(t.At), matchRefs(t.Match), nil
+	case traceHeard:
+		x.heard(who, t.Cell.Ref)
+		return
 	case traceExcepted:
 		f.Text, f.Events, f.By = "no finding: "+t.Why, matchRefs(t.Match), nil
 	case traceLate:
@@ -237,6 +245,21 @@ func (x *explainer) observe(t trace) {
 		return
 	}
 	x.add(f)
+}
+
+// heard counts a finding of another rule at the step that listens to it.
+func (x *explainer) heard(step string, ref *event.Ref) {
+	for i := range x.out.Steps {
+		s := &x.out.Steps[i]
+		if s.ID != step || !x.about(ref) {
+			continue
+		}
+		s.Seen++
+		s.Matched++
+		if len(s.Hits) < maxExplainedHits {
+			s.Hits = append(s.Hits, ref)
+		}
+	}
 }
 
 // about is what a guard spoke against.

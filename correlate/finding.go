@@ -116,6 +116,9 @@ func (f *fold) evidence(r *ruleState, m *match, out *incident.Finding) {
 	for _, e := range m.steps {
 		step := &r.plan.Branches[e.branch].Steps[e.step]
 		for _, c := range e.hits {
+			if len(step.Listens) > 0 && f.behind(step.ID, c, out) {
+				continue
+			}
 			out.Evidence = append(out.Evidence, incident.Evidence{Step: step.ID, Event: c.Ref})
 		}
 		for _, c := range step.Collect {
@@ -131,7 +134,7 @@ func (f *fold) evidence(r *ruleState, m *match, out *incident.Finding) {
 	slices.SortStableFunc(out.Evidence, func(a, b incident.Evidence) int { return compareRefs(a.Event, b.Event) })
 	if extra := len(out.Evidence) - f.settings.MaxEvidence; extra > 0 {
 		out.Evidence = slices.Delete(out.Evidence, 1, 1+extra)
-		out.Truncated = int32(extra)
+		out.Truncated += int32(extra)
 	}
 }
 

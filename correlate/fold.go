@@ -30,6 +30,9 @@ type fold struct {
 	gated   []gated // Of this batch; kept for an observer alone.
 	out     []incident.Finding
 
+	chains chains
+	aside  []*ruleState // Companions while new rules are warmed; see chain.go.
+
 	leftover []incident.Finding // Of rules that were stopped, for the next batch.
 	warming  bool
 	observe  func(trace)
@@ -47,7 +50,8 @@ type ruleState struct {
 	bytes    int64 // Estimate of what its partitions hold,
 	gated    int64 // and of what its gates do.
 	degraded bool
-	excepted []int64 // By exception of the rule; nil before the first.
+	heard    map[heardKey][]*cell // Hits that stand for provisional findings of other rules.
+	excepted []int64              // By exception of the rule; nil before the first.
 	stats    RuleStats
 }
 
@@ -105,7 +109,7 @@ func (f *fold) trace(t trace) {
 // add folds hits in, in any order, and then moves W to where the frontier allows. The result is valid until the next call.
 func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding {
 	f.out = append(f.out[:0], f.leftover...)
-	f.leftover = nil
+	f.leftover, f.aside = nil, nil
 	f.sort(hits)
 	for _, c := range f.cells {
 		if r := f.byID[c.Rule]; r != nil && r.rule.Version == c.Version && f.fits(r, c) {
@@ -121,8 +125,15 @@ func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding
 
 // warm folds earlier hits into the rules that wait for it. W of the others does not move, and nothing is announced.
 func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
-	all := f.rules
-	f.rules = slices.DeleteFunc(slices.Clone(all), func(r *ruleState) bool { return !r.waiting() })
+	all, byID := f.rules, f.byID
+	if f.aside == nil {
+		f.aside = f.companions()
+	}
+	f.rules = append(slices.DeleteFunc(slices.Clone(all), func(r *ruleState) bool { return !r.waiting() }), f.aside...)
+	f.byID = maps.Clone(byID)
+	for _, r := range f.aside {
+		f.byID[r.rule.ID] = r
+	}
 	f.warming = true
 	now := f.frontier
 	f.frontier = never
@@ -133,38 +144,59 @@ func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
 		}
 	}
 	f.run(min(frontier, now), ok)
-	f.out, f.rules, f.frontier, f.warming = f.out[:0], all, now, false
+	f.out, f.rules, f.byID, f.frontier, f.warming = f.out[:0], all, byID, now, false
 }
 
 // waiting reports whether the rule has been started by a swap and has not come to it yet.
 func (r *ruleState) waiting() bool { return r.swap != never && r.w <= r.swap }
 
-// run scans what was touched and moves W.
+// run scans what was touched and moves W: first of the rules that listen to events alone, then of those that listen to them, and so on.
 func (f *fold) run(frontier int64, ok bool) {
-	f.flush()
 	clear(f.cells)
-	for _, k := range f.touched {
-		r := k.rule
-		k.rescan(f.scan.with(r, k), f.scratch(r))
-	}
 	if ok {
 		f.frontier = max(f.frontier, min(frontier, forever))
 	}
+	f.turns()
+	f.tidy()
+	for f.shed(); f.unheard(); f.shed() { // Shedding makes findings final, which is news.
+		f.turns()
+	}
+	f.sweepFound()
+	clear(f.touched)
+	f.touched = f.touched[:0]
+}
+
+func (f *fold) turns() {
+	f.turn(0)
+	for level := 1; level <= f.chains.levels; level++ {
+		f.hear(level)
+		f.turn(level)
+	}
+}
+
+// turn scans what was touched in the rules of a level and moves their W.
+func (f *fold) turn(level int) {
+	f.flush()
+	for _, k := range f.touched {
+		if r := k.rule; r.level() == level {
+			k.rescan(f.scan.with(r, k), f.scratch(r))
+		}
+	}
 	for _, r := range f.rules {
-		r.w = f.limit(r)
+		if r.level() == level {
+			r.w = f.limit(r)
+		}
 	}
 	for _, k := range f.touched {
-		f.settle(k)
+		if k.touched && k.rule.level() == level {
+			f.settle(k)
+		}
 	}
 	for _, r := range f.rules {
-		for len(r.queue) > 0 && r.queue[0].due <= r.w {
+		for r.level() == level && len(r.queue) > 0 && r.queue[0].due <= r.w {
 			f.settle(r.queue[0])
 		}
 	}
-	f.tidy()
-	f.shed()
-	clear(f.touched)
-	f.touched = f.touched[:0]
 }
 
 // count collects what matching counted.
@@ -175,19 +207,25 @@ func (f *fold) count(s *Scratch, set []*rules.Rule) {
 			continue
 		}
 		if r := f.byID[set[i].ID]; r != nil {
-			r.stats.Errors += c.errors
-			r.stats.Nulls += c.nulls
-			r.stats.Wide += c.wide
-			for j, n := range c.excepted {
-				r.excepted = counted(r.excepted, len(c.excepted), j, n)
-			}
-			r.stats.NullOf = cmp.Or(c.nullOf, r.stats.NullOf)
-			if c.err != nil {
-				r.stats.LastError = c.err.Error()
-			}
+			f.tally(r, c)
 		}
 		*c = counts{}
 	}
+}
+
+// tally adds what matching counted to a rule's own, and empties it.
+func (f *fold) tally(r *ruleState, c *counts) {
+	r.stats.Errors += c.errors
+	r.stats.Nulls += c.nulls
+	r.stats.Wide += c.wide
+	for j, n := range c.excepted {
+		r.excepted = counted(r.excepted, len(c.excepted), j, n)
+	}
+	r.stats.NullOf = cmp.Or(c.nullOf, r.stats.NullOf)
+	if c.err != nil {
+		r.stats.LastError = c.err.Error()
+	}
+	*c = counts{}
 }
 
 // stop ends a rule. What it has announced stands: provisional findings become final with the next batch.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/expression"
+	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
@@ -136,6 +137,7 @@ type Scratch struct {
 	combos  [][]string
 	values  []string
 	names   map[string]string
+	finding *incident.Finding // Of the rule listened to, while its hits are made.
 }
 
 // counts are what matching counts for one rule.

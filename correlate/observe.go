@@ -19,6 +19,7 @@ const (
 	traceThrottled                      // Counted into an earlier finding.
 	traceLate                           // Later than W.
 	traceEvicted                        // No room.
+	traceHeard                          // A finding of another rule became a hit.
 	traceExcepted                       // An exception keeps the match from making a finding.
 )
 

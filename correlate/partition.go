@@ -85,6 +85,7 @@ func (k *partition) remove(c *cell) bool {
 		return false
 	}
 	k.buf = slices.Delete(k.buf, at, at+1)
+	k.matches = slices.DeleteFunc(k.matches, func(m *candidate) bool { return compare(m.at, c) == 0 }) // A rescan looks for it in buf.
 	k.disturb(c, c.time())
 	return true
 }

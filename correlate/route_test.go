@@ -32,6 +32,9 @@ func spread(set *rules.Set, settings correlate.Settings, seed *rules.Test, batch
 		lanes := make([][]event.Hit, n)
 		for _, h := range matcher.Hits(b) {
 			p := relay.HitPartition(&h, n)
+			if c := set.Rule(h.Rule).Component; c != "" {
+				p = relay.ComponentPartition(c, n)
+			}
 			lanes[p] = append(lanes[p], h)
 			had[p] = true
 		}
@@ -77,7 +80,7 @@ func TestFoldingByPartitionsGivesTheFindingsOfOneEngineForEveryShippedRule(t *te
 			if len(events) == 0 {
 				continue
 			}
-			set := &rules.Set{Rules: []*rules.Rule{rule}}
+			set := &rules.Set{Rules: rule.WithUpstream()}
 			settings := correlate.Settings{Lookups: &test.Given}.StateEvery(3)
 			var want []string
 			for _, n := range []int32{1, 2, 3, 7} {

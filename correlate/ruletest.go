@@ -26,7 +26,7 @@ type TestResult struct {
 func RunTest(r *rules.Rule, t *rules.Test) TestResult {
 	live := *r
 	live.Status = rules.Live
-	e := New(&rules.Set{Rules: []*rules.Rule{&live}}, Settings{Lookups: &t.Given})
+	e := New(alone(&live), Settings{Lookups: &t.Given})
 	e.seed(t)
 	var b event.Batch
 	for i := range t.Events {
@@ -35,8 +35,8 @@ func RunTest(r *rules.Rule, t *rules.Test) TestResult {
 	Sort(&b)
 	hits, _ := e.Match(&b)
 	e.Fold(hits, nil)
-	found := Finals(e.Drain())
-	stats := e.Stats().Rules[0]
+	found := of(r, Finals(e.Drain()))
+	stats := e.statsOf(r.ID)
 	out := TestResult{Rule: r.ID, Test: t.Name, File: r.File, Line: t.Line, Findings: found, Errors: stats.Errors}
 	out.Difference = difference(t, found)
 	if out.Difference != "" && stats.Errors > 0 {
@@ -47,6 +47,27 @@ func RunTest(r *rules.Rule, t *rules.Test) TestResult {
 	}
 	out.Passed = out.Difference == ""
 	return out
+}
+
+// alone is a set of one rule and those it listens to.
+func alone(r *rules.Rule) *rules.Set { return &rules.Set{Rules: r.WithUpstream()} }
+
+// of keeps the findings of a rule.
+func of(r *rules.Rule, found []incident.Finding) []incident.Finding {
+	if len(r.Upstream) == 0 {
+		return found
+	}
+	return slices.DeleteFunc(found, func(f incident.Finding) bool { return f.Rule.ID != r.ID })
+}
+
+// statsOf are the counters of one rule.
+func (e *Engine) statsOf(id string) RuleStats {
+	for _, s := range e.Stats().Rules {
+		if s.Rule == id {
+			return s
+		}
+	}
+	return RuleStats{}
 }
 
 // seed gives the histories that a test takes as given.

@@ -17,7 +17,7 @@ import (
 // another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 3
+	snapshotVersion = 4
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
@@ -98,6 +98,7 @@ func (w *writer) engine(e *Engine) {
 		w.string(v.value)
 		w.int(v.time)
 	}
+	w.found(e.fold)
 	w.uint(uint64(len(e.fold.rules)))
 	for _, r := range e.fold.rules {
 		w.rule(r)
@@ -120,6 +121,7 @@ func (w *writer) rule(r *ruleState) {
 	for _, key := range sortedKeys(r.parts) {
 		w.partition(r.parts[key])
 	}
+	w.heard(r)
 }
 
 func (w *writer) partition(k *partition) {
@@ -174,6 +176,7 @@ func (r *reader) engine(e *Engine) {
 		k := watchKey{r.string(), r.string()}
 		e.watch.seen[k] = watchValue{r.string(), r.time()}
 	}
+	r.found(e.fold)
 	known := map[*ruleState]bool{}
 	for range r.count(7) {
 		id, version, hash := r.string(), int32(r.int()), r.string()
@@ -217,6 +220,7 @@ func (r *reader) rule(f *fold, s *ruleState) {
 		}
 		r.partition(f, s)
 	}
+	r.heard(s)
 }
 
 func (r *reader) partition(f *fold, s *ruleState) {

@@ -38,7 +38,7 @@ func (c *course) spans(v *Variant) {
 // spanOf is the span that bounds a finding, and whether its far end is outside of it; ok is false for one that no span bounds.
 func (c *course) spanOf(f *incident.Finding) (within int64, open, ok bool) {
 	p := c.rule.Plan
-	if len(f.Evidence) < 2 {
+	if len(f.Evidence) < 2 || f.Rule.ID != c.rule.ID || len(f.Upstream) > 0 {
 		return 0, false, false
 	}
 	if p.AtLeast > 1 {

@@ -67,10 +67,11 @@ type Finding struct {
 	Severity   Severity
 	Evidence   []Evidence
 	Collected  []Collected
-	Repeats    int32    // Further matches that the throttle counted into this one.
-	LastRepeat int64    // Event time of the last of them.
-	Truncated  int32    // Evidence left out because of a bound.
-	Notes      []string // Remarks such as "order not certain within 5s" or "history: 3h of 72h".
+	Repeats    int32      // Further matches that the throttle counted into this one.
+	LastRepeat int64      // Event time of the last of them.
+	Truncated  int32      // Evidence left out because of a bound.
+	Upstream   []Upstream `json:",omitempty"` // Findings of other rules it follows from; their evidence is its own.
+	Notes      []string   // Remarks such as "order not certain within 5s" or "history: 3h of 72h".
 }
 
 // RuleRef names the rule behind a finding, with what readers of a finding need of it.
@@ -93,6 +94,14 @@ type Var struct {
 type Evidence struct {
 	Step  string
 	Event *event.Ref
+}
+
+// Upstream is a finding that another finding follows from.
+type Upstream struct {
+	Step    string // The step that listened; with / between, the path of steps through rules in between.
+	Finding event.ID
+	Rule    string
+	Version int32
 }
 
 // Collected is the list a count gathered under a name.

@@ -46,6 +46,7 @@ type SenderSettings struct {
 
 	Matcher   Matcher
 	Rows      Rows
+	Component func(rule string) string // The component of a rule among those that match now, "" if it stands alone; nil: all do.
 	Ownership Ownership
 	Producer  Producer
 	Sent      func(Sending) // Told of each batch once it is acknowledged; nil: nobody.
@@ -208,6 +209,16 @@ func (s *Sender) store(ctx context.Context, b *event.Batch) error {
 	return nil
 }
 
+// partition is where a hit is folded.
+func (s *Sender) partition(h *event.Hit) int32 {
+	if s.set.Component != nil {
+		if c := s.set.Component(h.Rule); c != "" {
+			return ComponentPartition(c, s.set.Partitions)
+		}
+	}
+	return HitPartition(h, s.set.Partitions)
+}
+
 // spread puts hits and observations into their lanes, in their order.
 func (s *Sender) spread(hits []event.Hit, observed []event.Note) (int, int) {
 	for i := range s.lanes {
@@ -217,7 +228,7 @@ func (s *Sender) spread(hits []event.Hit, observed []event.Note) (int, int) {
 		l.hits, l.observed = l.hits[:0], l.observed[:0]
 	}
 	for i := range hits {
-		l := &s.lanes[HitPartition(&hits[i], s.set.Partitions)]
+		l := &s.lanes[s.partition(&hits[i])]
 		l.hits = append(l.hits, hits[i])
 	}
 	for i := range observed {

@@ -28,7 +28,7 @@ func (d *document) build(n *yaml.Node, l *loader) *Rule {
 	}
 	rule := &Rule{File: d.file, Line: n.Line}
 	b := &builder{
-		doc: d, rule: rule, bound: map[string]*yaml.Node{}, scope: &expression.Scope{},
+		doc: d, rule: rule, load: l, bound: map[string]*yaml.Node{}, scope: &expression.Scope{},
 		plan: &Plan{Rule: rule, AtLeast: 1},
 	}
 	rule.Plan = b.plan
@@ -47,6 +47,7 @@ func (d *document) build(n *yaml.Node, l *loader) *Rule {
 	}
 	b.operations(f)
 	b.exceptions(f, l)
+	b.plan.settle()
 	b.finish()
 	rule.Tests = b.tests(f)
 	b.lint(f)
@@ -156,9 +157,11 @@ func (b *builder) finish() {
 	p.Slots = len(b.scope.Steps)
 	for _, br := range b.branches {
 		for _, s := range br.steps {
+			b.checkFound(s)
 			br.branch.Steps = append(br.branch.Steps, s.finished())
 		}
 		for _, g := range br.guards {
+			b.checkFound(&g.stepSpec)
 			g.guard.Step = g.finished()
 			if g.until {
 				br.branch.Until = append(br.branch.Until, g.guard)
@@ -178,6 +181,11 @@ func (b *builder) hash(f *fields) string {
 	add := func(s string) { shape.Content = append(shape.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: s}) }
 	b.plan.each(func(s *Step) {
 		add("step")
+		for _, up := range s.Listens {
+			add(rulePrefix + up.ID)
+			add(strconv.Itoa(int(up.Version)))
+			add(up.Hash)
+		}
 		for _, fd := range s.Fields {
 			add(fd.Path)
 		}

@@ -49,6 +49,11 @@ const (
 	codeException     = "R060"
 	codeExceptionRule = "R061"
 	codeExpired       = "R062"
+	codeListen        = "R063"
+	codeLoop          = "R064"
+	codeDepth         = "R065"
+	codeFound         = "R066"
+	codeListenOff     = "R067"
 )
 
 // Codes lists every kind of problem, for the reference.
@@ -95,6 +100,11 @@ var codes = []Code{
 	{codeException, Error, "An exception without id, owner, reason, expires or when, or for a step that does not exist."},
 	{codeExceptionRule, Error, "An exception of a rule that is not loaded."},
 	{codeExpired, Warning, "An exception that has expired: it holds for no event from then on."},
+	{codeListen, Error, "A step listens to a rule that is not loaded, or to events and rules at once."},
+	{codeLoop, Error, "Rules listen to each other in a circle."},
+	{codeDepth, Error, "More than 8 rules stand behind each other."},
+	{codeFound, Error, "A variable that the rule listened to does not have, or a field that findings do not have."},
+	{codeListenOff, Warning, "A step listens to a rule that is off: it never happens."},
 }
 
 // weightOf is the weight of a code.

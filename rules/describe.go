@@ -143,7 +143,7 @@ func (p *Plan) describeBranch(b *Branch) BranchDescription {
 }
 
 func (p *Plan) describeStep(s *Step) StepDescription {
-	d := StepDescription{ID: s.ID, Classes: classNames(s.Classes), Native: s.Where == nil || s.Where.Native()}
+	d := StepDescription{ID: s.ID, Classes: s.ClassNames(), Native: s.Where == nil || s.Where.Native()}
 	if s.Where != nil {
 		d.Where = s.Where.String()
 	}
@@ -178,20 +178,14 @@ func (p *Plan) describeGuard(b *Branch, g *Guard) GuardDescription {
 // source is the binding as rules write it.
 func (b Binding) source() string {
 	switch {
+	case b.Found != "":
+		return "vars." + b.Found
 	case b.Field != nil:
 		return b.Field.Path
 	case b.Role != event.RoleNone:
 		return b.Role.String() + "." + b.Kind.String()
 	}
 	return b.Kind.String()
-}
-
-func classNames(classes []event.ClassRef) []string {
-	out := make([]string, len(classes))
-	for i, c := range classes {
-		out[i] = c.String()
-	}
-	return out
 }
 
 // Words is the plan in a few sentences.
@@ -223,7 +217,7 @@ func (r *Rule) Words() string {
 func (p *Plan) branchWords(b *Branch) string {
 	var steps []string
 	for i := range b.Steps {
-		s := b.Steps[i].ID + " (" + strings.Join(classNames(b.Steps[i].Classes), " or ") + ")"
+		s := b.Steps[i].ID + " (" + strings.Join(b.Steps[i].ClassNames(), " or ") + ")"
 		if n := b.Steps[i].AtLeast; n > 1 {
 			s = strconv.Itoa(n) + " × " + s
 		}
@@ -246,13 +240,13 @@ func (p *Plan) branchWords(b *Branch) string {
 		s += "; unless " + guardWords(b, &b.Guards[i])
 	}
 	for i := range b.Until {
-		s += "; until " + strings.Join(classNames(b.Until[i].Step.Classes), " or ")
+		s += "; until " + strings.Join(b.Until[i].Step.ClassNames(), " or ")
 	}
 	return s + "."
 }
 
 func guardWords(b *Branch, g *Guard) string {
-	s := strings.Join(classNames(g.Step.Classes), " or ")
+	s := strings.Join(g.Step.ClassNames(), " or ")
 	of := ""
 	if g.Of >= 0 && g.Of < len(b.Steps) {
 		of = " " + b.Steps[g.Of].ID

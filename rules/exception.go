@@ -58,11 +58,7 @@ func (l *loader) exceptions(d *document, n *yaml.Node) {
 
 // unclaimed reports exceptions of rules that do not exist.
 func (l *loader) unclaimed() {
-	ids := make([]string, 0, len(l.byID))
-	for id := range l.byID {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
+	ids := l.ids()
 	for _, list := range l.beside {
 		for _, x := range list {
 			if !x.claimed {

@@ -82,10 +82,10 @@ var keys = []Key{
 	{"at_least", []Place{InAny, InMatch, InStep, InCount, InConsecutive}, "integer", "1", "How many: branches of any, steps of all (all of them if not given), hits of a step, events of a count (required there), pairs of a consecutive."},
 
 	{"id", []Place{InStep, InCount, InConsecutive}, "string", required, "Name of the step in expressions, tests and findings. Not the name of an event field."},
-	{"class", []Place{InStep, InCount, InConsecutive, InUnless, InUntil}, "class or list", required, "OCSF class, or class.activity, as in authentication.logon or robot_state.mode_change."},
+	{"class", []Place{InStep, InCount, InConsecutive, InUnless, InUntil}, "class or list", required, "OCSF class, or class.activity, as in authentication.logon or robot_state.mode_change; or rule:<id>: the findings of another rule."},
 	{"class", []Place{InEvent}, "class", required, "Class and activity of the event, as in authentication.logon."},
 	{"where", []Place{InStep, InCount, InConsecutive, InUnless, InUntil}, typeExpression, "", "Condition over the event; in guards it may cite the steps as well."},
-	{"bind", []Place{InStep, InCount, InConsecutive, InUnless, InUntil}, "variable: source", "", "Variables of the event that must be equal wherever they are bound. Source: an entity kind (user, robot, device, ip, session, mac), role.kind (target.user), or a field."},
+	{"bind", []Place{InStep, InCount, InConsecutive, InUnless, InUntil}, "variable: source", "", "Variables of the event that must be equal wherever they are bound. Source: an entity kind (user, robot, device, ip, session, mac), role.kind (target.user), or a field; of a rule listened to also vars.<name>."},
 	{"bind_any", []Place{InStep}, "list of variable: source", "", "At least one of the groups must bind and agree."},
 	{"emit", []Place{InStep, InCount, InConsecutive}, "variable: source", "", "Variables the finding shows, without joining."},
 	{"distinct", []Place{InStep}, "field", "", "The at_least hits of the step must differ in this field."},

@@ -45,6 +45,7 @@ func LoadPaths(fsys fs.FS, paths Paths) (*Set, []Problem) {
 			rules = append(rules, d.rule)
 		}
 	}
+	components(rules)
 	l.unclaimed()
 	for _, d := range l.docs {
 		l.problems = append(l.problems, d.problems...)
@@ -66,6 +67,7 @@ type loader struct {
 	drafts   []*draft
 	byID     map[string]*draft
 	beside   map[string][]*beside // Exceptions that stand outside of their rule, by its id.
+	stack    []*draft             // Rules being built, each listened to by the one before.
 	problems []Problem
 }
 
@@ -131,7 +133,9 @@ func (l *loader) build(x *draft) {
 		return
 	}
 	x.done = true
+	l.stack = append(l.stack, x)
 	x.rule = x.doc.build(x.node, l)
+	l.stack = l.stack[:len(l.stack)-1]
 }
 
 // documents gives the documents of a file that are plain YAML.

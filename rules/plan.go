@@ -64,6 +64,7 @@ type Step struct {
 	ID       string
 	Slot     int // Where the step's hits stand in expression.Match.Hits; −1 for guards and untils, whose hit is Match.Own.
 	Classes  []event.ClassRef
+	Listens  []*Rule           // Rules whose findings are the events of the step; it then has no Classes.
 	Where    *expression.Event // nil: every event of the classes.
 	Bind     []Binding
 	BindAny  [][]Binding         // At least one group must bind and, in the fold, agree.
@@ -78,12 +79,13 @@ type Step struct {
 	Excepted []int // Indexes into Rule.Exceptions: events they hold for are invisible to the step.
 }
 
-// Binding takes a variable's value from an event: a canonical entity id, or a field.
+// Binding takes a variable's value from an event: a canonical entity id, or a field; or from a finding: a variable of its rule.
 type Binding struct {
 	Var   int              // Index into Plan.Vars.
 	Kind  event.EntityKind // Set for entities.
 	Role  event.Role       // Narrows the entity; RoleNone takes the primary one.
 	Field *event.Field     // Set for plain fields.
+	Found string           // Set for variables of the rule listened to; Kind is that variable's.
 }
 
 // Var is a variable of a rule.

@@ -20,5 +20,9 @@ func (p *Plan) Reach() int64 {
 		}
 		longest = max(longest, reach)
 	}
+	own := longest
+	for _, up := range p.Rule.Upstream {
+		longest = max(longest, own+up.Plan.Reach())
+	}
 	return longest + p.Lateness
 }

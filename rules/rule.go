@@ -1,6 +1,9 @@
 package rules
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
@@ -21,6 +24,9 @@ type Rule struct {
 	Tests          []Test
 	Exceptions     []Exception
 	Plan           *Plan
+	Upstream       []*Rule // Rules whose findings its steps and guards listen to.
+	Depth          int     // How many rules stand behind it at most: 0 if it listens to events alone.
+	Component      string  // Where rules listen to each other: the first id of those that do, through any number of them. Empty: it stands alone.
 
 	File string
 	Line int    // Where the rule's document starts.
@@ -52,10 +58,8 @@ type Set struct {
 
 // Rule finds a rule; nil if there is none.
 func (s *Set) Rule(id string) *Rule {
-	for _, r := range s.Rules {
-		if r.ID == id {
-			return r
-		}
+	if i, ok := slices.BinarySearchFunc(s.Rules, id, func(r *Rule, id string) int { return strings.Compare(r.ID, id) }); ok {
+		return s.Rules[i]
 	}
 	return nil
 }

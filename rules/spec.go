@@ -40,13 +40,15 @@ const (
 
 // builder reads one rule's document and lowers it to a plan.
 type builder struct {
-	doc      *document
-	rule     *Rule
-	plan     *Plan
-	scope    *expression.Scope
-	branches []*branchSpec
-	bound    map[string]*yaml.Node // Where each variable first stands.
-	texts    []string              // Expressions over the match, to see which variables they use.
+	doc       *document
+	rule      *Rule
+	plan      *Plan
+	scope     *expression.Scope
+	branches  []*branchSpec
+	bound     map[string]*yaml.Node // Where each variable first stands.
+	load      *loader
+	listening []*Rule  // Of the step at work: the rules it listens to.
+	texts     []string // Expressions over the match, to see which variables they use.
 }
 
 // branchSpec is a branch while it is read.
@@ -102,6 +104,8 @@ func (b *builder) step(n *yaml.Node, what string, places ...Place) *stepSpec {
 		s.step.ID = b.stepID(f, what)
 		s.scope.ID = s.step.ID
 	}
+	s.step.Listens = b.listens(f.list("class"))
+	b.listening = s.step.Listens
 	s.step.Classes = b.classes(f, what)
 	s.step.Bind = b.bindings(f.get("bind"), "bind")
 	for _, group := range f.items("bind_any") {
@@ -177,6 +181,9 @@ func (b *builder) classes(f *fields, what string) []event.ClassRef {
 	f.need("class", what)
 	var out []event.ClassRef
 	for _, n := range f.list("class") {
+		if strings.HasPrefix(n.Value, rulePrefix) {
+			continue
+		}
 		ref, ok := b.doc.class(n)
 		if ok && !slices.Contains(out, ref) {
 			out = append(out, ref)
@@ -242,6 +249,9 @@ var joinable = []event.EntityKind{event.EntityUser, event.EntityRobot, event.Ent
 
 // source reads where a variable comes from: an entity kind, role.kind, or a field.
 func (b *builder) source(n *yaml.Node, s string) (Binding, bool) {
+	if name, ok := strings.CutPrefix(s, "vars."); ok {
+		return b.upstreamVariable(n, name)
+	}
 	role, kind := event.RoleNone, event.EntityKindOf(s)
 	if head, tail, ok := strings.Cut(s, "."); ok && event.RoleOf(head) != event.RoleNone {
 		role, kind = event.RoleOf(head), event.EntityKindOf(tail)
