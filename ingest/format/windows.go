@@ -25,7 +25,7 @@ func windows() Format {
 	}
 }
 
-// Slots of winPlan: what tells the forms apart, and what winlogbeat says outside winlog.
+// Slots of winPlan: what tells the forms apart, what the two most frequent ones say in fixed places, and the fields of the event.
 const (
 	wiEvent = iota
 	wiSystem
@@ -43,11 +43,64 @@ const (
 	wiProvider
 	wiOldChannel
 	wiOldSource
+	wiAll
+
+	wdProvider
+	wdGUID
+	wdID
+	wdVersion
+	wdLevel
+	wdTask
+	wdOpcode
+	wdKeywords
+	wdTime
+	wdRecord
+	wdActivity
+	wdRelated
+	wdProcess
+	wdThread
+	wdChannel
+	wdComputer
+	wdUser
+	wdSystem
+	wdMessage
+	wdData
+	wdFields
+	wdUserData
+
+	wbProvider
+	wbGUID
+	wbID
+	wbVersion
+	wbTask
+	wbOpcode
+	wbKeywords
+	wbTime
+	wbRecord
+	wbActivity
+	wbRelated
+	wbProcess
+	wbThread
+	wbChannel
+	wbComputer
+	wbUser
+	wbFields
+	wbUserData
 )
 
 var winPlan = jsonscan.Compile(
 	"Event", "System", "winlog", "@timestamp", "message", "host.name", "agent.name", "log.level", "event.code", "EventID", "event_id",
-	"Channel", "SourceName", "Provider_Name", "log_name", "source_name",
+	"Channel", "SourceName", "Provider_Name", "log_name", "source_name", "{}",
+
+	"Event.System.Provider.#attributes.Name", "Event.System.Provider.#attributes.Guid", "Event.System.EventID", "Event.System.Version", "Event.System.Level",
+	"Event.System.Task", "Event.System.Opcode", "Event.System.Keywords", "Event.System.TimeCreated.#attributes.SystemTime", "Event.System.EventRecordID",
+	"Event.System.Correlation.#attributes.ActivityID", "Event.System.Correlation.#attributes.RelatedActivityID", "Event.System.Execution.#attributes.ProcessID",
+	"Event.System.Execution.#attributes.ThreadID", "Event.System.Channel", "Event.System.Computer", "Event.System.Security.#attributes.UserID", "Event.System",
+	"Event.RenderingInfo.Message", "Event.EventData", "Event.EventData{}", "Event.UserData",
+
+	"winlog.provider_name", "winlog.provider_guid", "winlog.event_id", "winlog.version", "winlog.task", "winlog.opcode", "winlog.keywords", "winlog.time_created",
+	"winlog.record_id", "winlog.activity_id", "winlog.related_activity_id", "winlog.process.pid", "winlog.process.thread.id", "winlog.channel", "winlog.computer_name",
+	"winlog.user.identifier", "winlog.event_data{}", "winlog.user_data",
 )
 
 func appendWindows(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
@@ -107,13 +160,13 @@ func appendWindowsJSON(s *Scratch, dst []event.Event, rec *event.Record, value [
 func (w *winRecord) readJSON(r *jsonscan.Result, doc jsonscan.Value) bool {
 	switch {
 	case r.Kind(wiEvent) == jsonscan.Object:
-		w.readDump(r.Value(wiEvent))
+		w.readEvent(r)
 	case r.Kind(wiSystem) == jsonscan.Object:
 		w.readDump(doc)
 	case r.Kind(wiWinlog) == jsonscan.Object:
-		w.readBeat(r, r.Value(wiWinlog))
+		w.readBeat(r)
 	case r.Exists(wiEventID) && (r.Exists(wiChannel) || r.Exists(wiSource) || r.Exists(wiProvider)), r.Exists(wiOldID) && (r.Exists(wiOldChannel) || r.Exists(wiOldSource)):
-		w.readFlat(doc)
+		w.readFlat(r)
 	default:
 		return false
 	}

@@ -1,48 +1,18 @@
 package format
 
-import "github.com/tocsin-siem/tocsin/ingest/format/jsonscan"
+import (
+	"iter"
+
+	"github.com/tocsin-siem/tocsin/ingest/format/jsonscan"
+)
 
 // readBeat reads the document of winlogbeat 7 and later, or of Elastic Agent: the event stands in winlog.
-func (w *winRecord) readBeat(r *jsonscan.Result, winlog jsonscan.Value) {
-	var data, user jsonscan.Value
-	for name, v := range winlog.Members() {
-		switch name {
-		case "provider_name":
-			w.provider = w.word(v)
-		case "provider_guid":
-			w.guid = w.word(v)
-		case "event_id":
-			w.id = w.word(v)
-		case "version":
-			w.version = w.word(v)
-		case "task":
-			w.task = w.word(v)
-		case "opcode":
-			w.opcode = w.word(v)
-		case "keywords":
-			w.keywords, _ = w.textOf(v)
-		case "record_id":
-			w.record = w.word(v)
-		case "activity_id":
-			w.activity = w.word(v)
-		case "related_activity_id":
-			w.related = w.word(v)
-		case "process":
-			w.process, w.thread = w.word(v.Get("pid")), w.word(v.Get("thread", "id"))
-		case "channel":
-			w.channel = w.word(v)
-		case "computer_name":
-			w.computer = w.word(v)
-		case "user":
-			w.user = w.word(v.Get("identifier"))
-		case "time_created":
-			w.time = w.word(v)
-		case "event_data":
-			data = v
-		case "user_data":
-			user = v
-		}
-	}
+func (w *winRecord) readBeat(r *jsonscan.Result) {
+	w.provider, w.guid, w.id, w.version = w.word(r.Value(wbProvider)), w.word(r.Value(wbGUID)), w.word(r.Value(wbID)), w.word(r.Value(wbVersion))
+	w.task, w.opcode, w.time, w.record = w.word(r.Value(wbTask)), w.word(r.Value(wbOpcode)), w.word(r.Value(wbTime)), w.word(r.Value(wbRecord))
+	w.keywords, _ = w.textOf(r.Value(wbKeywords))
+	w.activity, w.related, w.process, w.thread = w.word(r.Value(wbActivity)), w.word(r.Value(wbRelated)), w.word(r.Value(wbProcess)), w.word(r.Value(wbThread))
+	w.channel, w.computer, w.user = w.word(r.Value(wbChannel)), w.word(r.Value(wbComputer)), w.word(r.Value(wbUser))
 	if w.time == "" {
 		w.time = r.Value(wiTimestamp).TextIn(&w.text)
 	}
@@ -54,15 +24,15 @@ func (w *winRecord) readBeat(r *jsonscan.Result, winlog jsonscan.Value) {
 		w.agent = r.Value(wiHost).TextIn(&w.text)
 	}
 	w.identify()
-	w.beatData(data)
-	w.dumpUser(user, 0)
+	w.beatData(r.Members(wbFields))
+	w.dumpUser(r.Value(wbUserData), 0)
 	w.finish()
 }
 
 // beatData adds the fields of event_data. What has no name in the log is called param1, param2 … there; together they are Data.
-func (w *winRecord) beatData(data jsonscan.Value) {
+func (w *winRecord) beatData(data iter.Seq2[string, jsonscan.Value]) {
 	from := len(w.fields)
-	for name, v := range data.Members() {
+	for name, v := range data {
 		w.json(name, v)
 	}
 	for i, name := range paramNames {

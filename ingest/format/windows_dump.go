@@ -1,6 +1,7 @@
 package format
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/tocsin-siem/tocsin/ingest/format/jsonscan"
@@ -8,6 +9,28 @@ import (
 
 // The JSON of converters of .evtx files: the XML's elements as members. An element's attributes stand in "#attributes", or as members whose name
 // begins with @, or beside it in NAME_attributes; its text, where it also has attributes, in "#text".
+
+// readEvent reads the most frequent spelling, {"Event": {"System": …}} with "#attributes", from its places; others are searched.
+func (w *winRecord) readEvent(r *jsonscan.Result) {
+	if !r.Exists(wdProvider) {
+		w.readDump(r.Value(wiEvent))
+		return
+	}
+	w.provider, w.guid, w.version = w.word(r.Value(wdProvider)), w.word(r.Value(wdGUID)), w.word(r.Value(wdVersion))
+	w.element(r.Value(wdID), &w.id)
+	w.level, w.task, w.opcode, w.keywords = w.word(r.Value(wdLevel)), w.word(r.Value(wdTask)), w.word(r.Value(wdOpcode)), w.word(r.Value(wdKeywords))
+	w.time, w.record, w.activity, w.related = w.word(r.Value(wdTime)), w.word(r.Value(wdRecord)), w.word(r.Value(wdActivity)), w.word(r.Value(wdRelated))
+	w.process, w.thread, w.user = w.word(r.Value(wdProcess)), w.word(r.Value(wdThread)), w.word(r.Value(wdUser))
+	w.channel, w.computer, w.message = w.word(r.Value(wdChannel)), w.word(r.Value(wdComputer)), w.word(r.Value(wdMessage))
+	w.identify()
+	if r.Kind(wdData) == jsonscan.Array {
+		w.dataElements(r.Value(wdData))
+	} else {
+		w.dumpData(r.Members(wdFields))
+	}
+	w.dumpUser(r.Value(wdUserData), 0)
+	w.finish()
+}
 
 func (w *winRecord) readDump(doc jsonscan.Value) {
 	var data, user, rendering jsonscan.Value
@@ -25,7 +48,11 @@ func (w *winRecord) readDump(doc jsonscan.Value) {
 	}
 	w.message = w.word(rendering.Get("Message"))
 	w.identify()
-	w.dumpData(data)
+	if data.Kind() == jsonscan.Array {
+		w.dataElements(data)
+	} else {
+		w.dumpData(data.Members())
+	}
 	w.dumpUser(user, 0)
 	w.finish()
 }
@@ -104,12 +131,8 @@ func (w *winRecord) attributes(v jsonscan.Value, first string, to *string, secon
 }
 
 // dumpData adds the fields of EventData.
-func (w *winRecord) dumpData(data jsonscan.Value) {
-	if data.Kind() == jsonscan.Array {
-		w.dataElements(data)
-		return
-	}
-	for name, v := range data.Members() {
+func (w *winRecord) dumpData(data iter.Seq2[string, jsonscan.Value]) {
+	for name, v := range data {
 		switch {
 		case name == "#attributes" || strings.HasPrefix(name, "@") || strings.HasPrefix(name, "xmlns"):
 		case name == "Data":

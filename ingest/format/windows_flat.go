@@ -4,9 +4,9 @@ import "github.com/tocsin-siem/tocsin/ingest/format/jsonscan"
 
 // readFlat reads an event whose fields all stand side by side: nxlog's JSON, where those of System have names of nxlog's, winlogbeat's before version
 // 7, where the event's own stand in event_data, and records that name them as rules do.
-func (w *winRecord) readFlat(doc jsonscan.Value) {
+func (w *winRecord) readFlat(r *jsonscan.Result) {
 	var data, user jsonscan.Value
-	for name, v := range doc.Members() {
+	for name, v := range r.Members(wiAll) {
 		switch to := w.flatName(name); {
 		case to != nil && (*to == "" || name == "@timestamp"): // It has a zone.
 			*to, _ = w.textOf(v)
@@ -17,7 +17,7 @@ func (w *winRecord) readFlat(doc jsonscan.Value) {
 		}
 	}
 	w.identify()
-	for name, v := range doc.Members() {
+	for name, v := range r.Members(wiAll) {
 		switch name {
 		case "EventID", "event_id", "log_name", "Computer", "computer_name", "event_data", "EventData", "user_data", "UserData":
 		default:
@@ -27,7 +27,7 @@ func (w *winRecord) readFlat(doc jsonscan.Value) {
 		}
 	}
 	if data.Kind() == jsonscan.Object {
-		w.beatData(data)
+		w.beatData(data.Members())
 	} else {
 		w.json("EventData", data)
 	}

@@ -12,8 +12,9 @@ import (
 type winRecord struct {
 	winSystem
 	fields  []event.RawField
-	unnamed []string // Data elements without a name.
-	text    []byte   // Memory of texts that had to be unescaped; never written twice.
+	late    []event.RawField // Of XML: System is taken first, wherever it stands.
+	unnamed []string         // Data elements without a name.
+	text    []byte           // Memory of texts that had to be unescaped; never written twice.
 	shapes  []winShape
 }
 
@@ -27,7 +28,7 @@ type winSystem struct {
 
 func (w *winRecord) reset() {
 	w.winSystem = winSystem{}
-	w.fields, w.unnamed = w.fields[:0], w.unnamed[:0]
+	w.fields, w.late, w.unnamed = w.fields[:0], w.late[:0], w.unnamed[:0]
 }
 
 // identify adds the fields that no field of EventData may replace. It comes before EventData.

@@ -30,7 +30,6 @@ type winXML struct {
 	name  string // The Name attribute of the element.
 	leaf  bool   // Nothing but text so far in the element.
 	text  string
-	late  []event.RawField // Fields of EventData and UserData; System is read first wherever it stands.
 }
 
 func (w *winRecord) readXML(x *xmlReader) string {
@@ -69,7 +68,7 @@ func (w *winRecord) readXML(x *xmlReader) string {
 					return "something follows the Event"
 				}
 				w.identify()
-				w.fields = append(w.fields, p.late...)
+				w.fields = append(w.fields, w.late...)
 				w.finish()
 				return ""
 			}
@@ -94,25 +93,46 @@ func (p *winXML) attributes(x *xmlReader) string {
 			}
 			continue
 		}
-		switch p.path[2] + "." + name {
-		case "Provider.Name":
-			w.provider = value
-		case "Provider.Guid":
-			w.guid = value
-		case "TimeCreated.SystemTime":
-			w.time = value
-		case "Correlation.ActivityID":
-			w.activity = value
-		case "Correlation.RelatedActivityID":
-			w.related = value
-		case "Execution.ProcessID":
-			w.process = value
-		case "Execution.ThreadID":
-			w.thread = value
-		case "Security.UserID":
-			w.user = value
+		if to := w.attributeOf(p.path[2], name); to != nil {
+			*to = value
 		}
 	}
+}
+
+// attributeOf is what an attribute of an element of System says; nil for those that say nothing of use.
+func (w *winRecord) attributeOf(element, name string) *string {
+	switch element {
+	case "Provider":
+		if name == "Name" {
+			return &w.provider
+		}
+		if name == "Guid" {
+			return &w.guid
+		}
+	case "TimeCreated":
+		if name == "SystemTime" {
+			return &w.time
+		}
+	case "Correlation":
+		if name == "ActivityID" {
+			return &w.activity
+		}
+		if name == "RelatedActivityID" {
+			return &w.related
+		}
+	case "Execution":
+		if name == "ProcessID" {
+			return &w.process
+		}
+		if name == "ThreadID" {
+			return &w.thread
+		}
+	case "Security":
+		if name == "UserID" {
+			return &w.user
+		}
+	}
+	return nil
 }
 
 // close takes the element that ends.
@@ -131,13 +151,13 @@ func (p *winXML) close() {
 		case p.path[2] == "Data" && p.name == "":
 			p.w.unnamed = append(p.w.unnamed, p.text)
 		case p.path[2] == "Data":
-			p.late = append(p.late, event.RawField{Name: p.name, Value: p.text})
+			p.w.late = append(p.w.late, event.RawField{Name: p.name, Value: p.text})
 		default:
-			p.late = append(p.late, event.RawField{Name: p.path[p.depth-1], Value: p.text})
+			p.w.late = append(p.w.late, event.RawField{Name: p.path[p.depth-1], Value: p.text})
 		}
 	case "UserData":
 		if p.leaf {
-			p.late = append(p.late, event.RawField{Name: p.path[p.depth-1], Value: p.text})
+			p.w.late = append(p.w.late, event.RawField{Name: p.path[p.depth-1], Value: p.text})
 		}
 	case "RenderingInfo":
 		if p.path[2] == "Message" {

@@ -48,6 +48,7 @@ type Plan struct {
 // node is one place of the trie: where a document's path prefix stands.
 type node struct {
 	slots    []int32 // paths ending here
+	members  int32   // 1 + slot of the path whose members stand here; 0: none
 	children []child // wanted object members
 	bloom    uint64  // fingerprints of children; a miss needs no comparison
 	table    []int16 // places of children by fingerprint, 0 for none, else one more; nil where there are few
@@ -74,7 +75,8 @@ type indexChild struct {
 // "target[].type" (every element), "[].id" (the document is an array). A dot, bracket or backslash
 // that belongs to a key is escaped by a backslash ("event\.sequence"); see Escape. The value at a path
 // may be of any kind: a path that ends at an object or array captures it whole, and paths below it may
-// be wanted as well.
+// be wanted as well. A path with {} at its end, behind keys only, wants every member of the object there;
+// Result.Members gives them, and the other accessors nothing.
 func Compile(paths ...string) *Plan {
 	p, err := NewPlan(paths)
 	if err != nil {
@@ -92,14 +94,25 @@ func NewPlan(paths []string) (*Plan, error) {
 		limits: Limits{}.orDefaults(),
 	}
 	for i, path := range paths {
-		steps, err := parsePath(path)
-		if err != nil {
-			return nil, fmt.Errorf("jsonscan: path %q: %w", path, err)
+		object, all := strings.CutSuffix(path, "{}")
+		var steps []step
+		if !all || object != "" {
+			var err error
+			if steps, err = parsePath(object); err != nil {
+				return nil, fmt.Errorf("jsonscan: path %q: %w", path, err)
+			}
 		}
 		n := p.root
 		for _, st := range steps {
 			n = n.extend(st)
 			p.multi[i] = p.multi[i] || st.kind == stepAll
+			if all && st.kind != stepKey {
+				return nil, fmt.Errorf("jsonscan: path %q: {} does not go with elements of arrays", path)
+			}
+		}
+		if all {
+			n.members = int32(i + 1)
+			continue
 		}
 		n.slots = append(n.slots, int32(i))
 	}

@@ -9,12 +9,13 @@ import (
 // Result holds what one Scan found, by slot: the position of a path in Compile. The zero Result is
 // ready for use; use one again and again to avoid allocation.
 type Result struct {
-	doc   []byte
-	multi []bool // of the plan: paths with []
-	slots []slot
-	extra []slot // second and later matches of paths with []
-	arena []byte
-	keys  keySet
+	doc     []byte
+	multi   []bool // of the plan: paths with []
+	slots   []slot
+	extra   []slot   // second and later matches of paths with []
+	members []member // of paths with {}
+	arena   []byte
+	keys    keySet
 }
 
 // slot is a value's place in the document.
@@ -26,6 +27,13 @@ type slot struct {
 	escaped    bool
 }
 
+// member is one of an object whose members a path with {} wants.
+type member struct {
+	of    int32
+	name  string
+	value slot
+}
+
 func (r *Result) reset(p *Plan, doc []byte) {
 	r.doc, r.multi = doc, p.multi
 	if cap(r.slots) < len(p.paths) {
@@ -34,6 +42,10 @@ func (r *Result) reset(p *Plan, doc []byte) {
 	r.slots = r.slots[:len(p.paths)]
 	clear(r.slots)
 	r.extra = r.extra[:0]
+	r.members = r.members[:0]
+	if cap(r.members) > maxKeptRefs {
+		r.members = nil
+	}
 	if cap(r.extra) > maxKeptRefs {
 		r.extra = nil
 	}
@@ -145,6 +157,17 @@ func (r *Result) Bool(i int) (v, ok bool) { return r.Value(i).Bool() }
 
 // LooseBool is Bool that also reads "true" and "false" written as strings, in any case.
 func (r *Result) LooseBool(i int) (v, ok bool) { return r.Value(i).LooseBool() }
+
+// Members yields the members of the object that a path with {} stands for, in their order; nothing where it is missing or something else.
+func (r *Result) Members(i int) iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		for j := range r.members {
+			if m := &r.members[j]; m.of == int32(i) && !yield(m.name, r.value(&m.value)) {
+				return
+			}
+		}
+	}
+}
 
 // Each yields the values of a slot: every match of a path with [], else every element of an array, else
 // the single value. A missing slot and null yield nothing.

@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"strconv"
@@ -47,6 +48,7 @@ type scanner struct {
 	res      *Result
 	checked  bool // false: the text was read before, skip the search for repeated keys
 	maxDepth int
+	escaped  bool // The string read last has escapes.
 	err      Error
 }
 
@@ -120,6 +122,7 @@ func (s *scanner) value(i int, n *node, depth int) int {
 		if end, escaped = s.text(i + 1); end >= 0 {
 			end++
 		}
+		s.escaped = escaped
 	case '{':
 		kind, end = Object, s.object(i, n, depth+1)
 	case '[':
@@ -178,8 +181,12 @@ func (s *scanner) object(i int, n *node, depth int) int {
 		if n != nil {
 			member = n.find(ref.fp, keys.key(ref), &hint)
 		}
-		if i = s.value(s.space(i+1), member, depth); i < 0 {
+		from := s.space(i + 1)
+		if i = s.value(from, member, depth); i < 0 {
 			return -1
+		}
+		if n != nil && n.members != 0 {
+			s.capture(n.members-1, ref, from, i)
 		}
 		i = s.space(i)
 		if i < len(doc) && doc[i] == ',' {
@@ -192,6 +199,34 @@ func (s *scanner) object(i int, n *node, depth int) int {
 		}
 		return s.fail(ErrSyntax, i, "expected ',' or '}' after a member")
 	}
+}
+
+// capture notes a member of an object that the plan wants all members of.
+func (s *scanner) capture(of int32, key keyRef, start, end int) {
+	name := s.res.keys.key(key)
+	if key.escaped {
+		name = bytes.Clone(name)
+	}
+	v := slot{start: uint32(start), end: uint32(end), kind: kindAt(s.doc[start])}
+	v.escaped = v.kind == String && s.escaped
+	s.res.members = append(s.res.members, member{of: of, name: bytesAsString(name), value: v})
+}
+
+// kindAt is the kind of the value whose first byte is c.
+func kindAt(c byte) Kind {
+	switch c {
+	case '"':
+		return String
+	case '{':
+		return Object
+	case '[':
+		return Array
+	case 't', 'f':
+		return Bool
+	case 'n':
+		return Null
+	}
+	return Number
 }
 
 func (s *scanner) array(i int, n *node, depth int) int {

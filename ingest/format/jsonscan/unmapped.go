@@ -20,7 +20,7 @@ type leafWalk struct {
 }
 
 func (w *leafWalk) walk(v Value, n *node, path string) {
-	if n != nil && len(n.slots) > 0 {
+	if n != nil && (len(n.slots) > 0 || n.members != 0) {
 		return
 	}
 	leaf := true

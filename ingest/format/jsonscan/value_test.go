@@ -114,3 +114,36 @@ func FuzzAppendStringRoundTrips(f *testing.F) {
 		}
 	})
 }
+
+func TestMembersOfAnObjectAreGivenInTheirOrder(t *testing.T) {
+	p := jsonscan.Compile("a.b{}", "a.b.x", "{}", "n{}")
+	var r jsonscan.Result
+	for range 2 { // Also with what the scan before left.
+		if err := p.Scan([]byte(`{"a":{"b":{"x":1,"\u0079\"":"e\"f","o":{"x":[2]},"z":null,"t":true}},"n":7}`), &r); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for name, v := range r.Members(0) {
+			got += name + "=" + v.Kind().String() + ":" + v.Text() + ";"
+		}
+		if want := `x=number:1;y"=string:e"f;o=object:;z=null:;t=bool:true;`; got != want {
+			t.Errorf("members %s, want %s", got, want)
+		}
+		got = ""
+		for name, v := range r.Members(2) {
+			got += name + "=" + v.Kind().String() + ";"
+		}
+		if want := "a=object;n=number;"; got != want {
+			t.Errorf("members of the document %s, want %s", got, want)
+		}
+		for name := range r.Members(3) {
+			t.Errorf("a number has the member %s", name)
+		}
+		if n, _ := r.Int64(1); n != 1 {
+			t.Errorf("the path below reads %d", n)
+		}
+	}
+	if _, err := jsonscan.NewPlan([]string{"a[].b{}"}); err == nil {
+		t.Error("{} behind [] was accepted")
+	}
+}
