@@ -126,20 +126,36 @@ func (e *ClassError) Error() string {
 
 // Candidates lists the names that could have been meant.
 func (e *ClassError) Candidates() []string {
-	var out []string
-	if e.Of == "" {
-		for _, c := range ocsf.Classes() {
-			out = append(out, strings.TrimPrefix(c.Name, winPrefix))
-		}
-		return out
+	if e.Of != "" {
+		return activityNames(e.Of)
 	}
-	c, _ := classNamed(e.Of)
+	var out []string
+	for _, c := range ocsf.Classes() {
+		out = append(out, strings.TrimPrefix(c.Name, winPrefix))
+	}
+	return out
+}
+
+// ClassNames lists every class as rules write it, each followed by its activities.
+func ClassNames() []string {
+	var out []string
+	for _, c := range ocsf.Classes() {
+		name := strings.TrimPrefix(c.Name, winPrefix)
+		out = append(append(out, name), activityNames(name)...)
+	}
+	return out
+}
+
+// activityNames lists the activities of a class as rules write them.
+func activityNames(class string) []string {
+	var out []string
+	c, _ := classNamed(class)
 	for _, a := range c.Activities {
-		out = append(out, e.Of+"."+a.Key)
+		out = append(out, class+"."+a.Key)
 	}
 	for _, a := range customActivities {
 		if a.class == c.UID {
-			out = append(out, e.Of+"."+snake(a.caption))
+			out = append(out, class+"."+snake(a.caption))
 		}
 	}
 	return out

@@ -31,7 +31,7 @@ func Format(file string, text []byte) ([]byte, []Problem) {
 		}
 		if len(root.Content) > 0 {
 			unfold(root.Content[0])
-			arrange(root.Content[0], InRule)
+			arrange(root.Content[0], placeOf(root.Content[0]))
 			authored = d.folded(root.Content[0], authored)
 		}
 		enc := yaml.NewEncoder(&out)
@@ -67,6 +67,14 @@ func (d *document) roots(text []byte) []*yaml.Node {
 		}
 		roots = append(roots, root)
 	}
+}
+
+// placeOf tells a document of exceptions from a rule.
+func placeOf(n *yaml.Node) Place {
+	if len(n.Content) == 2 && n.Content[0].Value == "exceptions" {
+		return InExceptions
+	}
+	return InRule
 }
 
 // unfold makes folded text literal where lines are indented further than others: there YAML keeps the breaks, and the encoder adds some.

@@ -7,8 +7,8 @@ import (
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
-func TestEveryPlaceOfAKeyIsReachedFromTheRule(t *testing.T) {
-	reached := []rules.Place{rules.InRule}
+func TestEveryPlaceOfAKeyIsReachedFromTheTopOfADocument(t *testing.T) {
+	reached := []rules.Place{rules.InRule, rules.InExceptions}
 	for i := 0; i < len(reached); i++ {
 		for _, k := range rules.KeysAt(reached[i]) {
 			below, _ := rules.Below(k.Name, reached[i])

@@ -1,0 +1,4 @@
+package rules
+
+// Untyped is for tests.
+var Untyped = untyped
