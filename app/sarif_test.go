@@ -27,7 +27,9 @@ func TestProblemsOfRulesAreResultsOfASARIFLogAtTheirPlaces(t *testing.T) {
 		var log struct {
 			Version string
 			Runs    []struct {
-				Tool    struct{ Driver struct{ Rules []struct{ ID string } } }
+				Tool struct {
+					Driver struct{ Rules []struct{ ID string } }
+				}
 				Results []struct {
 					RuleID, Level string
 					RuleIndex     int

@@ -15,9 +15,8 @@ import (
 )
 
 var (
-	ruleID    = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	technique = regexp.MustCompile(`^(attack\.t\d{4}(\.\d{3})?|ics\.t\d{4})$`)
-	likeOne   = regexp.MustCompile(`(?i)^((attack|ics|mitre)[.:_/-].*|t\d{4}.*)$`)
+	ruleID  = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	likeOne = regexp.MustCompile(`(?i)^((attack|ics|mitre|iec[-_]?62443)[.:_/-].*|t\d{4}.*)$`)
 )
 
 // build reads the document of one rule. The rule is meaningful only if no error was found.
@@ -75,8 +74,8 @@ func (b *builder) about(f *fields) {
 	r.Owner, r.Response = f.text("owner"), f.text("response")
 	b.imported(f)
 	for _, n := range tags {
-		if r.Imported == nil && likeOne.MatchString(n.Value) && !technique.MatchString(n.Value) {
-			b.doc.problem(n, codeTag, "tag "+n.Value+" is not written as a technique", "as in attack.t1078, attack.t1556.006 or ics.t0858")
+		if _, _, ok := reference(n.Value); r.Imported == nil && likeOne.MatchString(n.Value) && (!ok || n.Value != strings.ToLower(n.Value)) {
+			b.doc.problem(n, codeTag, "tag "+n.Value+" is not written as a technique or requirement", "as in attack.t1078, attack.t1556.006, ics.t0858 or iec62443.sr1.13")
 		}
 	}
 }

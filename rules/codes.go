@@ -94,7 +94,7 @@ var codes = []Code{
 	{codeTestEvent, Error, "A test's event has a field, value or class that events do not have."},
 	{codeUnusedVar, Warning, "A variable is bound in one step only and used nowhere; emit says so openly."},
 	{codeApproximate, Warning, "A count above 4096 is kept in buckets and is approximate."},
-	{codeTag, Warning, "A tag that looks like an ATT&CK technique but is not written as attack.t1078, attack.t1556.006 or ics.t0858."},
+	{codeTag, Warning, "A tag that looks like a technique of ATT&CK or a requirement of IEC 62443-3-3 but is not written as attack.t1078, attack.t1556.006, ics.t0858 or iec62443.sr1.13."},
 	{codeNotEmitted, Warning, "No configured format emits any class of a step: the rule cannot complete."},
 	{codeUnjoined, Warning, "A step shares no variable with the others, so that it joins with everybody's."},
 	{codeException, Error, "An exception without id, owner, reason, expires or when, or for a step that does not exist."},

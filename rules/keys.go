@@ -54,7 +54,7 @@ var keys = []Key{
 	{"description", []Place{InRule}, "string", "", "Why it matters and how it works."},
 	{"severity", []Place{InRule, InSeverityIf, InFire}, "informational, low, medium, high, critical, fatal", "medium", "Severity of the finding (required under severity_if; in fires it is checked only if given)."},
 	{"status", []Place{InRule}, "off, shadow, live", "live", "off: not run. shadow: run and kept, nobody is told. live needs a firing and a silent test."},
-	{"tags", []Place{InRule}, "list of strings", "", "ATT&CK techniques as attack.t1078, attack.t1556.006 or ics.t0858; other tags are free."},
+	{"tags", []Place{InRule}, "list of strings", "", "ATT&CK techniques as attack.t1078, attack.t1556.006 or ics.t0858, requirements of IEC 62443-3-3 as iec62443.sr1.13; other tags are free."},
 	{"references", []Place{InRule}, "list of strings", "", "Links for the reader."},
 	{"owner", []Place{InRule}, "string", "", "Team the incident is suggested to."},
 	{"response", []Place{InRule}, "string", "", "What to do first."},

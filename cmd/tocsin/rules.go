@@ -14,7 +14,8 @@ import (
 )
 
 func rulesCommand(t *terminal) *cobra.Command {
-	return group("rules", "Lint, test, list, explain and import rules", rulesLint(t), rulesTest(t), rulesList(t), rulesExplain(t), rulesImport(t))
+	return group("rules", "Write, check, test, list, explain and import rules",
+		rulesNew(t), rulesLint(t), rulesFormat(t), rulesTest(t), rulesList(t), rulesExplain(t), rulesFields(t), rulesCoverage(t), rulesImport(t), rulesSchema(t))
 }
 
 // rulePaths are the paths given, or those of the configuration.
@@ -51,12 +52,12 @@ func lintTime(now string) (int64, error) {
 func rulesLint(t *terminal) *cobra.Command {
 	var asJSON bool
 	var exceptions []string
-	var now string
+	var now, as string
 	c := &cobra.Command{
 		Use: "lint [PATH…]", Short: "Check rule files", Args: cobra.ArbitraryArgs,
 		Long: `Checks rule files or folders; without arguments those of the configuration. Each problem has a file, line, column, code,
 message and, where there is a good guess, a hint. Exit code 3 if there is any problem. Exceptions that have expired by now are a problem too.`,
-		Example: "  tocsin rules lint\n  tocsin rules lint my-rules/ --json\n  tocsin rules lint my-rules/ --exceptions exceptions.yaml --now 2027-01-01T00:00:00Z",
+		Example: "  tocsin rules lint\n  tocsin rules lint my-rules/ --format sarif > rules.sarif\n  tocsin rules lint my-rules/ --exceptions exceptions.yaml --now 2027-01-01T00:00:00Z",
 		RunE: func(c *cobra.Command, args []string) error {
 			at, err := lintTime(now)
 			if err != nil {
@@ -72,16 +73,13 @@ message and, where there is a good guess, a hint. Exit code 3 if there is any pr
 				problems = append(problems, set.CheckExceptions(at)...)
 			}
 			if asJSON {
-				if err := writeJSONLines(t.out, problems); err != nil {
-					return err
-				}
-			} else {
-				for _, p := range problems {
-					fmt.Fprintln(t.out, p)
-				}
-				if set != nil {
-					fmt.Fprintf(t.err, "%s, %s\n", app.Count(len(set.Rules), "rule"), app.Count(len(problems), "problem"))
-				}
+				as = "json"
+			}
+			if err := writeProblems(t, as, problems); err != nil {
+				return err
+			}
+			if set != nil && as == "text" {
+				fmt.Fprintf(t.err, "%s, %s\n", app.Count(len(set.Rules), "rule"), app.Count(len(problems), "problem"))
 			}
 			if len(problems) > 0 {
 				return errFound
@@ -90,9 +88,26 @@ message and, where there is a good guess, a hint. Exit code 3 if there is any pr
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one problem a line as JSON")
+	c.Flags().StringVar(&as, "format", "text", "text, json, or sarif for code hosts and editors")
 	c.Flags().StringSliceVar(&exceptions, "exceptions", nil, "files of exceptions beside the rules (may be repeated)")
 	c.Flags().StringVar(&now, "now", "", "time that exceptions are compared with, RFC 3339 (default the machine's)")
 	return c
+}
+
+// writeProblems writes problems as text, json (one a line) or sarif.
+func writeProblems(t *terminal, as string, problems []rules.Problem) error {
+	switch as {
+	case "text":
+		for _, p := range problems {
+			fmt.Fprintln(t.out, p)
+		}
+		return nil
+	case "json":
+		return writeJSONLines(t.out, problems)
+	case "sarif":
+		return app.WriteSARIF(t.out, buildVersion(), problems)
+	}
+	return usagef("--format %q: there are text, json and sarif", as)
 }
 
 func writeJSONLines[T any](w io.Writer, list []T) error {

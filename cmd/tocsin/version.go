@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -21,13 +22,7 @@ func versionCommand(t *terminal) *cobra.Command {
 				Go      string `json:"go"`
 				OCSF    string `json:"ocsf"`
 				Engine  string `json:"engine"`
-			}{Version: "devel", OCSF: ocsf.Version, Engine: engine.LibraryVersion}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				v.Go = info.GoVersion
-				if m := info.Main.Version; m != "" && m != "(devel)" {
-					v.Version = m
-				}
-			}
+			}{Version: buildVersion(), Go: runtime.Version(), OCSF: ocsf.Version, Engine: engine.LibraryVersion}
 			if asJSON {
 				return json.NewEncoder(t.out).Encode(v)
 			}
@@ -37,4 +32,12 @@ func versionCommand(t *terminal) *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// buildVersion is the version of the module this binary was built from, devel outside of a release.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
 }
