@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/expression"
 	"github.com/tocsin-siem/tocsin/rules"
 	"github.com/tocsin-siem/tocsin/store"
 	"github.com/tocsin-siem/tocsin/store/engine"
@@ -102,3 +103,6 @@ func inOrder(set *rules.Set, uses map[string][]fieldUse) []FieldUse {
 	}
 	return out
 }
+
+// ParseLength reads a length of time as rules write it, such as 24h or 7d, in microseconds.
+func ParseLength(text string) (int64, error) { return expression.ParseDuration(text) }

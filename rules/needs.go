@@ -66,11 +66,6 @@ func (s *Step) needs(name string) Need {
 		for _, f := range s.Where.Fields() {
 			add(FieldNeed{Path: f.Path, For: "where", field: f})
 		}
-		raws, _ := s.Where.Raws()
-		for _, name := range raws {
-			f := event.FieldNamed("raw." + name)
-			add(FieldNeed{Path: f.Path, For: "where", field: f})
-		}
 	}
 	for _, f := range s.Fields {
 		add(FieldNeed{Path: f.Path, For: "carried", field: f})

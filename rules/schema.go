@@ -98,6 +98,7 @@ var schemaTypes = map[string]map[string]any{
 	"RFC 3339 time":            {"type": "string", "format": "date-time"},
 	"RFC 3339 date or time":    {"type": "string"},
 	"match, step:<id>":         {"type": "string", "pattern": "^(match|step:.+)$"},
+	"sigma":                    {"const": "sigma"},
 	"class":                    {"$ref": "#/$defs/class"},
 	"class or list":            {"anyOf": []any{map[string]any{"$ref": "#/$defs/class"}, map[string]any{"type": "array", "items": map[string]any{"$ref": "#/$defs/class"}}}},
 	"list of strings":          {"$ref": "#/$defs/words"},

@@ -13,6 +13,7 @@ var shapes = []shape{
 	{InRule, "match", []Place{InMatch, InAny}, false},
 	{InRule, "throttle", []Place{InThrottle}, false},
 	{InRule, "severity_if", []Place{InSeverityIf}, true},
+	{InRule, "imported_from", []Place{InImported}, false},
 	{InRule, "exceptions", []Place{InException}, true},
 	{InRule, "tests", []Place{InTest}, true},
 	{InExceptions, "exceptions", []Place{InException, InBeside}, true},

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tocsin-siem/tocsin/app"
-	"github.com/tocsin-siem/tocsin/expression"
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
@@ -44,7 +43,7 @@ that a rule binds, or a whole class, was never there.`,
 			if s.To == 0 {
 				s.To = time.Now().UnixMicro()
 			}
-			length, err := expression.ParseDuration(last)
+			length, err := app.ParseLength(last)
 			if err != nil {
 				return usagef("--last %q: %v", last, err)
 			}

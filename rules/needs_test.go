@@ -1,4 +1,4 @@
-package app_test
+package rules_test
 
 import (
 	"testing"
@@ -32,7 +32,7 @@ match:
 		}
 	}
 	want := []string{
-		"login bind user", "login bind target.device", "login where status_id", "login where user.privileged", "login where raw.Image", "login carried message",
+		"login bind user", "login bind target.device", "login where raw.Image", "login where status", "login where user.privileged", "login carried message",
 		"mode bind user", "mode carried robot.operating_mode",
 		"unless[0] bind user", "unless[0] carried message",
 	}
