@@ -13,8 +13,10 @@ import (
 
 func TestALayerOfTheNavigatorHasEachTechniqueOnceWithTheLiveRulesAsItsScore(t *testing.T) {
 	covered := []rules.Covered{
-		{Framework: rules.Enterprise, ID: "T1110.001", Rules: []string{"a"}, Live: 1}, {Framework: rules.Enterprise, ID: "T1110.003", Rules: []string{"b", "c"}, Live: 2},
-		{Framework: rules.Enterprise, ID: "T1110", Rules: []string{"d"}, Live: 1}, {Framework: rules.ICS, ID: "T0858", Rules: []string{"a"}, Live: 1},
+		{Framework: rules.Enterprise, ID: "T1110.001", Rules: []string{"a"}, Live: 1},
+		{Framework: rules.Enterprise, ID: "T1110.003", Rules: []string{"b", "c"}, Live: 2},
+		{Framework: rules.Enterprise, ID: "T1110", Rules: []string{"d"}, Live: 1},
+		{Framework: rules.ICS, ID: "T0858", Rules: []string{"a"}, Live: 1},
 	}
 	type technique struct {
 		ID      string `json:"techniqueID"`
