@@ -31,7 +31,9 @@ kafka: ## Fetch Apache Kafka for the integration tests (needs Java and Maven)
 
 integration: ## Tests against a real Apache Kafka (skipped where Java or Maven is missing; required with CI=true)
 	@$(GO) run ./integration/broker/fetch || true
-	TOCSIN_INTEGRATION=1 $(GO) test ./integration/... -p 1 -count=1 -v -timeout $(INTEGRATION_TIMEOUT)
+	@set -o pipefail; log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	TOCSIN_INTEGRATION=1 $(GO) test ./integration/... -p 1 -count=1 -v -timeout $(INTEGRATION_TIMEOUT) 2>&1 | tee "$$log" || \
+	{ echo; echo "what failed, once more:"; awk -f .ci/failed.awk "$$log"; exit 1; }
 
 integration-long: ## The same, disturbed for minutes where `integration` takes seconds
 	TOCSIN_ROUNDS=30 $(GO) test ./relay ./correlate -count=1 -timeout 60m

@@ -214,7 +214,7 @@ func (c *Cluster) Forget(ctx context.Context, group string, topics []string) err
 	}
 	for _, g := range described.Groups {
 		if len(g.Members) > 0 {
-			return fmt.Errorf("group %s has %d members: stop them first", group, len(g.Members))
+			return fmt.Errorf("group %s has %d members: stop them first; one that was killed counts until its kafka.session is over", group, len(g.Members))
 		}
 	}
 	now, err := c.Describe(ctx, topics)

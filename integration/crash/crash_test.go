@@ -139,7 +139,7 @@ func disturb(o *site, streams []*stream, n int, r *rand.Rand) {
 		feeding.Go(func() { feed(o, client, pieces, pace) })
 		if r.IntN(3) > 0 { // Some kills come before the one before has been got over.
 			before := o.progress()
-			eventually(t, func() bool { return o.progress() > before }, func() string { return "records are read again\n" + o.svc.log.tail() })
+			eventually(t, func() bool { return o.progress() > before }, func() string { return "records are read again\n" + o.svc.stuck(t) })
 		}
 		wait := time.Duration(r.IntN(1000)) * time.Millisecond
 		time.Sleep(wait) // A moment that nobody chose.

@@ -250,7 +250,9 @@ func sent(t testing.TB, client *kgo.Client) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	must(t, client.Flush(ctx))
+	if err := client.Flush(ctx); err != nil {
+		t.Fatalf("%d records have not been acknowledged: %v", client.BufferedProduceRecords(), err)
+	}
 }
 
 // copyTopic puts the records of a topic into another, which is empty, at the same offsets.

@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -150,7 +152,7 @@ func start(t testing.TB, config string, ahead time.Duration) *service {
 	case <-s.done:
 		t.Fatalf("the service ended at once: %v\n%s", s.err, s.log)
 	case <-time.After(patience):
-		t.Fatalf("the service is not ready after %v\n%s", patience, s.log)
+		t.Fatalf("the service is not ready after %v\n%s", patience, s.stuck(t))
 	}
 	return s
 }
@@ -169,9 +171,52 @@ func (s *service) ended(t testing.TB) error {
 	select {
 	case <-s.done:
 	case <-time.After(patience):
-		t.Fatalf("the service has not ended after %v\n%s", patience, s.log)
+		t.Fatalf("the service has not ended after %v\n%s", patience, s.stuck(t))
 	}
 	return s.err
+}
+
+// stuck says how a service stands that has not done what it was to do: its health, its last words, and where its goroutines are. That ends it.
+func (s *service) stuck(t testing.TB) string {
+	t.Helper()
+	var out strings.Builder
+	checks := s.health(t)
+	for _, name := range slices.Sorted(maps.Keys(checks)) {
+		fmt.Fprintf(&out, "%s: %s (good: %t)\n", name, checks[name].Detail, checks[name].Good)
+	}
+	out.WriteString(s.log.tail())
+	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // The runtime writes all stacks and ends the process.
+	select {
+	case <-s.done:
+	case <-time.After(10 * time.Second):
+		s.kill()
+	}
+	_, stacks, _ := strings.Cut(s.log.String(), "SIGQUIT: quit")
+	out.WriteString(ours(stacks))
+	return out.String()
+}
+
+// ours is the stacks of goroutines, each as its state and our functions in it, those that are alike once.
+func ours(stacks string) string {
+	count := map[string]int{}
+	for _, stack := range strings.Split(stacks, "\n\n") {
+		head, frames, _ := strings.Cut(strings.TrimSpace(stack), "\n")
+		_, state, _ := strings.Cut(head, "[")
+		var names []string
+		for line := range strings.Lines(frames) {
+			if name, is := strings.CutPrefix(line, "github.com/tocsin-siem/tocsin/"); is {
+				names = append(names, name[:max(0, strings.LastIndex(name, "("))])
+			}
+		}
+		if len(names) > 0 {
+			count["["+state+" "+strings.Join(names[:min(6, len(names))], " < ")]++
+		}
+	}
+	var out strings.Builder
+	for _, stack := range slices.Sorted(maps.Keys(count)) {
+		fmt.Fprintf(&out, "%d × %s\n", count[stack], stack)
+	}
+	return out.String()
 }
 
 // interrupt is Ctrl-C; it fails the test if the service does not end well.

@@ -97,7 +97,7 @@ func (r *receiver) quiet(t testing.TB, s *service) {
 			unique, since = n, time.Now()
 		}
 		if time.Since(since) > patience {
-			t.Fatalf("no delivery for %v, and of %d incidents the last revisions of %d are missing; health says %q\n%s", patience, len(f.last), missing, owed, s.log.tail())
+			t.Fatalf("no delivery for %v, and of %d incidents the last revisions of %d are missing; health says %q\n%s", patience, len(f.last), missing, owed, s.stuck(t))
 		}
 		time.Sleep(100 * time.Millisecond) // Between two questions to another process.
 	}

@@ -141,7 +141,7 @@ func (o *site) heard(sources ...string) {
 				}
 				return o.readTo(s, p) == want
 			}, func() string {
-				return fmt.Sprintf("partition %d of source %s is read to %d; it is read to %d\n%+v\n%s", p, s, want, o.readTo(s, p), o.svc.health(o.t), o.svc.log.tail())
+				return fmt.Sprintf("partition %d of source %s is read to %d; it is read to %d\n%s", p, s, want, o.readTo(s, p), o.svc.stuck(o.t))
 			})
 		}
 	}

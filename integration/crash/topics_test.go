@@ -81,7 +81,10 @@ func madeAnew(t *testing.T, b *broker.Broker, program string) {
 	b.DeleteTopic(name)
 	b.CreateTopic(name, 1, nil)
 	o.say(franz(t, b), "doors", visitors(20, 45, 100)...) // More than the old one had: its end tells nothing.
-	for range 2 {
+	for again := range 2 {
+		if again > 0 { // It is not forgotten by ending.
+			o.svc, _ = launch(t, o.config, o.ahead)
+		}
 		err := o.svc.ended(t)
 		log := o.svc.log.String()
 		for _, said := range []string{"source doors: topic anew.doors", "was deleted and made again", "read up to offset 20", "tocsin topics accept doors"} {
@@ -89,13 +92,13 @@ func madeAnew(t *testing.T, b *broker.Broker, program string) {
 				t.Errorf("the service ended with %v and does not say %q:\n%s", err, said, log)
 			}
 		}
-		o.svc, _ = launch(t, o.config, o.ahead) // It is not forgotten by that.
 	}
-	o.svc.kill()
 	o.command(program, 0, "topics", "accept", "doors", "--reason", "a test")
 	read := func(to int64) {
 		t.Helper()
-		eventually(t, func() bool { return o.readTo("doors#1", 0) == to }, func() string { return fmt.Sprintf("the new topic is read to %d: %+v", to, o.svc.health(t)) })
+		eventually(t, func() bool { return o.readTo("doors#1", 0) == to }, func() string {
+			return fmt.Sprintf("the new topic is read to %d; it is read to %d\n%s", to, o.readTo("doors#1", 0), o.svc.stuck(t))
+		})
 	}
 	o.svc = start(t, o.config, o.ahead)
 	read(25)

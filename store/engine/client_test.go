@@ -346,3 +346,11 @@ func TestJSONColumnsComeBackAsText(t *testing.T) {
 		t.Errorf("got %s, want %s", text, want)
 	}
 }
+
+func TestWhateverReadsTheStandardInputFindsItEmpty(t *testing.T) {
+	p := start(t, config(t.TempDir()))
+	conn := dial(t, p)
+	if got := count(t, conn, "file('-', 'LineAsString', 'line String')"); got != 0 {
+		t.Errorf("%d lines", got)
+	}
+}

@@ -31,7 +31,11 @@ const (
 func ServeChild(stdin io.Reader, ready io.Writer) error {
 	// The parent decides when its engine ends: it may still have writes to make after a signal to the whole group.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	in := bufio.NewReaderSize(stdin, maxConfigLine)
+	pipe, err := parentPipe(stdin)
+	if err != nil {
+		return err
+	}
+	in := bufio.NewReaderSize(pipe, maxConfigLine)
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return fmt.Errorf("read the engine's configuration from standard input: %w", err)
@@ -94,6 +98,9 @@ func open(ctx context.Context, cfg Config) (*server, net.Listener, error) {
 	data, err := s.takeDir(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("engine data directory %s: %w", cfg.Dir, err)
+	}
+	if err := hideStdin(); err != nil {
+		return nil, nil, err
 	}
 	lib, err := openLibrary(path)
 	if err != nil {
