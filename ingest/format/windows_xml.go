@@ -53,7 +53,7 @@ func (w *winRecord) readXML(x *xmlReader) string {
 				return why
 			}
 		case xmlText:
-			if p.depth > 0 && (p.text == "" || strings.TrimSpace(t.text) != "") {
+			if p.depth > 0 {
 				p.text += t.text
 			}
 		case xmlEnd:
