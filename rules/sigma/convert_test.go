@@ -76,6 +76,7 @@ func TestValuesKeepTheMeaningSigmaGivesThem(t *testing.T) {
 		`f: null`:                         `not rawKnown("f")`,
 		`f: [a, null, '', b]`:             `iequals(raw("f"), "a", "b") or not rawKnown("f") or rawKnown("f") and raw("f") == ""`,
 		`f: 4624`:                         `iequals(raw("f"), "4624")`,
+		`f: 00000409`:                     `iequals(raw("f"), "00000409")`,
 		`f: 0x10`:                         `iequals(raw("f"), "16")`,
 		`f: true`:                         `iequals(raw("f"), "true")`,
 		`f: [1, 2, '1']`:                  `iequals(raw("f"), "1", "2")`,

@@ -136,9 +136,10 @@ func (m *modifiers) text(l *leaf) (*tree, error) {
 	return or(kids...), nil
 }
 
-// scalarText is the text of a value: numbers in decimal, everything else as written.
+// scalarText is the text of a value: numbers in decimal, everything else as written. What starts with a 0, such as 00000409, is no number to its
+// author, whatever YAML takes it for.
 func scalarText(n *yaml.Node) string {
-	if n.Tag == "!!int" {
+	if n.Tag == "!!int" && (len(n.Value) < 2 || n.Value[0] != '0' || strings.ContainsAny(n.Value[1:2], "xob")) {
 		var i int64
 		if n.Decode(&i) == nil {
 			return strconv.FormatInt(i, 10)

@@ -42,5 +42,9 @@ func Sources() []SourceDoc {
 		l := logsource{category: category, product: "linux"}
 		add(l, linuxSource(l))
 	}
+	for _, service := range append(slices.Sorted(maps.Keys(linuxPrograms)), "auditd", "syslog", "") {
+		l := logsource{product: "linux", service: service}
+		add(l, linuxSource(l))
+	}
 	return out
 }

@@ -120,10 +120,10 @@ var windowsServices = map[string][]string{
 // The classes of some categories, and those of all events of Windows.
 var (
 	baseClasses     = []string{"base_event"}
-	registryClasses = []string{"win/registry_key_activity", "win/registry_value_activity"}
+	registryClasses = []string{"registry_key_activity", "registry_value_activity"}
 	windowsClasses  = []string{
 		"base_event", "file_activity", "kernel_extension_activity", "module_activity", "scheduled_job_activity", "process_activity",
-		"event_log_actvity", "script_activity", "win/registry_key_activity", "win/registry_value_activity", "win/windows_service_activity", "detection_finding",
+		"event_log_actvity", "script_activity", "registry_key_activity", "registry_value_activity", "windows_service_activity", "detection_finding",
 		"account_change", "authentication", "authorize_session", "group_management", "network_activity", "dns_activity", "rdp_activity", "smb_activity",
 	}
 )
