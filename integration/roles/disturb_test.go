@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,26 +58,54 @@ func (r *run) drip(p *plant, lasts time.Duration, do func()) {
 	}
 }
 
-// killed kills members of all roles at moments nobody chose and starts them again. At the end the leader of triage is killed for good, and an
-// analyst acts through the console of the one that stood by.
+// killed kills members of all roles, the broker and the engine at moments nobody chose and starts them again. At the end the leader of triage is
+// killed for good, and an analyst acts through the console of the one that stood by.
 func killed(t *testing.T, r *run, p *plant) {
 	dice := chance(t)
-	lasts := lasting(t, "TOCSIN_KILLS", 20*time.Second, 3*time.Minute)
+	lasts := lasting(t, "TOCSIN_KILLS", 40*time.Second, 4*time.Minute)
 	r.crew()
 	r.teach(p)
-	counts := map[app.Role]int{}
+	counts := map[string]int{}
 	began := time.Now()
-	r.drip(p, lasts, func() {
-		pause(dice, 400*time.Millisecond, 2500*time.Millisecond)
+	strike := func(what string, kill func()) {
+		kill()
+		counts[what]++
+		t.Logf("%5.1fs kill -9 %s", time.Since(began).Seconds(), what)
+		pause(dice, 0, 1500*time.Millisecond)
+	}
+	member := func() func() {
 		m := r.members[dice.IntN(len(r.members))]
 		if m.ended() {
-			return
+			return func() {}
 		}
-		counts[m.role]++
-		m.kill()
-		t.Logf("%5.1fs kill -9 %s", time.Since(began).Seconds(), m.name)
-		pause(dice, 0, 1500*time.Millisecond)
-		r.again(m)
+		strike(m.name, m.kill)
+		return func() { r.again(m) }
+	}
+	var deck []int
+	r.drip(p, lasts, func() {
+		pause(dice, 400*time.Millisecond, 2500*time.Millisecond)
+		if len(deck) == 0 { // The broker and the engine, each alone and with a member, and members alone; all before one comes again.
+			deck = dice.Perm(8)
+		}
+		kind := deck[0]
+		deck = deck[1:]
+		again := func() {}
+		switch kind {
+		case 0, 1:
+			strike("the broker", r.broker.Kill)
+		case 2, 3:
+			strike("the engine", func() { must(t, syscall.Kill(r.engine.PID(), syscall.SIGKILL)); <-r.engine.Done() })
+		}
+		if kind != 0 && kind != 2 {
+			again = member()
+		}
+		switch kind {
+		case 0, 1:
+			r.broker.Restart()
+		case 2, 3:
+			r.startEngine()
+		}
+		again()
 	})
 	t.Logf("killed in %v: %v", time.Since(began).Round(time.Second), counts)
 	r.settled()
@@ -174,7 +203,7 @@ func (r *run) act(m *member, incident, action, text string) {
 	})
 }
 
-// storm has members of ingest and correlate join and leave every few seconds, in good order or not.
+// storm has members of all roles join and leave every few seconds, in good order or not.
 func storm(t *testing.T, r *run, p *plant) {
 	dice := chance(t)
 	lasts := lasting(t, "TOCSIN_STORM", 40*time.Second, 2*time.Minute)
@@ -184,16 +213,16 @@ func storm(t *testing.T, r *run, p *plant) {
 	began := time.Now()
 	r.drip(p, lasts, func() {
 		pause(dice, 500*time.Millisecond, 3*time.Second)
-		role := []app.Role{app.RoleIngest, app.RoleIngest, app.RoleCorrelate}[dice.IntN(3)]
+		role := []app.Role{app.RoleIngest, app.RoleIngest, app.RoleCorrelate, app.RoleTriage}[dice.IntN(4)]
 		there := r.living(role)
-		most := map[app.Role]int{app.RoleIngest: 4, app.RoleCorrelate: 3}[role]
+		most := map[app.Role]int{app.RoleIngest: 4, app.RoleCorrelate: 3, app.RoleTriage: 3}[role]
 		what, who := "", ""
 		switch {
 		case len(there) == 0 || len(there) < most && dice.IntN(2) == 0:
 			what, who = "joins", r.begin(role).name
 		default:
 			m := there[dice.IntN(len(there))]
-			who = m.name
+			who = m.name + r.leading(m)
 			if dice.IntN(2) == 0 && m.isReady() {
 				what = "leaves"
 				m.leave()
@@ -203,13 +232,22 @@ func storm(t *testing.T, r *run, p *plant) {
 			}
 		}
 		counts[string(role)+" "+what]++
-		t.Logf("%5.1fs %s %s; %d ingest and %d correlate members are left", time.Since(began).Seconds(), who, what, len(r.living(app.RoleIngest)), len(r.living(app.RoleCorrelate)))
+		t.Logf("%5.1fs %s %s; %d ingest, %d correlate and %d triage members are left", time.Since(began).Seconds(), who, what,
+			len(r.living(app.RoleIngest)), len(r.living(app.RoleCorrelate)), len(r.living(app.RoleTriage)))
 	})
 	t.Logf("in %v: %v", time.Since(began).Round(time.Second), counts)
-	for _, role := range []app.Role{app.RoleIngest, app.RoleCorrelate} {
+	for _, role := range []app.Role{app.RoleIngest, app.RoleCorrelate, app.RoleTriage} {
 		if len(r.living(role)) == 0 {
 			r.begin(role)
 		}
 	}
 	r.settled()
+}
+
+// leading says in a log whether a member leads triage.
+func (r *run) leading(m *member) string {
+	if m.role == app.RoleTriage && m.isReady() && strings.HasPrefix(m.health()["triage"].Detail, "leading") {
+		return ", which leads,"
+	}
+	return ""
 }

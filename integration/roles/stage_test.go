@@ -1,9 +1,12 @@
 package roles_test
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	random "math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,27 +38,29 @@ var discard = slog.New(slog.DiscardHandler)
 
 // stage is a broker and an engine that several runs share.
 type stage struct {
-	t        *testing.T
-	broker   *broker.Broker
-	engine   *engine.Process
-	producer *kgo.Client
-	groups   *kafka.Client
-	ahead    time.Duration
+	t            *testing.T
+	broker       *broker.Broker
+	engine       *engine.Process
+	engineConfig engine.Config // With an address and a token that stay the same.
+	producer     *kgo.Client
+	groups       *kafka.Client
+	ahead        time.Duration
 }
 
 func newStage(t *testing.T) *stage {
-	// Nobody kills the broker here: on a busy machine it may take its time without being given up by its own controller.
-	s := &stage{t: t, broker: broker.StartWith(t, broker.Settings{Properties: map[string]string{"broker.session.timeout.ms": "30000"}})}
+	// On a busy machine the broker may take its time without being given up by its own controller, which has to give it up when it was killed.
+	s := &stage{t: t, broker: broker.StartWith(t, broker.Settings{Properties: map[string]string{"broker.session.timeout.ms": "6000"}})}
 	if _, err := engine.Locate(t.Context(), engine.DefaultConfig("unused")); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
 	}
-	var err error
-	s.engine, err = engine.Start(t.Context(), engine.DefaultConfig(filepath.Join(t.TempDir(), "engine")))
-	must(t, err)
+	s.engineConfig = engine.DefaultConfig(filepath.Join(t.TempDir(), "engine"))
+	s.engineConfig.Listen, s.engineConfig.Token = freePort(t), rand.Text()
+	s.startEngine()
 	t.Cleanup(func() { _ = s.engine.Close() })
+	var err error
 	// Up to 3.9 a request to produce names its topic; later ones carry an id that would have to be asked for.
 	s.producer, err = kgo.NewClient(kgo.SeedBrokers(s.broker.Addr()), kgo.MaxVersions(kversion.V3_9_0()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	must(t, err)
@@ -64,6 +69,26 @@ func newStage(t *testing.T) *stage {
 	// Our clock reads the morning after the night, whenever the test runs.
 	s.ahead = time.Until(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC))
 	return s
+}
+
+func (s *stage) startEngine() {
+	var err error
+	s.engine, err = engine.Start(s.t.Context(), s.engineConfig)
+	must(s.t, err)
+}
+
+// freePort is an address below those that the kernel gives to outgoing connections: one of these could take it while the engine is down.
+func freePort(t testing.TB) string {
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 15000+random.IntN(17000)))
+		if err != nil {
+			continue
+		}
+		defer l.Close()
+		return l.Addr().String()
+	}
+	t.Fatal("there is no free port between 15000 and 32000 on 127.0.0.1")
+	return ""
 }
 
 // run is one installation: a database, a consumer group, topics between the roles, and the members that work on them.
