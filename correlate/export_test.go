@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/expression"
 	"github.com/tocsin-siem/tocsin/rules"
 )
@@ -40,4 +41,19 @@ func (s *Scratch) Failures() map[int]int64 {
 		}
 	}
 	return out
+}
+
+// Tried names the steps that the index leaves to try for an event.
+func (m *Matcher) Tried(s *Scratch, e *event.Event) (steps []string) {
+	x := m.lookup(e)
+	if x == nil {
+		return nil
+	}
+	x.find(&s.found, e)
+	for i, t := range x.targets {
+		if s.found.found[i>>6]>>(i&63)&1 != 0 {
+			steps = append(steps, m.targets[t].rule.ID)
+		}
+	}
+	return steps
 }

@@ -157,34 +157,43 @@ func (x *index) find(c *candidates, e *event.Event) {
 			t.find(x, c, s)
 		}
 	}
-	if len(x.raws) > 0 {
-		x.findRaw(c, e)
-	}
-	if x.anyRaw != nil {
-		for i := range e.Raw {
-			x.anyRaw.find(x, c, e.Raw[i].Value)
-		}
-	}
+	x.findRaw(c, e)
 }
 
-// findRaw goes through the raw fields of the event and those of the index together; both are sorted by name. One that is absent reads as "".
+// findRaw goes through the raw fields of the event and those of the index together; both are sorted by name. One that is absent reads as "". A
+// value is brought into its canonical form once, for its own field and for those that search in all.
 func (x *index) findRaw(c *candidates, e *event.Event) {
-	j := 0
-	for i := range x.raws {
-		t := &x.raws[i]
-		order := -1
-		for j < len(e.Raw) {
-			if order = compareNames(e.Raw[j].Name, t.name); order >= 0 {
+	i := 0
+	for j := range e.Raw {
+		raw := &e.Raw[j]
+		var own *textIndex
+		for ; i < len(x.raws); i++ {
+			order := compareNames(x.raws[i].name, raw.Name)
+			if order > 0 {
 				break
 			}
-			j++
+			if order == 0 {
+				own = &x.raws[i]
+				i++
+				break
+			}
+			x.raws[i].find(x, c, "")
 		}
-		if order == 0 {
-			t.find(x, c, e.Raw[j].Value)
-			j++
+		inOwn := own != nil && own.plain(x, c, raw.Value)
+		inAny := x.anyRaw != nil && x.anyRaw.plain(x, c, raw.Value)
+		if !inOwn && !inAny {
 			continue
 		}
-		t.find(x, c, "")
+		c.canon = expression.Canon(c.canon[:0], raw.Value)
+		if inOwn {
+			own.spelled(x, c)
+		}
+		if inAny {
+			x.anyRaw.spelled(x, c)
+		}
+	}
+	for ; i < len(x.raws); i++ {
+		x.raws[i].find(x, c, "")
 	}
 }
 

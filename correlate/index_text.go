@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 
@@ -56,7 +57,16 @@ func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32
 	return x
 }
 
+// find takes what the value s of the field is a witness for.
 func (t *textIndex) find(x *index, c *candidates, s string) {
+	if t.plain(x, c, s) {
+		c.canon = expression.Canon(c.canon[:0], s)
+		t.spelled(x, c)
+	}
+}
+
+// plain takes what needs no canonical form, and reports whether there is more to find in one.
+func (t *textIndex) plain(x *index, c *candidates, s string) bool {
 	if s == "" {
 		if t.empty >= 0 {
 			c.take(x, t.empty)
@@ -64,17 +74,18 @@ func (t *textIndex) find(x *index, c *candidates, s string) {
 		if t.start.blank >= 0 {
 			c.take(x, t.start.blank)
 		}
-		return
+		return false
 	}
 	if t.exact != nil {
 		if p, ok := t.exact[s]; ok {
 			c.take(x, p)
 		}
 	}
-	if !t.canon {
-		return
-	}
-	c.canon = expression.Canon(c.canon[:0], s)
+	return t.canon
+}
+
+// spelled takes what the canonical form in c holds.
+func (t *textIndex) spelled(x *index, c *candidates) {
 	if t.start.lengths != nil {
 		t.start.find(x, c, false)
 	}
@@ -240,16 +251,32 @@ func (t *gramIndex) find(x *index, c *candidates) {
 		return
 	}
 	filter, bit := t.filter, t.bit
-	g := gramAt(b, 0)
-	for i := 0; ; i++ {
-		h := hashGram(g)
-		if n := h >> bit; filter[n>>6]>>(n&63)&1 != 0 {
+	i := 0
+	for ; i+8 <= len(b); i += 4 { // Four grams of eight bytes at a time.
+		w := binary.LittleEndian.Uint64(b[i:])
+		h0, h1, h2, h3 := hashGram(uint32(w)), hashGram(uint32(w>>8)), hashGram(uint32(w>>16)), hashGram(uint32(w>>24))
+		n0, n1, n2, n3 := h0>>bit, h1>>bit, h2>>bit, h3>>bit
+		f0, f1, f2, f3 := filter[n0>>6]>>(n0&63)&1, filter[n1>>6]>>(n1&63)&1, filter[n2>>6]>>(n2&63)&1, filter[n3>>6]>>(n3&63)&1
+		if f0|f1|f2|f3 == 0 {
+			continue
+		}
+		if f0 != 0 {
+			t.verify(x, c, h0, i)
+		}
+		if f1 != 0 {
+			t.verify(x, c, h1, i+1)
+		}
+		if f2 != 0 {
+			t.verify(x, c, h2, i+2)
+		}
+		if f3 != 0 {
+			t.verify(x, c, h3, i+3)
+		}
+	}
+	for ; i+gramLength <= len(b); i++ {
+		if h := hashGram(gramAt(b, i)); t.may(h) {
 			t.verify(x, c, h, i)
 		}
-		if i+gramLength >= len(b) {
-			return
-		}
-		g = g>>8 | uint32(b[i+gramLength])<<24
 	}
 }
 

@@ -54,17 +54,6 @@ func NewMatcher(set *rules.Set) *Matcher {
 	return m
 }
 
-// Exhaustive is a matcher without indexes: it tries every target of an event's class. It finds the same hits and counts the same errors, which
-// tests hold the indexes to, at a cost that grows with the number of rules.
-func (m *Matcher) Exhaustive() *Matcher {
-	all := *m
-	all.routes = make(map[classKey]*index, len(m.routes))
-	for k, x := range m.routes {
-		all.routes[k] = newIndex(x.targets, make([]witness, len(m.targets)))
-	}
-	return &all
-}
-
 func (m *Matcher) addBranch(t target, b *rules.Branch) {
 	add := func(x *rules.Step) {
 		t.Step = x
@@ -88,7 +77,7 @@ func (m *Matcher) route() {
 	witnesses := make([]witness, len(m.targets))
 	for i := range m.targets {
 		t := &m.targets[i]
-		witnesses[i] = t.witness(weigh)
+		witnesses[i] = t.witness(t.weigher())
 		for _, c := range t.Classes {
 			m.routes[classKey{c.UID, anyActivity}] = nil
 			if !c.Any {

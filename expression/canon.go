@@ -1,6 +1,8 @@
 package expression
 
 import (
+	"encoding/binary"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -9,7 +11,16 @@ import (
 // and upper case connect (k, K and the Kelvin sign; i, I, İ and ı). Bytes that are not UTF-8 become U+FFFD. So what holds of two texts in any
 // of these foldings holds of their canonical forms, which is what an index needs; the reverse is not promised.
 func Canon(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
+	dst = slices.Grow(dst, len(s))
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 | uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		if w&highBits != 0 {
+			return canonSlow(dst, s[i:])
+		}
+		dst = binary.LittleEndian.AppendUint64(dst, lowerEight(w))
+	}
+	for ; i < len(s); i++ {
 		c := s[i]
 		if c >= utf8.RuneSelf {
 			return canonSlow(dst, s[i:])
@@ -17,6 +28,18 @@ func Canon(dst []byte, s string) []byte {
 		dst = append(dst, lowerASCII[c])
 	}
 	return dst
+}
+
+// One bit or byte of each of eight bytes.
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x80 * eachByte
+)
+
+// lowerEight makes the capitals among eight bytes of ASCII small: a byte from A on carries into its high bit, one beyond Z carries in both sums.
+func lowerEight(w uint64) uint64 {
+	capital := (w + (0x80-'A')*eachByte) &^ (w + (0x80-'Z'-1)*eachByte) & highBits
+	return w | capital>>2
 }
 
 func canonSlow(dst []byte, s string) []byte {

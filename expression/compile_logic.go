@@ -3,6 +3,7 @@ package expression
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -157,6 +158,10 @@ func costOf(n ast.Node) int {
 		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
 			return cmp.Or(functionCost[id.Value], 30) * max(1, len(n.Arguments)-1)
 		}
+	case *ast.IdentifierNode:
+		if strings.HasPrefix(n.Value, "raw.") {
+			return 25
+		}
 	}
 	return 2
 }
@@ -169,5 +174,5 @@ var functionCost = map[string]int{
 	"any": 10, "all": 10, "none": 10, "one": 10, "count": 10, "filter": 60, "map": 60, "find": 10, "split": 80, "join": 60, "lower": 20, "upper": 20,
 	"trim": 5, "trimPrefix": 4, "trimSuffix": 4, "string": 20, "int": 10, "float": 20, "len": 3,
 	"cidr": 30, "private": 25, "inList": 30, "window": 40, "hour": 15, "weekday": 15, "clamp": 5, "domainOf": 300,
-	"iequals": 8, "istarts": 8, "iends": 8, "icontains": 40, "ilike": 40, "imatches": 300, "raws": 40, "rawKnown": 15,
+	"iequals": 8, "istarts": 8, "iends": 8, "icontains": 20, "ilike": 40, "imatches": 300, "raws": 40, "rawKnown": 15,
 }

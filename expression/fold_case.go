@@ -2,6 +2,7 @@ package expression
 
 import (
 	"regexp"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -132,12 +133,38 @@ func (w folded) ends(s string) bool {
 
 // textTests are the functions that ask whether a text, or one of a list, satisfies any of some constants: how a constant becomes a test.
 var textTests = map[string]func(string) func(string) bool{
-	"iequals":   func(c string) func(string) bool { return fold(c).equals },
-	"icontains": func(c string) func(string) bool { return fold(c).contains },
-	"istarts":   func(c string) func(string) bool { return fold(c).starts },
-	"iends":     func(c string) func(string) bool { return fold(c).ends },
-	"ilike":     func(c string) func(string) bool { return parseLike(c).matches },
-	"imatches":  func(c string) func(string) bool { return regexp.MustCompile(c).MatchString },
+	"iequals": func(c string) func(string) bool {
+		if w, ok := asciiWordOf(c); ok {
+			return w.equals
+		}
+		return fold(c).equals
+	},
+	"icontains": func(c string) func(string) bool {
+		if w, ok := asciiWordOf(c); ok {
+			return w.contains
+		}
+		return fold(c).contains
+	},
+	"istarts": func(c string) func(string) bool {
+		if w, ok := asciiWordOf(c); ok {
+			return w.starts
+		}
+		return fold(c).starts
+	},
+	"iends": func(c string) func(string) bool {
+		if w, ok := asciiWordOf(c); ok {
+			return w.ends
+		}
+		return fold(c).ends
+	},
+	"ilike": func(c string) func(string) bool { return parseLike(c).matches },
+	"imatches": func(c string) func(string) bool {
+		re := regexp.MustCompile(c)
+		if word := caseLiteral(c); word != "" {
+			return func(s string) bool { return strings.Contains(s, word) && re.MatchString(s) }
+		}
+		return re.MatchString
+	},
 }
 
 // compileTextTest makes the closure of one of textTests.

@@ -1,0 +1,87 @@
+package correlate_test
+
+import (
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/ingest/format"
+)
+
+// BenchmarkSigma matches records of every lane against all public Sigma rules: decoding included, decoding alone, and matching alone, with the
+// index and without it.
+func BenchmarkSigma(b *testing.B) {
+	set := publicSigma(b)
+	m := correlate.NewMatcher(set)
+	for _, l := range lanes {
+		records := l.recordsOf(1000)
+		batch := l.decoded(b, records)
+		size := 0
+		for i := range records {
+			size += len(records[i].Value)
+		}
+		b.Run(l.name+"/whole", func(b *testing.B) {
+			f, _ := format.ByName(l.format)
+			var fs format.Scratch
+			s := m.NewScratch(nil)
+			var hits []event.Hit
+			work := &event.Batch{}
+			b.ReportAllocs()
+			b.SetBytes(int64(size))
+			round := func() {
+				work.Events, work.Sorted = work.Events[:0], work.Sorted[:0]
+				for i := range records {
+					work.Events, _ = f.Append(&fs, work.Events, &records[i])
+					work.Sorted = append(work.Sorted, int32(i))
+				}
+				for i := range work.Events {
+					work.Events[i].FindEntities()
+				}
+				hits = m.Match(s, work, 0, len(work.Sorted), hits[:0])
+			}
+			round()
+			runtime.GC()
+			before := processorTime()
+			for b.Loop() {
+				round()
+			}
+			report(b, len(records))
+			processor(b, before, len(records))
+			b.ReportMetric(float64(len(hits))/float64(len(records)), "hits/event")
+		})
+		for _, way := range []struct {
+			name   string
+			m      *correlate.Matcher
+			events int
+		}{{"match", m, len(batch.Sorted)}, {"scan", m.Exhaustive(), 40}} {
+			b.Run(l.name+"/"+way.name, func(b *testing.B) {
+				s := way.m.NewScratch(nil)
+				var hits []event.Hit
+				b.ReportAllocs()
+				runtime.GC()
+				before := processorTime()
+				for b.Loop() {
+					hits = way.m.Match(s, batch, 0, way.events, hits[:0])
+				}
+				report(b, way.events)
+				processor(b, before, way.events)
+			})
+		}
+	}
+}
+
+// processor gives the processor time per event, collector included, which other programs on the machine disturb less than time by the clock.
+func processor(b *testing.B, before time.Duration, n int) {
+	b.ReportMetric(float64((processorTime()-before).Nanoseconds())/float64(b.N*n), "cpu-ns/event")
+}
+
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
