@@ -62,3 +62,11 @@ func KeysAt(at ...Place) []Key {
 	}
 	return out
 }
+
+// Expression reports whether the key's value is an expression.
+func (k Key) Expression() bool { return k.Type == typeExpression }
+
+// Sources lists entities that a variable may take, as bind writes them: those that are often bound. Any field may be bound too.
+func Sources() []string {
+	return []string{"user", "robot", "device", "ip", "session", "mac", "actor.user", "target.user", "source.ip", "destination.ip", "source.device", "destination.device"}
+}

@@ -266,7 +266,7 @@ func (b *builder) source(n *yaml.Node, s string) (Binding, bool) {
 	if fd := event.FieldNamed(s); fd != nil {
 		return Binding{Field: fd}, true
 	}
-	entities := []string{"user", "robot", "device", "ip", "session", "mac", "actor.user", "target.user", "source.ip", "destination.ip", "source.device", "destination.device"}
+	entities := Sources()
 	hint := "an entity kind (user, robot, device, ip, session, mac), role.kind such as target.user, or the path of a field"
 	if near := cmp.Or(expression.Nearest(s, entities), expression.NearestField(s)); near != "" {
 		hint = "did you mean " + near + "?"

@@ -10,6 +10,7 @@ func commands(t *terminal) []*cobra.Command {
 		replayCommand(t),
 		formatsCommand(t),
 		rulesCommand(t),
+		lspCommand(t),
 		rejectsCommand(t),
 		topicsCommand(t),
 		sqlCommand(t),
