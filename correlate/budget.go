@@ -51,22 +51,22 @@ func (f *fold) shed() {
 		if share := f.settings.MaxBytes / gateShare; r.gated > share {
 			f.shedGates(r, share-share/10)
 		}
-		total += r.bytes + r.gated
+		total += r.held()
 	}
 	if total <= f.settings.MaxBytes {
 		return
 	}
 	target := f.settings.MaxBytes - f.settings.MaxBytes/10
 	for total > target {
-		noisy := slices.MaxFunc(f.rules, func(a, b *ruleState) int { return cmp.Compare(a.bytes+a.gated, b.bytes+b.gated) })
-		before := noisy.bytes + noisy.gated
+		noisy := slices.MaxFunc(f.rules, func(a, b *ruleState) int { return cmp.Compare(a.held(), b.held()) })
+		before := noisy.held()
 		switch {
-		case noisy.gated >= noisy.bytes:
+		case noisy.gated >= before-noisy.gated:
 			f.shedGates(noisy, noisy.gated-(total-target))
-		case len(noisy.parts) > 0:
-			f.shedParts(noisy, before-(total-target))
+		case noisy.keys() > 0:
+			f.shedKeys(noisy, before-(total-target))
 		}
-		freed := before - noisy.bytes - noisy.gated
+		freed := before - noisy.held()
 		if freed <= 0 {
 			return
 		}
@@ -74,20 +74,40 @@ func (f *fold) shed() {
 	}
 }
 
-// shedParts gives up a tenth of a rule's partitions, the newest, or fewer if that is enough.
-func (f *fold) shedParts(r *ruleState, target int64) {
+// shedKeys gives up a tenth of a rule's keys, the newest, or fewer if that is enough.
+func (f *fold) shedKeys(r *ruleState, target int64) {
 	r.degraded = true
-	keys := make([]*partition, 0, len(r.parts))
-	for _, k := range r.parts {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b *partition) int { return cmp.Compare(b.born, a.born) })
+	keys := r.youngest()
 	for _, k := range keys[:(len(keys)+9)/10] {
-		f.evict(r, k)
-		if r.bytes+r.gated <= target {
+		if k.key != nil {
+			f.evict(r, k.key)
+		} else {
+			r.rest.evict(k.place)
+		}
+		if r.held() <= target {
 			return
 		}
 	}
+}
+
+// aged is a key with its order of creation: a partition, or the place of its record.
+type aged struct {
+	born  uint64
+	key   *partition
+	place place
+}
+
+// youngest gives the keys of a rule, the newest first.
+func (r *ruleState) youngest() []aged {
+	keys := make([]aged, 0, r.keys())
+	for _, k := range r.parts {
+		keys = append(keys, aged{born: k.born, key: k})
+	}
+	if r.rest != nil {
+		keys = r.rest.ages(keys)
+	}
+	slices.SortFunc(keys, func(a, b aged) int { return cmp.Compare(b.born, a.born) })
+	return keys
 }
 
 // shedGates gives up registers of a rule, a tenth at a time and the newest first, until its gates are within target bytes. Hits that have
@@ -123,4 +143,12 @@ func (f *fold) evict(r *ruleState, k *partition) {
 	r.stats.Evicted += int64(len(k.buf) + 1)
 	r.stats.Shed++
 	f.release(r, k)
+}
+
+// evict gives up a resting key. Nothing was announced of it.
+func (s *resting) evict(p place) {
+	b := record(s.arena.record(p))
+	s.rule.stats.Evicted += int64(b.hits())
+	s.rule.stats.Shed++
+	s.drop(s.index.hash(b.key()), p)
 }

@@ -16,7 +16,9 @@ func (c *cell) time() int64 { return c.Ref.Time }
 
 // compare is the order of a scan: time, then the tie key, then the event's id. Hits of one event follow each other by branch; untils and
 // guards come before steps and the last step before the first, which is the order in which an event is offered (N2).
-func compare(a, b *cell) int {
+func compare(a, b *cell) int { return compareHits(&a.Hit, &b.Hit) }
+
+func compareHits(a, b *event.Hit) int {
 	if c := compareRefs(a.Ref, b.Ref); c != 0 {
 		return c
 	}

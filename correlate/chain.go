@@ -154,7 +154,7 @@ func (f *fold) hearOne(r *ruleState, l *listener, p *passed) {
 	if !known {
 		cells = f.derive(r, l, p)
 		for _, c := range cells {
-			f.take(r, c)
+			f.take(r, &c.Hit, c)
 		}
 	}
 	if p.final {
@@ -169,7 +169,7 @@ func (f *fold) hearOne(r *ruleState, l *listener, p *passed) {
 
 // takeBack removes a hit whose finding is no more, or is another.
 func (f *fold) takeBack(r *ruleState, c *cell) {
-	if k := r.parts[c.Key]; k != nil && k.remove(c) {
+	if k := f.working(r, c.Key); k != nil && k.remove(c) {
 		f.touch(k)
 	}
 }
@@ -336,7 +336,7 @@ func (f *fold) companions() []*ruleState {
 			if s == nil || s.waiting() || slices.ContainsFunc(out, func(x *ruleState) bool { return x.rule == s.rule }) {
 				continue
 			}
-			x := newRuleState(s.rule, f.settings.MaxKeys)
+			x := newRuleState(s.rule, f.settings)
 			x.swap = forever - 1
 			out = append(out, x)
 		}

@@ -30,6 +30,7 @@ type Settings struct {
 
 	observe    func(trace) // Told of every step of the fold; nil but for Explain.
 	stateEvery int         // Less than usual in tests.
+	restAbove  int         // Keys of a rule that do not rest; negative: all may.
 }
 
 func (s Settings) withDefaults() Settings {
@@ -39,6 +40,7 @@ func (s Settings) withDefaults() Settings {
 	s.MaxBytes = cmp.Or(s.MaxBytes, 512<<20)
 	s.MaxEvidence = cmp.Or(s.MaxEvidence, 100)
 	s.MaxWatched = cmp.Or(s.MaxWatched, 200_000)
+	s.restAbove = max(0, cmp.Or(s.restAbove, restAbove))
 	return s
 }
 
@@ -76,7 +78,7 @@ func (e *Engine) load(set *rules.Set) {
 		}
 		s := old[r.ID]
 		if s == nil || s.rule.Hash != r.Hash || s.rule.Version != r.Version {
-			s = newRuleState(r, e.settings.MaxKeys)
+			s = newRuleState(r, e.settings)
 		} else {
 			s.adopt(r)
 		}
@@ -257,7 +259,7 @@ func (e *Engine) Stats() Stats {
 	out := Stats{Frontier: max(0, e.fold.frontier), Watched: len(e.watch.seen), Unwatched: e.watch.dropped}
 	for _, r := range e.fold.rules {
 		s := r.stats
-		s.Keys, s.Bytes, s.Degraded, s.Waiting = len(r.parts), r.bytes+r.gated, r.degraded, r.waiting()
+		s.Keys, s.Bytes, s.Degraded, s.Waiting = r.keys(), r.held(), r.degraded, r.waiting()
 		for _, g := range r.gates {
 			n, _ := g.size()
 			s.Registers += n

@@ -22,13 +22,15 @@ type fold struct {
 	frontier int64
 	born     uint64
 
-	eval    *evaluator
-	scan    *scan
-	work    map[*program]*state // Scratch of rescans.
-	cells   []*cell
-	touched []*partition
-	gated   []gated // Of this batch; kept for an observer alone.
-	out     []incident.Finding
+	eval     *evaluator
+	scan     *scan
+	work     map[*program]*state // Scratch of rescans.
+	queue    []*event.Hit        // Of the batch, in the order of a scan.
+	touched  []*partition
+	warmKeys []*partition // Settled not long ago: they may rest soon.
+	batch    uint64
+	gated    []gated // Of this batch; kept for an observer alone.
+	out      []incident.Finding
 
 	chains chains
 	aside  []*ruleState // Companions while new rules are warmed; see chain.go.
@@ -41,10 +43,11 @@ type fold struct {
 // ruleState is what the fold keeps for one rule.
 type ruleState struct {
 	*program
-	w        int64 // W of the rule; it never goes back.
-	since    int64 // Time of the earliest hit: how far back its memory reaches; forever before.
-	swap     int64 // Findings completing at or before this are not announced; the rule was warmed up.
-	parts    map[string]*partition
+	w        int64                 // W of the rule; it never goes back.
+	since    int64                 // Time of the earliest hit: how far back its memory reaches; forever before.
+	swap     int64                 // Findings completing at or before this are not announced; the rule was warmed up.
+	parts    map[string]*partition // Working keys.
+	rest     *resting              // The others; nil where none may rest.
 	gates    []*gate
 	queue    queue
 	bytes    int64 // Estimate of what its partitions hold,
@@ -59,19 +62,23 @@ func newFold(s Settings) *fold {
 	f := &fold{settings: s, byID: map[string]*ruleState{}, frontier: never, work: map[*program]*state{}, observe: s.observe}
 	f.eval = &evaluator{machine: expression.NewMachine(nil)}
 	f.scan = &scan{eval: f.eval, observe: s.observe, limit: s.MaxHits, every: cmp.Or(s.stateEvery, stateEvery)}
+	f.eval.errors = f.scan.failed
 	return f
 }
 
-// newRuleState is a rule without state; limit bounds the registers of one modifier.
-func newRuleState(r *rules.Rule, limit int) *ruleState {
+// newRuleState is a rule without state.
+func newRuleState(r *rules.Rule, settings Settings) *ruleState {
 	s := &ruleState{program: compile(r), w: never, since: forever, swap: never, parts: map[string]*partition{}}
 	s.stats = RuleStats{Rule: r.ID, Version: r.Version}
 	for i := range s.branches {
 		for j := range s.branches[i].Steps {
 			if x := &s.branches[i].Steps[j]; x.Gated() {
-				s.gates = append(s.gates, newGate(i, j, x, limit))
+				s.gates = append(s.gates, newGate(i, j, x, settings.MaxKeys))
 			}
 		}
+	}
+	if settings.observe == nil && settings.restAbove < keysWithoutRest {
+		s.rest = newResting(s)
 	}
 	return s
 }
@@ -89,17 +96,6 @@ func (r *ruleState) gate(c *cell) *gate {
 	return nil
 }
 
-// with points the scan at a rule and partition.
-func (s *scan) with(r *ruleState, k *partition) *scan {
-	s.program, s.guards = r.program, k.guards
-	s.eval.errors = func(error) { r.stats.Errors++ }
-	s.full = func() {
-		r.stats.Evicted++
-		k.degraded = true
-	}
-	return s
-}
-
 func (f *fold) trace(t trace) {
 	if f.observe != nil {
 		f.observe(t)
@@ -111,9 +107,9 @@ func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding
 	f.out = append(f.out[:0], f.leftover...)
 	f.leftover, f.aside = nil, nil
 	f.sort(hits)
-	for _, c := range f.cells {
-		if r := f.byID[c.Rule]; r != nil && r.rule.Version == c.Version && f.fits(r, c) {
-			f.take(r, c)
+	for _, h := range f.queue {
+		if r := f.byID[h.Rule]; r != nil && r.rule.Version == h.Version && f.fits(r, h) {
+			f.take(r, h, nil)
 		}
 	}
 	f.run(frontier, ok)
@@ -138,9 +134,9 @@ func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
 	now := f.frontier
 	f.frontier = never
 	f.sort(hits)
-	for _, c := range f.cells {
-		if r := f.byID[c.Rule]; r != nil && r.waiting() && r.rule.Version == c.Version && f.fits(r, c) {
-			f.take(r, c)
+	for _, h := range f.queue {
+		if r := f.byID[h.Rule]; r != nil && r.waiting() && r.rule.Version == h.Version && f.fits(r, h) {
+			f.take(r, h, nil)
 		}
 	}
 	f.run(min(frontier, now), ok)
@@ -152,7 +148,7 @@ func (r *ruleState) waiting() bool { return r.swap != never && r.w <= r.swap }
 
 // run scans what was touched and moves W: first of the rules that listen to events alone, then of those that listen to them, and so on.
 func (f *fold) run(frontier int64, ok bool) {
-	clear(f.cells)
+	clear(f.queue)
 	if ok {
 		f.frontier = max(f.frontier, min(frontier, forever))
 	}
@@ -162,8 +158,10 @@ func (f *fold) run(frontier int64, ok bool) {
 		f.turns()
 	}
 	f.sweepFound()
+	f.cool()
 	clear(f.touched)
 	f.touched = f.touched[:0]
+	f.batch++
 }
 
 func (f *fold) turns() {
@@ -195,6 +193,9 @@ func (f *fold) turn(level int) {
 	for _, r := range f.rules {
 		for r.level() == level && len(r.queue) > 0 && r.queue[0].due <= r.w {
 			f.settle(r.queue[0])
+		}
+		if r.rest != nil {
+			r.rest.expire()
 		}
 	}
 }
@@ -243,8 +244,8 @@ func (f *fold) stop(r *ruleState) {
 }
 
 // fits reports whether a hit has the shape the rule's plan expects: a logged hit of an older build might not.
-func (f *fold) fits(r *ruleState, c *cell) bool {
-	if t := c.time(); t < never/2 || t > forever/2 || int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) {
+func (f *fold) fits(r *ruleState, c *event.Hit) bool {
+	if t := c.Ref.Time; t < never/2 || t > forever/2 || int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) {
 		r.stats.Misfits++
 		return false
 	}
@@ -256,32 +257,38 @@ func (f *fold) fits(r *ruleState, c *cell) bool {
 	return true
 }
 
-// sort copies hits into cells in the order of a scan.
+// sort brings hits into the order of a scan.
 func (f *fold) sort(hits []event.Hit) {
-	f.cells = f.cells[:0]
+	f.queue = f.queue[:0]
 	sorted := true
 	for i := range hits {
-		if hits[i].Ref == nil {
+		h := &hits[i]
+		if h.Ref == nil {
 			continue
 		}
-		c := &cell{Hit: hits[i]} // One by one: a cell outlives its batch by hours.
-		sorted = sorted && (len(f.cells) == 0 || compare(f.cells[len(f.cells)-1], c) <= 0)
-		f.cells = append(f.cells, c)
+		sorted = sorted && (len(f.queue) == 0 || compareHits(f.queue[len(f.queue)-1], h) <= 0)
+		f.queue = append(f.queue, h)
 	}
 	if !sorted {
-		slices.SortStableFunc(f.cells, compare)
+		slices.SortStableFunc(f.queue, compareHits)
 	}
 }
 
-// take puts one hit where it belongs.
-func (f *fold) take(r *ruleState, c *cell) {
+// take puts one hit where it belongs; c is its cell if it has one.
+func (f *fold) take(r *ruleState, h *event.Hit, c *cell) {
 	r.stats.Hits++
-	if c.time() <= r.w {
+	if h.Ref.Time <= r.w {
 		r.stats.Late++
-		f.trace(trace{Kind: traceLate, Rule: r.rule, Cell: c, At: r.w})
+		f.trace(trace{Kind: traceLate, Rule: r.rule, Cell: &cell{Hit: *h}, At: r.w})
 		return
 	}
-	r.since = min(r.since, c.time())
+	r.since = min(r.since, h.Ref.Time)
+	if r.rest != nil && r.rest.direct && f.rest(r, h) {
+		return
+	}
+	if c == nil {
+		c = &cell{Hit: *h} // One by one: a cell outlives its batch by hours.
+	}
 	g := r.gate(c)
 	if g == nil {
 		f.place(r, c)
@@ -310,7 +317,7 @@ func (f *fold) flip(r *ruleState, flips []flip) {
 	for i := range flips {
 		x := &flips[i]
 		if x.leaves {
-			if k := r.parts[x.Key]; k != nil && k.remove(x.cell) {
+			if k := f.working(r, x.Key); k != nil && k.remove(x.cell) {
 				f.touch(k)
 			}
 		}
@@ -358,9 +365,9 @@ func (f *fold) tidy() {
 
 // place adds a hit to its partition.
 func (f *fold) place(r *ruleState, c *cell) {
-	k := r.parts[c.Key]
+	k := f.working(r, c.Key)
 	if k == nil {
-		if len(r.parts) >= f.settings.MaxKeys {
+		if r.keys() >= f.settings.MaxKeys {
 			f.refuse(r, c)
 			return
 		}
@@ -381,7 +388,20 @@ func (f *fold) place(r *ruleState, c *cell) {
 	f.touch(k)
 }
 
+// working gives the partition of a key, waking it if it rests; nil if there is none.
+func (f *fold) working(r *ruleState, key string) *partition {
+	if k := r.parts[key]; k != nil || r.rest == nil || r.rest.n == 0 {
+		return k
+	}
+	hash := r.rest.index.hashString(key)
+	if p := r.rest.find(hash, key); p != 0 {
+		return f.wake(r, hash, p)
+	}
+	return nil
+}
+
 func (f *fold) touch(k *partition) {
+	k.used = f.batch
 	if !k.touched {
 		k.touched = true
 		f.touched = append(f.touched, k)
@@ -400,6 +420,7 @@ func (f *fold) limit(r *ruleState) int64 {
 func (f *fold) settle(k *partition) {
 	r := k.rule
 	k.touched = false
+	f.scan.with(r, k)
 	f.decide(r, k)
 	k.commit(r.program, r.w)
 	due := k.next(r.program)
@@ -408,12 +429,23 @@ func (f *fold) settle(k *partition) {
 		return
 	}
 	k.measure()
+	f.keep(k, due)
+}
+
+// keep says when a partition has to be looked at again; it may soon rest.
+func (f *fold) keep(k *partition, due int64) {
+	r := k.rule
 	r.queue.set(k, max(due, r.w+1))
+	if !k.warm && r.rest != nil {
+		k.warm = true
+		f.warmKeys = append(f.warmKeys, k)
+	}
 }
 
 // release forgets a partition.
 func (f *fold) release(r *ruleState, k *partition) {
 	r.queue.remove(k)
+	k.gone = true
 	delete(r.parts, k.key)
 	r.bytes -= k.bytes
 }

@@ -25,6 +25,9 @@ type partition struct {
 	dirty   *cell // The first hit whose surroundings changed; nil: head is up to date.
 	horizon int64 // States are comparable only after this time: every change lies before it, and guards put in reach that far.
 	touched bool
+	used    uint64 // The batch that touched it last.
+	warm    bool   // It is among the fold's warm keys.
+	gone    bool   // Released.
 
 	matches  []*candidate // Not final, by completing hit.
 	done     *cell        // Completing hit of the last match that became final; nil before.

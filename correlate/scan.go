@@ -16,9 +16,38 @@ type scan struct {
 	eval    *evaluator
 	found   []*match // In order of completion.
 	observe func(trace)
-	full    func() // Called when a window had to drop hits because of the budget.
-	limit   int    // Hits kept per window.
-	every   int    // Hits between stored states.
+	rule    *ruleState // Whose scan it is,
+	key     *partition // and of which key.
+	silent  bool       // What is scanned has been scanned before: nothing is counted.
+	limit   int        // Hits kept per window.
+	every   int        // Hits between stored states.
+}
+
+// with points the scan at a rule and partition.
+func (s *scan) with(r *ruleState, k *partition) *scan {
+	s.program, s.guards, s.rule, s.key, s.silent = r.program, k.guards, r, k, false
+	return s
+}
+
+// quiet is with for hits that were scanned before.
+func (s *scan) quiet(r *ruleState, k *partition) *scan {
+	s.with(r, k).silent = true
+	return s
+}
+
+// full is called when a window had to drop hits because of the budget.
+func (s *scan) full() {
+	if !s.silent {
+		s.rule.stats.Evicted++
+		s.key.degraded = true
+	}
+}
+
+// failed counts an expression without a result.
+func (s *scan) failed(error) {
+	if !s.silent && s.rule != nil {
+		s.rule.stats.Errors++
+	}
 }
 
 // served is returned by the kinds: did the hit serve the step it was offered to?
@@ -193,7 +222,7 @@ func (b *branch) bound(vars []string, c *cell) []string {
 
 func (s *scan) trace(t trace) {
 	if s.observe != nil {
-		t.Rule = s.rule
+		t.Rule = s.program.rule
 		s.observe(t)
 	}
 }

@@ -121,6 +121,7 @@ func (w *writer) rule(r *ruleState) {
 	for _, key := range sortedKeys(r.parts) {
 		w.partition(r.parts[key])
 	}
+	w.resting(r.rest)
 	w.heard(r)
 }
 
@@ -220,6 +221,7 @@ func (r *reader) rule(f *fold, s *ruleState) {
 		}
 		r.partition(f, s)
 	}
+	r.resting(f, s)
 	r.heard(s)
 }
 
@@ -301,5 +303,5 @@ func (f *fold) revive(r *ruleState, k *partition, before state) {
 	}
 	r.parts[k.key] = k
 	k.measure()
-	r.queue.set(k, max(k.next(r.program), r.w+1))
+	f.keep(k, k.next(r.program))
 }

@@ -1,0 +1,23 @@
+package correlate
+
+// WithoutRest keeps every key in the working form.
+func (s Settings) WithoutRest() Settings {
+	s.restAbove = keysWithoutRest
+	return s
+}
+
+// AllMayRest lets the first keys of a rule rest, too.
+func (s Settings) AllMayRest() Settings {
+	s.restAbove = -1
+	return s
+}
+
+// Resting counts the keys that rest.
+func (e *Engine) Resting() (n int) {
+	for _, r := range e.fold.rules {
+		if r.rest != nil {
+			n += r.rest.n
+		}
+	}
+	return n
+}

@@ -1,0 +1,193 @@
+package correlate
+
+import (
+	"slices"
+)
+
+// wake makes a partition of a resting key. It is touched, so that the batch settles it.
+func (f *fold) wake(r *ruleState, hash uint32, p place) *partition {
+	s := r.rest
+	b := record(s.arena.record(p))
+	k := newPartition(r, string(b.key()), b.born())
+	k.degraded = b.degraded()
+	cells, ok := s.cells(b, k.key)
+	if !ok { // Only what a damaged snapshot brought in can be unreadable.
+		k.degraded = true
+		r.degraded = true
+		r.stats.Evicted++
+	}
+	s.drop(hash, p)
+	r.parts[k.key] = k
+	k.recall(f.scan.quiet(r, k), cells)
+	k.measure()
+	f.touch(k)
+	return k
+}
+
+// cells reads the hits of a record; ok is false if it had to leave some out.
+func (s *resting) cells(b record, k string) (cells []*cell, ok bool) {
+	key := piecesOf(k)
+	for rest := b.body(); len(rest) > 0; {
+		x, after, ok := nextHit(rest)
+		if !ok {
+			return cells, false
+		}
+		c := s.readHit(&x, k, &key)
+		if c == nil || !s.rule.sound(c, k) || len(cells) > 0 && compare(cells[len(cells)-1], c) >= 0 {
+			return cells, false
+		}
+		cells, rest = append(cells, c), after
+	}
+	return cells, true
+}
+
+// scanned reports whether a scan walks over hits of this part; the others are only looked up from it.
+func (x *part) scanned(b *branch, step int) bool {
+	return x.memory < 0 || !x.remembered() || x.guard.Between || step >= len(b.Steps)+len(b.Guards)
+}
+
+// remembered reports whether hits of this part stand in the partition's guards.
+func (x *part) remembered() bool {
+	return x.guard != nil && (x.guard.Before > 0 || x.guard.After > 0 || x.guard.QuietFor > 0)
+}
+
+// recall scans a resting key's hits: those up to W make the state before the buffer, the others are the buffer.
+func (k *partition) recall(s *scan, cells []*cell) {
+	for _, c := range cells {
+		if x := &s.branches[c.Branch].parts[c.Step]; x.remembered() {
+			k.guards[x.memory] = append(k.guards[x.memory], c)
+		}
+	}
+	for _, c := range cells {
+		b := &s.branches[c.Branch]
+		if !b.parts[c.Step].scanned(b, int(c.Step)) {
+			continue
+		}
+		if c.time() <= k.rule.w {
+			s.st, s.guards, s.found = &k.head, k.guards, s.found[:0]
+			s.apply(c)
+			k.take(s)
+			continue
+		}
+		if len(k.buf) == 0 {
+			k.base.copyFrom(&k.head)
+		}
+		k.buf = append(k.buf, c)
+		k.scanOne(s, c)
+	}
+}
+
+// cool packs partitions that the batch before this one had touched and this one has not.
+func (f *fold) cool() {
+	kept := f.warmKeys[:0]
+	for _, k := range f.warmKeys {
+		if k.used == f.batch && !k.gone {
+			kept = append(kept, k)
+			continue
+		}
+		k.warm = false
+		if !k.gone && len(k.rule.parts) > f.settings.restAbove {
+			f.pack(k)
+		}
+	}
+	clear(f.warmKeys[len(kept):])
+	f.warmKeys = kept
+}
+
+// pack lets a partition rest if it can: nothing that was found is open, it is small, and its state is what a scan makes of its hits.
+func (f *fold) pack(k *partition) bool {
+	s := k.rule.rest
+	if s == nil || len(k.matches)+len(k.known)+len(k.throttle) > 0 || k.dirty != nil || len(k.key) > maxRestingKey || k.born > maxBorn {
+		return false
+	}
+	if k.done != nil && len(k.buf) > 0 && compare(k.done, k.buf[0]) >= 0 {
+		return false // A scan of what lingers would find it again.
+	}
+	cells := k.gather()
+	if len(cells) == 0 || len(cells) > maxRestingHits || !k.repeatable(f.scan.quiet(k.rule, k), cells) {
+		return false
+	}
+	s.begin(cells[0].time())
+	b := record(appendRecord(s.scratch[:0], k.key, k.born, k.degraded))
+	pieces := piecesOf(k.key)
+	for _, c := range cells {
+		if !spanFits(c.time() - s.epoch) {
+			return false
+		}
+		b = s.appendHit(b, &c.Hit, &pieces)
+		b.mark(1 << c.Step)
+		b.setLast(c.time() - s.epoch)
+	}
+	s.scratch = b
+	if len(b) > maxRecord {
+		return false
+	}
+	b.setHits(len(cells))
+	f.release(k.rule, k)
+	s.put(s.index.hashString(k.key), b)
+	return true
+}
+
+// gather collects every hit the partition depends on, in order.
+func (k *partition) gather() []*cell {
+	st := &k.head
+	if len(k.buf) > 0 {
+		st = &k.base
+	}
+	cells := slices.Clone(k.buf)
+	for _, list := range k.guards {
+		cells = append(cells, list...)
+	}
+	if len(cells) > 2*maxRestingHits {
+		return cells
+	}
+	for i := range st.branches {
+		b := &st.branches[i]
+		for j := range b.slots {
+			for _, l := range b.slots[j] {
+				cells = l.collect(cells)
+			}
+			for _, w := range b.pools[j] {
+				cells = w.pred.collect(append(cells, w.cell))
+			}
+		}
+		for _, g := range b.groups {
+			cells = append(cells, g.cells...)
+			if g.prev != nil {
+				cells = append(cells, g.prev)
+			}
+		}
+	}
+	slices.SortFunc(cells, compare)
+	return slices.Compact(cells)
+}
+
+func (l *link) collect(cells []*cell) []*cell {
+	for ; l != nil; l = l.prev {
+		cells = append(cells, l.hits...)
+	}
+	return cells
+}
+
+// repeatable reports whether a scan of the hits from nothing gives the partition's states, and finds nothing.
+func (k *partition) repeatable(s *scan, cells []*cell) bool {
+	st := newState(s.program)
+	s.st, s.guards, s.found = &st, k.guards, s.found[:0]
+	base := len(k.buf) == 0
+	for i, c := range cells {
+		if i > 0 && compare(cells[i-1], c) == 0 {
+			return false
+		}
+		b := &s.branches[c.Branch]
+		if !b.parts[c.Step].scanned(b, int(c.Step)) {
+			continue
+		}
+		if !base && c == k.buf[0] {
+			if base = true; !st.equal(&k.base) {
+				return false
+			}
+		}
+		s.apply(c)
+	}
+	return base && len(s.found) == 0 && st.equal(&k.head)
+}

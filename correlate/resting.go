@@ -1,0 +1,356 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// Most keys of a rule wait for something that will not happen: they hold one or a few hits and are not looked at until they expire. Such a key
+// rests: it is not a partition but a record, the list of its hits in bytes (restcodec.go) in pages without pointers (arena.go).
+//
+// What makes that exact: the state of a partition is what a scan makes of its hits in order, from nothing. A key may rest if that is true of
+// its state now (packing.go tries it), and a scan of the list gives back the same state. A hit for a resting key is put into the list and
+// scanned later, if it cannot complete a match whatever the order: while a step of the pattern has no hit at all, or a count has too few,
+// nothing can be found, so nothing is announced late. Any other hit wakes the key, which then is a partition as before.
+//
+// A rule's first keys do not rest: nothing would be gained by it.
+type resting struct {
+	rule      *ruleState
+	arena     arena
+	index     keyIndex
+	templates templates
+	epoch     int64 // Times in records count from here.
+	n         int   // Keys.
+	scratch   record
+	swept     int64 // W when expired keys were last removed.
+
+	direct bool    // Hits may be put into records.
+	need   int     // So many steps, or for a count hits, must be there before a match can be.
+	counts bool    // It is a count.
+	latest bool    // Of hits of the first step alone the newest replaces the others.
+	alone  bool    // Hits bear on each other only when they make a match: each can be dropped once it is too old for one.
+	memory int64   // After its last hit a key is of no interest so much later.
+	keep   []int64 // How old a hit is then, by step.
+	most   int     // Hits in a record; more wake the key, which keeps only those it needs.
+}
+
+// restAbove is how many keys of a rule do not rest; with keysWithoutRest none do.
+const (
+	restAbove       = 256
+	keysWithoutRest = 1 << 40
+)
+
+// indexBytes is what a key costs in the index.
+const indexBytes = 12
+
+// newResting prepares a rule's resting keys; nil if none may rest.
+func newResting(r *ruleState) *resting {
+	if len(r.branches) != 1 || len(r.branches[0].parts) > maxRestingStep {
+		return nil
+	}
+	b := &r.branches[0]
+	s := &resting{rule: r, index: newKeyIndex(), swept: never, memory: b.memory}
+	s.templates.bySort = make([][]*template, len(b.parts))
+	switch b.Kind {
+	case rules.Sequence:
+		s.need = len(b.Steps)
+	case rules.All:
+		s.need = b.AtLeast
+		if s.need == 0 {
+			s.need = len(b.Steps)
+		}
+	case rules.Count:
+		s.counts, s.need = true, b.AtLeast
+	}
+	s.direct = s.need > 1 && len(r.gates) == 0 && len(r.rule.Upstream) == 0
+	for i := range b.parts {
+		x := &b.parts[i]
+		s.direct = s.direct && (x.guard == nil || x.guard.When == nil) // What a scan evaluates it evaluates once.
+		s.keep = append(s.keep, b.memory+x.keep+1)                     // A guard's hit stays for hits that are scanned later.
+		s.memory = max(s.memory, x.keep)
+	}
+	if s.counts {
+		s.keep[0] = b.Within // The window is open on the left.
+	}
+	s.alone = b.Kind != rules.Sequence
+	s.latest = b.Kind == rules.Sequence && b.simple && !b.SelectFirst && b.OrderTolerance == 0 && len(b.parts) == len(b.Steps) && b.parts[0].AtLeast <= 1
+	if s.most = maxRestingHits; !s.alone && !s.latest {
+		s.most = 8
+	}
+	return s
+}
+
+// keys is how many keys a rule has, working and resting.
+func (r *ruleState) keys() int {
+	if r.rest == nil {
+		return len(r.parts)
+	}
+	return len(r.parts) + r.rest.n
+}
+
+// held is an estimate of the memory of all keys and gates of a rule.
+func (r *ruleState) held() int64 {
+	if r.rest == nil {
+		return r.bytes + r.gated
+	}
+	return r.bytes + r.gated + r.rest.arena.held + indexBytes*int64(r.rest.n)
+}
+
+// find gives the record of a key, 0 if it does not rest.
+func (s *resting) find(hash uint32, key string) place {
+	return s.index.find(hash, func(p place) bool { return string(record(s.arena.record(p)).key()) == key })
+}
+
+// complete reports whether hits of these steps might make a match.
+func (s *resting) complete(steps uint16, hits int) bool {
+	if s.counts {
+		return hits >= s.need
+	}
+	return bits.OnesCount16(steps&(1<<len(s.rule.branches[0].Steps)-1)) >= s.need
+}
+
+// rest puts a hit of a direct rule into the record of its key, making one if there is none. It is false if the hit is for a partition to take.
+func (f *fold) rest(r *ruleState, h *event.Hit) bool {
+	s := r.rest
+	if s.n == 0 && len(r.parts) < f.settings.restAbove {
+		return false
+	}
+	hash := s.index.hashString(h.Key)
+	p := s.find(hash, h.Key)
+	if p == 0 {
+		return len(r.parts) >= f.settings.restAbove && r.parts[h.Key] == nil && f.open(s, hash, h)
+	}
+	if s.add(hash, p, h, f.settings.MaxHits) {
+		return true
+	}
+	f.wake(r, hash, p)
+	return false
+}
+
+// open makes a record of a key that is new.
+func (f *fold) open(s *resting, hash uint32, h *event.Hit) bool {
+	if s.complete(1<<h.Step, 1) || len(h.Key) > maxRestingKey || f.born >= maxBorn {
+		return false
+	}
+	s.begin(h.Ref.Time)
+	if !spanFits(h.Ref.Time - s.epoch) {
+		return false
+	}
+	if s.rule.keys() >= f.settings.MaxKeys {
+		s.sweep(s.rule.w)
+		if s.rule.keys() >= f.settings.MaxKeys {
+			return false
+		}
+	}
+	f.born++
+	pieces := piecesOf(h.Key)
+	b := record(s.appendHit(appendRecord(s.scratch[:0], h.Key, f.born, false), h, &pieces))
+	s.scratch = b
+	if len(b) > maxRecord {
+		return false
+	}
+	b.setHits(1)
+	b.mark(1 << h.Step)
+	b.setLast(h.Ref.Time - s.epoch)
+	s.put(hash, b)
+	return true
+}
+
+// begin sets the epoch when the first key comes to rest.
+func (s *resting) begin(t int64) {
+	if s.n == 0 {
+		s.epoch = t
+	}
+}
+
+// put stores a new record.
+func (s *resting) put(hash uint32, b record) {
+	b.set(len(b))
+	p := s.arena.room(len(b))
+	copy(s.arena.at(p), b)
+	s.index.put(hash, p)
+	s.n++
+}
+
+// add puts a hit into a record; false if it might complete a match, or has no place there.
+func (s *resting) add(hash uint32, p place, h *event.Hit, limit int) bool {
+	b := record(s.arena.record(p))
+	t := h.Ref.Time - s.epoch
+	n, bit := b.hits()+1, uint16(1)<<h.Step
+	if !spanFits(t) {
+		return false
+	}
+	pieces := piecesOf(h.Key)
+	if t > b.last() && n <= min(s.most, limit) && !s.complete(b.steps()|bit, n) {
+		size := int(classes[s.arena.pages[p.page()].class]) * unitBytes
+		if out := s.appendHit(b[:len(b):size], h, &pieces); len(out) <= size {
+			b.set(len(out))
+			b.setHits(n)
+			b.mark(bit)
+			b.setLast(t)
+			return true
+		}
+	}
+	out, ok := s.rebuild(b, h, &pieces, limit)
+	if ok {
+		s.replace(hash, p, out)
+	}
+	return ok
+}
+
+// rebuild makes the record anew with a hit more, without the hits that do not matter any more. It is false where add is, and for a hit at the
+// very time of another: which of them is first, or whether they are the same, is for a partition to tell.
+func (s *resting) rebuild(b record, h *event.Hit, pieces *keyPieces, limit int) (record, bool) {
+	t, w := h.Ref.Time-s.epoch, s.rule.w-s.epoch
+	out := append(s.scratch[:0], b[:recordHead+int(b[16])]...)
+	binary.LittleEndian.PutUint16(out[14:], 0)
+	if b.degraded() {
+		out.mark(degradedBit)
+	}
+	n, last, written := 0, int64(never), false
+	note := func(step int, t int64) {
+		n++
+		last = t
+		out.mark(1 << step)
+	}
+	write := func() {
+		out = s.appendHit(out, h, pieces)
+		note(int(h.Step), t)
+		written = true
+	}
+	oldest := s.oldest(b, t, w)
+	for rest := b.body(); len(rest) > 0; {
+		x, after, ok := nextHit(rest)
+		step := -1
+		if ok {
+			step = s.step(&x)
+		}
+		if step < 0 || step >= len(s.keep) || x.time == t {
+			return nil, false
+		}
+		rest = after
+		if x.time < oldest || s.alone && x.time <= w-s.keep[step] {
+			continue
+		}
+		if !written && x.time > t {
+			write()
+		}
+		out = append(out, x.all...)
+		note(step, x.time)
+	}
+	if !written {
+		write()
+	}
+	if n > min(s.most, limit) || len(out) > maxRecord || s.complete(out.steps(), n) {
+		return nil, false
+	}
+	out.setHits(n)
+	out.setLast(last)
+	s.scratch = out
+	return out, true
+}
+
+// oldest is the time of the first hit that matters when one at t is put in; never for all. A hit matters as long as it bears on how those after
+// it are scanned, even if it is too old for a match itself: chains that it began took hits that others would have got. So of a sequence's
+// hits all go that lie before a gap in which everything expires; or, where there are hits of the first step alone and the newest replaces
+// the others, all but the newest at or before w.
+func (s *resting) oldest(b record, t, w int64) int64 {
+	if b.last() < w-s.memory {
+		return t // All have expired.
+	}
+	first, before := int64(never), int64(never)
+	replaced := s.latest && b.steps() == 1
+	for rest := b.body(); len(rest) > 0; {
+		x, after, ok := nextHit(rest)
+		if !ok || x.time > w {
+			break // A hit that is not late may still come before this one.
+		}
+		if replaced || x.time-before > s.memory {
+			first = x.time
+		}
+		before, rest = x.time, after
+	}
+	return first
+}
+
+// replace stores a record in the place of an older one.
+func (s *resting) replace(hash uint32, p place, b record) {
+	b.set(len(b))
+	if classOf(len(b)) == int(s.arena.pages[p.page()].class) {
+		copy(s.arena.at(p), b)
+		return
+	}
+	to := s.arena.room(len(b))
+	copy(s.arena.at(to), b)
+	s.index.move(hash, p, to)
+	s.arena.release(p)
+}
+
+// drop forgets a record.
+func (s *resting) drop(hash uint32, p place) {
+	s.index.drop(hash, p)
+	s.arena.release(p)
+	s.n--
+}
+
+// expire removes keys in which nothing can matter any more, once W has moved by a quarter of the time that they are kept.
+func (s *resting) expire() {
+	if s.n > 0 && s.rule.w-s.swept >= max(s.memory/4, second) {
+		s.sweep(s.rule.w)
+	}
+}
+
+func (s *resting) sweep(w int64) {
+	if w <= s.swept {
+		return
+	}
+	s.swept = w
+	oldest := w - s.epoch - s.memory - 1
+	for i := range s.arena.pages {
+		for p, b := range s.arena.each(i) {
+			if record(b).last() <= oldest {
+				s.drop(s.index.hash(record(b).key()), p)
+			}
+		}
+		s.thin(i)
+	}
+}
+
+// thin empties a page of which little is left: its records go to other pages of the class.
+func (s *resting) thin(i int) {
+	g := &s.arena.pages[i]
+	if g.class < 0 || int(g.used)*4 > capacity(g.class) {
+		return
+	}
+	s.arena.unlist(int32(i))
+	if s.arena.open[g.class] == 0 {
+		s.arena.list(int32(i)) // There is no other with room.
+		return
+	}
+	for p, b := range s.arena.each(i) {
+		if s.arena.open[s.arena.pages[i].class] == 0 {
+			s.arena.list(int32(i))
+			return
+		}
+		to := s.arena.room(len(b))
+		copy(s.arena.at(to), b)
+		s.index.move(s.index.hash(record(b).key()), p, to)
+		s.arena.release(p)
+		if s.arena.pages[i].class >= 0 {
+			s.arena.unlist(int32(i))
+		}
+	}
+}
+
+// ages adds the keys to out.
+func (s *resting) ages(out []aged) []aged {
+	for i := range s.arena.pages {
+		for p, b := range s.arena.each(i) {
+			out = append(out, aged{born: record(b).born(), place: p})
+		}
+	}
+	return out
+}

@@ -1,0 +1,132 @@
+package correlate
+
+import "encoding/binary"
+
+// In a snapshot resting keys are their records, one after the other, and the templates that these name. The index is made anew. Records are
+// written class by class in the order of their pages, so that an engine that reads them back writes the same bytes.
+
+func (w *writer) resting(s *resting) {
+	if s == nil || s.n == 0 {
+		w.uint(0)
+		return
+	}
+	w.uint(uint64(s.n))
+	w.int(s.epoch)
+	w.int(s.swept)
+	w.uint(uint64(len(s.templates.all)))
+	for _, t := range s.templates.all {
+		w.cell(&cell{Hit: t.sample})
+	}
+	size := 0
+	for i := range s.arena.pages {
+		for _, b := range s.arena.each(i) {
+			size += len(b)
+		}
+	}
+	w.uint(uint64(size))
+	w.b = append(make([]byte, 0, len(w.b)+size+1<<16), w.b...)
+	for class := range classes {
+		for i := range s.arena.pages {
+			if int(s.arena.pages[i].class) != class {
+				continue
+			}
+			for _, b := range s.arena.each(i) {
+				w.b = append(w.b, b...)
+			}
+		}
+	}
+}
+
+// resting reads resting keys; with nil they are read over.
+func (r *reader) resting(f *fold, rule *ruleState) {
+	n := r.uint()
+	if n == 0 {
+		return
+	}
+	s := &resting{}
+	if rule != nil {
+		if s = newResting(rule); s == nil {
+			r.fail()
+			return
+		}
+	}
+	s.epoch, s.swept = r.time(), r.time()
+	for range r.count(3) {
+		c := r.cell()
+		if rule != nil && (r.err != nil || !rule.soundTemplate(c)) {
+			r.fail()
+			return
+		}
+		if rule != nil {
+			s.templates.add(c.Hit)
+		}
+	}
+	all := r.take(r.uint())
+	if r.err != nil || rule == nil {
+		return
+	}
+	if n > uint64(len(all)/recordHead) || !s.load(all, int(n)) {
+		r.fail()
+		return
+	}
+	if rule.rest != nil {
+		rule.rest = s
+		return
+	}
+	rule.rest = s // For as long as it takes to wake all.
+	for i := range s.arena.pages {
+		for p, b := range s.arena.each(i) {
+			f.wake(rule, s.index.hash(record(b).key()), p)
+		}
+	}
+	rule.rest = nil
+}
+
+// soundTemplate is sound for the hit that a template is learned from, whose fields are not kept.
+func (r *ruleState) soundTemplate(c *cell) bool {
+	return c != nil && c.Ref != nil && c.Branch == 0 && int(c.Step) < len(r.branches[0].parts) && len(c.Vars) == len(r.plan.Vars)
+}
+
+// load stores records; false if one is damaged.
+func (s *resting) load(all []byte, n int) bool {
+	s.index.reserve(n)
+	for len(all) > 0 {
+		if len(all) < recordHead {
+			return false
+		}
+		size := int(binary.LittleEndian.Uint16(all))
+		if size > len(all) || size > maxRecord || size < recordHead || !s.soundRecord(record(all[:size])) {
+			return false
+		}
+		b := record(all[:size])
+		hash := s.index.hash(b.key())
+		if s.index.find(hash, func(p place) bool { return string(record(s.arena.record(p)).key()) == string(b.key()) }) != 0 {
+			return false
+		}
+		s.put(hash, b)
+		all = all[size:]
+	}
+	return s.n == n
+}
+
+// soundRecord checks what a fold relies on without waking a key: that the hits end where the record does, belong to steps of the rule and
+// follow each other in time, and that the head agrees with them.
+func (s *resting) soundRecord(b record) bool {
+	if recordHead+int(b[16]) > len(b) || b.hits() == 0 {
+		return false
+	}
+	n, steps, last := 0, uint16(0), int64(never)
+	for rest := b.body(); len(rest) > 0; n++ {
+		x, after, ok := nextHit(rest)
+		if !ok || x.time < last || !spanFits(x.time) {
+			return false
+		}
+		step := s.step(&x)
+		if step < 0 || step >= len(s.keep) {
+			return false
+		}
+		steps |= 1 << step
+		last, rest = x.time, after
+	}
+	return n == b.hits() && steps == b.steps() && last == b.last() && s.rule.parts[string(b.key())] == nil
+}

@@ -1,0 +1,203 @@
+package correlate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// Hits of one step differ in little: who, when, and a number in the tie key. A template is what they have in common, learned from one of them,
+// with a gap wherever a text is made of the partition's key. A resting hit names its template and carries only what does not follow from it.
+type template struct {
+	id      int
+	step    uint8
+	sample  event.Hit // It was learned from this hit.
+	latency int64     // From event time to receive time.
+	head    string    // Of the tie key, before its number,
+	tail    string    // and after it.
+	number  uint64
+	numeric bool
+	vars    []pattern
+	keys    []pattern // Of the entities: keys,
+	ids     []pattern // and canonical ids.
+	summary pattern
+}
+
+// maxTemplates bounds the templates of one step. Hits that fit none are written out in full.
+const maxTemplates = 32
+
+// pattern is a text with at most one gap, which takes a piece of the key.
+type pattern struct {
+	head, tail string
+	piece      int // Index into keyPieces; −1: no gap.
+}
+
+// keyPieces are the parts of a partition key that other texts repeat: of each of its values the whole, and what follows the first colon.
+type keyPieces struct {
+	text [8]string
+	n    int
+}
+
+func piecesOf(key string) (p keyPieces) {
+	for p.n+2 <= len(p.text) && key != "" {
+		value, rest, _ := strings.Cut(key, keySeparator)
+		_, bare, found := strings.Cut(value, ":")
+		if !found || len(bare) < 2 {
+			bare = ""
+		}
+		p.text[p.n], p.text[p.n+1] = value, bare
+		p.n += 2
+		key = rest
+	}
+	return p
+}
+
+// learnPattern finds the longest piece of the key in a text.
+func learnPattern(text string, key *keyPieces) pattern {
+	best := pattern{head: text, piece: -1}
+	size := 1
+	for i, piece := range key.text[:key.n] {
+		if len(piece) <= size {
+			continue
+		}
+		if head, tail, found := strings.Cut(text, piece); found {
+			best, size = pattern{head: head, tail: tail, piece: i}, len(piece)
+		}
+	}
+	return best
+}
+
+func (p *pattern) is(text string, key *keyPieces) bool {
+	if p.piece < 0 {
+		return text == p.head
+	}
+	piece := key.text[p.piece]
+	n := len(p.head)
+	return len(text) == n+len(piece)+len(p.tail) && text[n:n+len(piece)] == piece && text[:n] == p.head && text[n+len(piece):] == p.tail
+}
+
+func (p *pattern) fill(key *keyPieces) string {
+	if p.piece < 0 {
+		return p.head
+	}
+	return p.head + key.text[p.piece] + p.tail
+}
+
+// learnTemplate makes a template of a hit. The hit is kept.
+func learnTemplate(h *event.Hit) *template {
+	key := piecesOf(h.Key)
+	t := &template{step: h.Step, sample: *h, latency: h.Ref.Received - h.Ref.Time}
+	t.head, t.number, t.tail, t.numeric = splitSequence(h.Ref.Sequence)
+	for _, v := range h.Vars {
+		t.vars = append(t.vars, learnPattern(v, &key))
+	}
+	for i := range h.Ref.Entities {
+		t.keys = append(t.keys, learnPattern(h.Ref.Entities[i].Key, &key))
+		t.ids = append(t.ids, learnPattern(h.Ref.Entities[i].ID, &key))
+	}
+	t.summary = learnPattern(h.Ref.Summary, &key)
+	return t
+}
+
+// fits reports whether a hit has everything that a template fixes.
+func (t *template) fits(h *event.Hit) bool {
+	a, b := t.sample.Ref, h.Ref
+	if a.ClassUID != b.ClassUID || a.Activity != b.Activity || a.Severity != b.Severity || a.Status != b.Status || a.Future != b.Future ||
+		a.Format != b.Format || a.Source != b.Source || a.Domain != b.Domain || a.ActivityName != b.ActivityName ||
+		len(a.Entities) != len(b.Entities) || len(t.vars) != len(h.Vars) {
+		return false
+	}
+	for i := range a.Entities {
+		x, y := &a.Entities[i], &b.Entities[i]
+		if x.Kind != y.Kind || x.Role != y.Role || x.Strength != y.Strength || x.Object != y.Object {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *template) entitiesFit(h *event.Hit, key *keyPieces) bool {
+	for i := range h.Ref.Entities {
+		if x := &h.Ref.Entities[i]; !t.keys[i].is(x.Key, key) || !t.ids[i].is(x.ID, key) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *template) varsFit(h *event.Hit, key *keyPieces) bool {
+	for i := range h.Vars {
+		if !t.vars[i].is(h.Vars[i], key) {
+			return false
+		}
+	}
+	return true
+}
+
+// A tie key ends in a number of 16 hexadecimal digits, a separator and 4 digits more (package event).
+const (
+	sequenceDigits = 16
+	sequenceTail   = len(keySeparator) + 4
+)
+
+// splitSequence takes the number out of a tie key; ok is false for one of another form.
+func splitSequence(s string) (head string, number uint64, tail string, ok bool) {
+	at := len(s) - sequenceTail - sequenceDigits
+	if at < 0 {
+		return "", 0, "", false
+	}
+	number, ok = parseHex(s[at : at+sequenceDigits])
+	return s[:at], number, s[at+sequenceDigits:], ok
+}
+
+// sequenceOf gives the number of a tie key that has the template's head and tail.
+func (t *template) sequenceOf(s string) (uint64, bool) {
+	at := len(t.head)
+	if !t.numeric || len(s) != at+sequenceDigits+len(t.tail) || s[at+sequenceDigits:] != t.tail || s[:at] != t.head {
+		return 0, false
+	}
+	return parseHex(s[at : at+sequenceDigits])
+}
+
+func (t *template) withSequence(number uint64) string {
+	var digits [sequenceDigits]byte
+	for i := range digits {
+		digits[sequenceDigits-1-i] = "0123456789abcdef"[number>>(4*i)&15]
+	}
+	return t.head + string(digits[:]) + t.tail
+}
+
+// templates are those of one rule, by step and by number.
+type templates struct {
+	all    []*template
+	bySort [][]*template // By step, the one used last first.
+}
+
+// of gives the template of a hit, learning one if there is room; nil if there is none.
+func (s *templates) of(h *event.Hit) *template {
+	list := s.bySort[h.Step]
+	for i, t := range list {
+		if t.fits(h) {
+			if i > 0 {
+				copy(list[1:i+1], list[:i])
+				list[0] = t
+			}
+			return t
+		}
+	}
+	if len(list) >= maxTemplates {
+		return nil
+	}
+	return s.add(*h)
+}
+
+func (s *templates) add(h event.Hit) *template {
+	ref := *h.Ref
+	h.Ref, h.Vars, h.Fields = &ref, slices.Clone(h.Vars), nil
+	t := learnTemplate(&h)
+	t.id = len(s.all)
+	s.all = append(s.all, t)
+	s.bySort[h.Step] = append(s.bySort[h.Step], t)
+	return t
+}
