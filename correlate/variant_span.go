@@ -196,6 +196,9 @@ func (s *stretcher) unfit(f *incident.Finding) string {
 			if !has(f, h.Ref.Event) {
 				continue
 			}
+			if b.Measure != nil {
+				return "values decide, and not how many events there are"
+			}
 			byBranch[h.Branch]++
 			if b.Kind == rules.Count && b.Distinct >= 0 {
 				v, _ := text(h.Fields[b.Distinct])

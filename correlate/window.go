@@ -34,6 +34,9 @@ func (s *scan) count(b *branch, st *branchState, c *cell) served {
 		}
 		value = v
 	}
+	if _, ok := measured(b, c); !ok {
+		return false
+	}
 	g := s.group(b, st, c)
 	for len(g.cells) > 0 && g.cells[0].time() <= c.time()-b.Within {
 		s.drop(b, g)
@@ -51,7 +54,7 @@ func (s *scan) count(b *branch, st *branchState, c *cell) served {
 	if b.Distinct >= 0 {
 		n = len(g.values)
 	}
-	if n < b.AtLeast {
+	if n < b.AtLeast || b.Measure != nil && !reached(b, g.cells) {
 		s.trace(trace{Kind: traceCounted, Cell: c, Branch: b.index, Count: n})
 		return true
 	}

@@ -44,6 +44,7 @@ type BranchDescription struct {
 	OrderTolerance string             `json:"order_tolerance,omitempty"`
 	AtLeast        int                `json:"at_least,omitempty"`
 	Distinct       string             `json:"distinct,omitempty"`
+	Measure        string             `json:"measure,omitempty"` // Of a count, as in sum of traffic.bytes above 5000.
 	When           string             `json:"when,omitempty"`
 }
 
@@ -126,6 +127,9 @@ func (p *Plan) describeBranch(b *Branch) BranchDescription {
 	}
 	if b.Distinct >= 0 && b.Distinct < len(b.Steps[0].Fields) {
 		d.Distinct = b.Steps[0].Fields[b.Distinct].Path
+	}
+	if m := b.Measure; m != nil && m.Field < len(b.Steps[0].Fields) {
+		d.Measure = m.describe(b.Steps[0].Fields[m.Field].Path)
 	}
 	if b.When != nil {
 		d.When = b.When.String()

@@ -139,7 +139,10 @@ func (b *builder) counted(br *branchSpec, n *yaml.Node) {
 	if f == nil {
 		return
 	}
-	f.need("at_least", "count")
+	br.branch.Measure = b.measure(f, s)
+	if br.branch.Measure == nil {
+		f.need("at_least", "count")
+	}
 	f.need("within", "count")
 	br.branch.AtLeast = f.integer("at_least", 1, 1, maxCount)
 	br.branch.Within = f.duration("within", 0, maxWithin)

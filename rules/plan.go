@@ -56,6 +56,7 @@ type Branch struct {
 	SelectFirst    bool             // Sequence: keep the earliest start instead of the latest.
 	AtLeast        int              // Count, Consecutive: how many; All: how many of the steps (0: all).
 	Distinct       int              // Count: index into Hit.Fields whose distinct values are counted; −1: hits are counted.
+	Measure        *Measure         // Count: what decides in place of the number of hits alone; nil: nothing.
 	When           *expression.Fold // Consecutive: condition over a hit and the one before it (prev).
 }
 

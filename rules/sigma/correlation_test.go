@@ -262,6 +262,8 @@ func TestCorrelationsThatCannotBeCarriedAreRefused(t *testing.T) {
 		"type: event_count, rules: [c], timespan: 1m, condition: {gte: 3}":                                                                         "S031",
 		"type: event_count, rules: [], timespan: 1m, condition: {gte: 3}":                                                                          "S030",
 		"type: often, rules: [failed], timespan: 1m":                                                                                               "S030",
+		"type: value_sum, rules: [failed], timespan: 1m, condition: {field: a, lt: 3}":                                                             "S032",
+		"type: value_percentile, rules: [failed], timespan: 1m, condition: {field: a, gt: 3}":                                                      "S013",
 		"type: value_count, rules: [failed], timespan: 1m, condition: {gte: 3}":                                                                    "S003",
 		"type: temporal, rules: [failed, opened], timespan: 1m, condition: not failed and not opened":                                              "S030",
 		"type: temporal, rules: [failed, opened], timespan: 1m, condition: failed and not failed":                                                  "S030",
@@ -272,6 +274,95 @@ func TestCorrelationsThatCannotBeCarriedAreRefused(t *testing.T) {
 		result := convert(t, referred+"title: C\nname: c\ncorrelation: {"+correlation+"}\n")
 		if len(result.Refused) != 1 || result.Refused[0].Code != want || result.Refused[0].Line < 17 {
 			t.Errorf("%s\n got %v\nwant %s", correlation, result.Refused, want)
+		}
+	}
+}
+
+func TestValuesAreMeasuredOverTheWindow(t *testing.T) {
+	checkCorrelation(t, `
+type: value_sum
+rules: [failed]
+group-by: [Door]
+timespan: 10m
+condition: {field: bytes, gt: 100}`, `
+- name: above a hundred, once more after a match, inside of the window
+  events:
+    - {at: 0m, FAILED Door: d, bytes: 60}}
+    - {at: 1m, FAILED Door: d, bytes: 40}}
+    - {at: 9m59s999ms, FAILED Door: d, bytes: 0.5}}
+    - {at: 10m, FAILED Door: d, bytes: 60}}
+    - {at: 11m, FAILED Door: d, bytes: 41}}
+  fires: [{at: 9m59s999ms}, {at: 11m}]
+- name: one value has left the window, and what is no number counts for nothing
+  events:
+    - {at: 0m, FAILED Door: d, bytes: 60}}
+    - {at: 1m, FAILED Door: d, bytes: 40}}
+    - {at: 2m, FAILED Door: d, bytes: many}}
+    - {at: 2m, FAILED Door: d}}
+    - {at: 10m, FAILED Door: d, bytes: 50}}
+  fires: []`)
+	checkCorrelation(t, `
+type: value_avg
+rules: [failed]
+timespan: 10m
+condition: {field: bytes, gte: 50}`, `
+- name: the mean reaches fifty
+  events: [{at: 0m, FAILED bytes: 10}}, {at: 1m, FAILED bytes: 89}}, {at: 2m, FAILED bytes: 51}}]
+  fires: [{at: 2m}]
+- name: it does not quite
+  events: [{at: 0m, FAILED bytes: 10}}, {at: 1m, FAILED bytes: 89}}]
+  fires: []`)
+	checkCorrelation(t, `
+type: value_percentile
+rules: [failed]
+timespan: 10m
+condition: {field: bytes, percentile: 50, gte: 20}`, `
+- name: half of the values are at most ten, then half are not
+  events: [{at: 0m, FAILED bytes: 10}}, {at: 1m, FAILED bytes: 20}}, {at: 2m, FAILED bytes: 30}}]
+  fires: [{at: 2m}]
+- name: the first is above already
+  events: [{at: 0m, FAILED bytes: 20}}]
+  fires: [{at: 0m}]`)
+	checkCorrelation(t, `
+type: value_median
+rules: [failed]
+timespan: 10m
+condition: {field: bytes, gt: 15}`, `
+- name: the mean of the two middle values is not above fifteen, the middle one of three is
+  events: [{at: 0m, FAILED bytes: 10}}, {at: 1m, FAILED bytes: 20}}, {at: 2m, FAILED bytes: 16}}]
+  fires: [{at: 2m}]`)
+}
+
+func TestCorrelationsOfCorrelationsListenToTheirFindings(t *testing.T) {
+	result := convert(t, referred+`title: Many
+name: many
+correlation:
+  type: event_count
+  rules: [failed]
+  group-by: [userName]
+  timespan: 10m
+  condition: {gte: 2}
+---
+title: C
+name: c
+correlation:
+  type: temporal_ordered
+  rules: [many, opened]
+  group-by: [userName]
+  timespan: 10m
+`)
+	set := load(t, result.Rules)
+	if set == nil || len(result.Refused) > 0 {
+		t.Fatal(result.Refused)
+	}
+	many, c := set.Rule("sigma-many"), set.Rule("sigma-c")
+	if many == nil || many.Status != rules.Shadow || c == nil || len(set.Rules) != 3 {
+		t.Errorf("got %v", result.Rules)
+	}
+	text := ruleText(t, result)
+	for _, want := range []string{"class: ['rule:sigma-many']\n", "bind: {user_name: vars.user_name}\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s does not contain %s", text, want)
 		}
 	}
 }
