@@ -1,6 +1,7 @@
 package sigma_test
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,6 +61,11 @@ func TestEveryPublicRuleCompilesOrIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		fsys[strings.ReplaceAll(r.File, ".yml", ".yaml")] = &fstest.MapFile{Data: text}
+	}
+	for name, f := range fsys {
+		if again, _ := rules.Format(name, f.Data); !bytes.Equal(again, f.Data) {
+			t.Errorf("%s is not laid out as rules fmt does", name)
+		}
 	}
 	set, problems := rules.Load(fsys, ".")
 	for _, p := range problems {

@@ -3,6 +3,7 @@ package sigma
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -105,7 +106,7 @@ func expressionNode(p piece, at *yaml.Node) *yaml.Node {
 	return textNode(p.text, at)
 }
 
-// Text writes rules as a file of ours, each with a comment that names the Sigma document.
+// Text writes rules as a file of ours, laid out as rules fmt does, each with a comment that names the Sigma document.
 func Text(list []Rule) ([]byte, error) {
 	var b bytes.Buffer
 	for i, r := range list {
@@ -122,5 +123,12 @@ func Text(list []Rule) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return b.Bytes(), nil
+	if len(list) == 0 {
+		return nil, nil
+	}
+	text, problems := rules.Format(list[0].File, b.Bytes())
+	if text == nil {
+		return nil, errors.New(problems[0].String())
+	}
+	return text, nil
 }
