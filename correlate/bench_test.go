@@ -64,16 +64,18 @@ func traffic(n int) *event.Batch {
 
 func BenchmarkMatch(b *testing.B) {
 	batch := traffic(4096)
-	for _, n := range []int{20, 1000} {
+	for _, n := range []int{20, 200, 1000} {
 		b.Run(fmt.Sprintf("%drules", n), func(b *testing.B) {
 			m := correlate.NewMatcher(manyRules(b, n))
 			s := m.NewScratch(nil)
 			var hits []event.Hit
 			b.ReportAllocs()
+			before := processorTime()
 			for b.Loop() {
 				hits = m.Match(s, batch, 0, len(batch.Sorted), hits[:0])
 			}
 			report(b, len(batch.Events))
+			processor(b, before, len(batch.Events))
 			b.ReportMetric(float64(len(hits))/float64(len(batch.Events)), "hits/event")
 		})
 	}

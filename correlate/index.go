@@ -180,7 +180,7 @@ func (x *index) findRaw(c *candidates, e *event.Event) {
 			x.raws[i].find(x, c, "")
 		}
 		inOwn := own != nil && own.plain(x, c, raw.Value)
-		inAny := x.anyRaw != nil && x.anyRaw.plain(x, c, raw.Value)
+		inAny := x.anyRaw != nil && len(raw.Value) >= x.anyRaw.shortest && x.anyRaw.plain(x, c, raw.Value)
 		if !inOwn && !inAny {
 			continue
 		}

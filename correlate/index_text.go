@@ -22,14 +22,19 @@ type textIndex struct {
 	end   anchored
 	grams gramIndex
 	canon bool // Any of start, end and grams is in use.
+	// shortest is the length of the shortest text looked for: no shorter value can be or hold one, since canonical forms are never longer.
+	shortest int
 }
 
 func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32) *textIndex {
 	x := &textIndex{field: fd, empty: -1}
 	x.name, _ = fd.RawName()
 	var start, end, inside []literal
-	for _, at := range postings {
+	for i, at := range postings {
 		p := &list[at]
+		if i == 0 || len(p.Text) < x.shortest {
+			x.shortest = len(p.Text)
+		}
 		l := literal{text: p.Text, posting: at}
 		switch p.Test {
 		case expression.Equal:
@@ -197,29 +202,42 @@ func (t *anchored) find(x *index, c *candidates, end bool) {
 	}
 }
 
-// gramIndex finds literals anywhere in a value.
+// gramIndex finds literals anywhere in a value. Where all of them are long enough, each is filed under several grams side by side, so that one of
+// them is met although only every second or fourth gram of the value is looked at.
 type gramIndex struct {
 	table
-	short [][]literal // Literals of less than a gram by their first byte; nil: none.
+	short    [][]literal // Literals of less than a gram by their first byte; nil: none.
+	stride   int         // How far it is from one gram looked at to the next: 1, 2 or 4.
+	shortest int         // Length of the shortest literal of the table.
 }
+
+const maxStride = 4
 
 // gramLength is the length of a gram in bytes.
 const gramLength = 4
 
 func newGramIndex(literals []literal) (x gramIndex) {
 	var long []literal
+	shortest := 0
 	for _, l := range literals {
-		if len(l.text) >= gramLength {
-			long = append(long, l)
+		if len(l.text) < gramLength {
+			if x.short == nil {
+				x.short = make([][]literal, 256)
+			}
+			x.short[l.text[0]] = append(x.short[l.text[0]], l)
 			continue
 		}
-		if x.short == nil {
-			x.short = make([][]literal, 256)
+		if len(long) == 0 || len(l.text) < shortest {
+			shortest = len(l.text)
 		}
-		x.short[l.text[0]] = append(x.short[l.text[0]], l)
+		long = append(long, l)
 	}
 	if len(long) == 0 {
 		return x
+	}
+	x.shortest, x.stride = shortest, 1
+	for x.stride < maxStride && gramLength+2*x.stride-1 <= shortest {
+		x.stride *= 2
 	}
 	shared := map[uint32]int{}
 	for i := range long {
@@ -227,19 +245,33 @@ func newGramIndex(literals []literal) (x gramIndex) {
 			shared[gramAt([]byte(long[i].text), j)]++
 		}
 	}
-	hashes := make([]uint64, len(long))
-	for i := range long {
-		text := []byte(long[i].text)
-		best := 0.0
-		for j := range len(text) - gramLength + 1 {
-			g := gramAt(text, j)
-			if w := commonness(text[j:j+gramLength]) + float64(shared[g])/float64(len(long)); j == 0 || w < best {
-				best, long[i].at, hashes[i] = w, int32(j), hashGram(g)
-			}
+	var filed []literal
+	var hashes []uint64
+	for _, l := range long {
+		text := []byte(l.text)
+		at := x.rarest(text, shared, float64(len(long)))
+		for k := range x.stride {
+			l.at = int32(at + k)
+			filed, hashes = append(filed, l), append(hashes, hashGram(gramAt(text, at+k)))
 		}
 	}
-	x.table = newTable(long, hashes)
+	x.table = newTable(filed, hashes)
 	return x
+}
+
+// rarest is where the rarest grams of a literal are, as many side by side as the stride is long.
+func (t *gramIndex) rarest(text []byte, shared map[uint32]int, all float64) (at int) {
+	least := 0.0
+	for i := range len(text) - gramLength - t.stride + 2 {
+		w := 0.0
+		for j := i; j < i+t.stride; j++ {
+			w += commonness(text[j:j+gramLength]) + float64(shared[gramAt(text, j)])/all
+		}
+		if i == 0 || w < least {
+			at, least = i, w
+		}
+	}
+	return at
 }
 
 func (t *gramIndex) find(x *index, c *candidates) {
@@ -247,12 +279,25 @@ func (t *gramIndex) find(x *index, c *candidates) {
 	if t.short != nil {
 		t.findShort(x, c)
 	}
-	if t.literals == nil || len(b) < gramLength {
+	if t.literals == nil || len(b) < t.shortest {
 		return
 	}
+	if t.stride > 1 {
+		for i := 0; i+gramLength <= len(b); i += t.stride {
+			if h := hashGram(gramAt(b, i)); t.may(h) {
+				t.verify(x, c, h, i)
+			}
+		}
+		return
+	}
+	t.findEverywhere(x, c, b)
+}
+
+// findEverywhere looks at every gram, four at a time.
+func (t *gramIndex) findEverywhere(x *index, c *candidates, b []byte) {
 	filter, bit := t.filter, t.bit
 	i := 0
-	for ; i+8 <= len(b); i += 4 { // Four grams of eight bytes at a time.
+	for ; i+8 <= len(b); i += 4 {
 		w := binary.LittleEndian.Uint64(b[i:])
 		h0, h1, h2, h3 := hashGram(uint32(w)), hashGram(uint32(w>>8)), hashGram(uint32(w>>16)), hashGram(uint32(w>>24))
 		n0, n1, n2, n3 := h0>>bit, h1>>bit, h2>>bit, h3>>bit

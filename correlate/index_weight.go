@@ -114,15 +114,24 @@ var commonTexts = []string{
 }
 
 // commonness guesses how often a gram stands in texts: by those that are full of it, and by its bytes.
-func commonness(gram []byte) (w float64) {
-	for _, c := range commonTexts {
-		w += 2 * float64(strings.Count(c, string(gram)))
-	}
-	for _, c := range gram {
+func commonness(gram []byte) float64 {
+	w := commonGrams[gramAt(gram, 0)]
+	for _, c := range gram[:gramLength] {
 		w += float64(letters[c]) / 16
 	}
 	return w
 }
+
+// commonGrams are the grams of commonTexts: two for each time one stands there.
+var commonGrams = func() map[uint32]float64 {
+	grams := map[uint32]float64{}
+	for _, c := range commonTexts {
+		for i := range len(c) - gramLength + 1 {
+			grams[gramAt([]byte(c), i)] += 2
+		}
+	}
+	return grams
+}()
 
 // letters are guesses how common a byte is in canonical paths, command lines and names.
 var letters = func() (t [256]byte) {

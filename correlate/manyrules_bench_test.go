@@ -105,10 +105,12 @@ func BenchmarkManyRules(b *testing.B) {
 					s := way.m.NewScratch(nil)
 					var hits []event.Hit
 					b.ReportAllocs()
+					before := processorTime()
 					for b.Loop() {
 						hits = way.m.Match(s, batch, 0, way.events, hits[:0])
 					}
 					report(b, way.events)
+					processor(b, before, way.events)
 					b.ReportMetric(float64(len(hits))/float64(way.events), "hits/event")
 				})
 			}
@@ -116,15 +118,43 @@ func BenchmarkManyRules(b *testing.B) {
 	}
 }
 
-// BenchmarkLoad reads 3,000 rules from YAML and makes a matcher of them.
+// BenchmarkLoad reads rules from YAML and makes a matcher of them: 3,000 small ones, and all public Sigma rules, which are larger.
 func BenchmarkLoad(b *testing.B) {
-	files := fstest.MapFS{"r.yaml": {Data: []byte(synthetic(3000, 50))}}
-	b.ReportAllocs()
-	for b.Loop() {
-		set, problems := rules.Load(files, "r.yaml")
-		if set == nil {
-			b.Fatal(problems[0])
+	for name, files := range map[string]func() fstest.MapFS{
+		"3000rules": func() fstest.MapFS { return fstest.MapFS{"r.yaml": {Data: []byte(synthetic(3000, 50))}} },
+		"sigma":     func() fstest.MapFS { return publicSigmaFiles(b) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			fsys := files()
+			b.ReportAllocs()
+			before := processorTime()
+			for b.Loop() {
+				set, problems := rules.Load(fsys, ".")
+				if set == nil {
+					b.Fatal(problems[0])
+				}
+				correlate.NewMatcher(set)
+			}
+			b.ReportMetric((processorTime()-before).Seconds()/float64(b.N), "cpu-s/op")
+		})
+	}
+}
+
+func TestEventsThatSatisfyNoneOfManyRulesCostNoAllocation(t *testing.T) {
+	m := correlate.NewMatcher(loaded(t, synthetic(1000, 50)))
+	s := m.NewScratch(nil)
+	b := syntheticTraffic(300)
+	var quiet []int32
+	for _, i := range b.Sorted {
+		one := event.Batch{Events: b.Events, Sorted: []int32{i}}
+		if len(m.Match(s, &one, 0, 1, nil)) == 0 {
+			quiet = append(quiet, i)
 		}
-		correlate.NewMatcher(set)
+	}
+	if b.Sorted = quiet; len(quiet) < 250 {
+		t.Fatalf("only %d events without a hit", len(quiet))
+	}
+	if n := testing.AllocsPerRun(20, func() { m.Match(s, b, 0, len(b.Sorted), nil) }); n != 0 {
+		t.Errorf("%v allocations for %d events", n, len(quiet))
 	}
 }

@@ -16,8 +16,18 @@ import (
 	"github.com/tocsin-siem/tocsin/rules/sigma"
 )
 
-// publicSigma are the public Sigma rules as rules of ours; the test is skipped where they are not.
+// publicSigma are the public Sigma rules, loaded; the test is skipped where they are not.
 func publicSigma(t testing.TB) *rules.Set {
+	t.Helper()
+	set, problems := rules.Load(publicSigmaFiles(t), ".")
+	if set == nil {
+		t.Fatal(problems[0])
+	}
+	return set
+}
+
+// publicSigmaFiles are the public Sigma rules as documents of ours.
+func publicSigmaFiles(t testing.TB) fstest.MapFS {
 	t.Helper()
 	root := os.Getenv("TOCSIN_CONFORMANCE")
 	if root == "" {
@@ -48,11 +58,7 @@ func publicSigma(t testing.TB) *rules.Set {
 		}
 		fsys[strings.ReplaceAll(r.File, ".yml", ".yaml")] = &fstest.MapFile{Data: text}
 	}
-	set, problems := rules.Load(fsys, ".")
-	if set == nil {
-		t.Fatal(problems[0])
-	}
-	return set
+	return fsys
 }
 
 // untelling are the public rules whose conditions are evaluated for every event of their class, and why.
@@ -99,7 +105,7 @@ func TestIndexClosuresAndMachineFindTheSameWithAllPublicSigmaRules(t *testing.T)
 	r := rand.New(rand.NewPCG(seed, 43))
 	hits := 0
 	for _, l := range lanes {
-		b := l.decoded(t, l.recordsOf(30))
+		b := l.decoded(t, l.recordsOf(15))
 		for i := range b.Events {
 			for range r.IntN(4) {
 				provoke(r, &b.Events[i], set.Rules[r.IntN(len(set.Rules))])

@@ -167,35 +167,42 @@ func (o *office) sysmon(id int, data ...field) record {
 	return record{sysmon, sysmon + "/Operational", id, append(head, data...)}
 }
 
-// program is an executable with how it is called.
-type program struct{ image, original, description, company, call string }
+// program is an executable with how it is called, and by what: services, shell, console or itself.
+type program struct{ parent, image, original, description, company, call string }
+
+// parents start programs, each by its name in program.
+var parents = map[string]program{
+	"services": {image: `C:\Windows\System32\services.exe`, call: `C:\Windows\system32\services.exe`},
+	"host":     {image: `C:\Windows\System32\svchost.exe`, call: `C:\Windows\system32\svchost.exe -k DcomLaunch -p`},
+	"shell":    {image: `C:\Windows\explorer.exe`, call: `C:\Windows\Explorer.EXE`},
+	"console":  {image: `C:\Windows\System32\cmd.exe`, call: `C:\Windows\system32\cmd.exe /c ""D:\line\collect.bat" cell"`},
+}
 
 // programs are what people and services start all day. In a call %1 is a number, %2 hexadecimal, %3 a person.
 var programs = []program{
-	{`C:\Windows\System32\svchost.exe`, "svchost.exe", "Host Process for Windows Services", "Microsoft Corporation", `C:\Windows\system32\svchost.exe -k netsvcs -p -s Schedule%1`},
-	{`C:\Windows\System32\conhost.exe`, "CONHOST.EXE", "Console Window Host", "Microsoft Corporation", `\??\C:\Windows\system32\conhost.exe 0xffffffff -ForceV1`},
-	{`C:\Windows\System32\backgroundTaskHost.exe`, "backgroundTaskHost.exe", "Background Task Host", "Microsoft Corporation", `"C:\Windows\system32\backgroundTaskHost.exe" -ServerName:App.AppX%2.mca`},
-	{`C:\Windows\System32\SearchProtocolHost.exe`, "SearchProtocolHost.exe", "Microsoft Windows Search Protocol Host", "Microsoft Corporation", `"C:\Windows\system32\SearchProtocolHost.exe" Global\UsGthrFltPipeMssGthrPipe%1_ Global\UsGthrCtrlFltPipeMssGthrPipe%1`},
-	{`C:\Program Files\Google\Chrome\Application\chrome.exe`, "chrome.exe", "Google Chrome", "Google LLC", `"C:\Program Files\Google\Chrome\Application\chrome.exe" --type=renderer --lang=de --device-scale-factor=1 --num-raster-threads=4 --renderer-client-id=%1 --time-ticks-at-unix-epoch=-1763%1 --mojo-platform-channel-handle=%1 /prefetch:1`},
-	{`C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe`, "msedge.exe", "Microsoft Edge", "Microsoft Corporation", `"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe" --type=utility --utility-sub-type=network.mojom.NetworkService --lang=en-US --field-trial-handle=%1,i,%1 /prefetch:3`},
-	{`C:\Program Files\Microsoft Office\root\Office16\OUTLOOK.EXE`, "Outlook.exe", "Microsoft Outlook", "Microsoft Corporation", `"C:\Program Files\Microsoft Office\root\Office16\OUTLOOK.EXE"`},
-	{`C:\Program Files\Microsoft Office\root\Office16\EXCEL.EXE`, "Excel.exe", "Microsoft Excel", "Microsoft Corporation", `"C:\Program Files\Microsoft Office\Root\Office16\EXCEL.EXE" "C:\Users\%3\Documents\shift plan %1.xlsx"`},
-	{`C:\Windows\System32\cmd.exe`, "Cmd.Exe", "Windows Command Processor", "Microsoft Corporation", `C:\Windows\system32\cmd.exe /c ""D:\line\collect_%1.bat" cell-%1"`},
-	{`C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, "PowerShell.EXE", "Windows PowerShell", "Microsoft Corporation", `powershell.exe -NoProfile -File "C:\Tools\inventory.ps1" -Site plant-%1`},
-	{`C:\Windows\System32\taskhostw.exe`, "taskhostw.exe", "Host Process for Windows Tasks", "Microsoft Corporation", `taskhostw.exe Install $(Arg%1)`},
-	{`C:\Windows\System32\dllhost.exe`, "dllhost.exe", "COM Surrogate", "Microsoft Corporation", `C:\Windows\system32\DllHost.exe /Processid:{%2-0000-0000-C000-000000000046}`},
-	{`C:\Windows\System32\wbem\WmiPrvSE.exe`, "Wmiprvse.exe", "WMI Provider Host", "Microsoft Corporation", `C:\Windows\system32\wbem\wmiprvse.exe -secured -Embedding`},
-	{`C:\Windows\System32\msiexec.exe`, "msiexec.exe", "Windows installer", "Microsoft Corporation", `C:\Windows\system32\msiexec.exe /V`},
-	{`C:\Program Files\Git\cmd\git.exe`, "git.exe", "Git for Windows", "The Git Development Community", `git.exe -c core.quotepath=false status --porcelain -z %2`},
-	{`C:\Users\%3\AppData\Local\Programs\Microsoft VS Code\Code.exe`, "electron.exe", "Visual Studio Code", "Microsoft Corporation", `"C:\Users\%3\AppData\Local\Programs\Microsoft VS Code\Code.exe" --type=gpu-process --user-data-dir="C:\Users\%3\AppData\Roaming\Code" --gpu-preferences=%2`},
-	{`C:\Program Files\Siemens\Automation\Portal V19\Bin\Siemens.Automation.Portal.exe`, "Siemens.Automation.Portal.exe", "TIA Portal", "Siemens AG", `"C:\Program Files\Siemens\Automation\Portal V19\Bin\Siemens.Automation.Portal.exe" "D:\projects\cell%1\cell%1.ap19"`},
-	{`C:\Program Files\Python312\python.exe`, "python.exe", "Python", "Python Software Foundation", `python.exe D:\line\report.py --shift %1 --out \\srv-02\reports\%2.csv`},
-	{`C:\Windows\explorer.exe`, "EXPLORER.EXE", "Windows Explorer", "Microsoft Corporation", `C:\Windows\explorer.exe /factory,{75dff2b7-6936-4c06-a8bb-%2} -Embedding`},
-	{`C:\Windows\System32\RuntimeBroker.exe`, "RuntimeBroker.exe", "Runtime Broker", "Microsoft Corporation", `C:\Windows\System32\RuntimeBroker.exe -Embedding`},
-	{`C:\Program Files\CrowdStrike\CSFalconService.exe`, "CSFalconService.exe", "Falcon Sensor Service", "CrowdStrike, Inc.", `"C:\Program Files\CrowdStrike\CSFalconService.exe"`},
-	{`C:\Windows\System32\ipconfig.exe`, "ipconfig.exe", "IP Configuration Utility", "Microsoft Corporation", `ipconfig`},
-	{`C:\Windows\System32\PING.EXE`, "ping.exe", "TCP/IP Ping Command", "Microsoft Corporation", `ping -n 2 10.20.%1.7`},
-	{`C:\Windows\System32\net.exe`, "net.exe", "Net Command", "Microsoft Corporation", `net use Z: \\srv-02\line-%1 /persistent:no`},
+	{"services", `C:\Windows\System32\svchost.exe`, "svchost.exe", "Host Process for Windows Services", "Microsoft Corporation", `C:\Windows\system32\svchost.exe -k netsvcs -p -s Schedule%1`},
+	{"console", `C:\Windows\System32\conhost.exe`, "CONHOST.EXE", "Console Window Host", "Microsoft Corporation", `\??\C:\Windows\system32\conhost.exe 0xffffffff -ForceV1`},
+	{"host", `C:\Windows\System32\backgroundTaskHost.exe`, "backgroundTaskHost.exe", "Background Task Host", "Microsoft Corporation", `"C:\Windows\system32\backgroundTaskHost.exe" -ServerName:App.AppX%2.mca`},
+	{"services", `C:\Windows\System32\SearchProtocolHost.exe`, "SearchProtocolHost.exe", "Microsoft Windows Search Protocol Host", "Microsoft Corporation", `"C:\Windows\system32\SearchProtocolHost.exe" Global\UsGthrFltPipeMssGthrPipe%1_ Global\UsGthrCtrlFltPipeMssGthrPipe%1`},
+	{"self", `C:\Program Files\Google\Chrome\Application\chrome.exe`, "chrome.exe", "Google Chrome", "Google LLC", `"C:\Program Files\Google\Chrome\Application\chrome.exe" --type=renderer --lang=de --device-scale-factor=1 --num-raster-threads=4 --renderer-client-id=%1 --time-ticks-at-unix-epoch=-1763%1 --mojo-platform-channel-handle=%1 /prefetch:1`},
+	{"self", `C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe`, "msedge.exe", "Microsoft Edge", "Microsoft Corporation", `"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe" --type=utility --utility-sub-type=network.mojom.NetworkService --lang=en-US --field-trial-handle=%1,i,%1 /prefetch:3`},
+	{"shell", `C:\Program Files\Microsoft Office\root\Office16\OUTLOOK.EXE`, "Outlook.exe", "Microsoft Outlook", "Microsoft Corporation", `"C:\Program Files\Microsoft Office\root\Office16\OUTLOOK.EXE"`},
+	{"shell", `C:\Program Files\Microsoft Office\root\Office16\EXCEL.EXE`, "Excel.exe", "Microsoft Excel", "Microsoft Corporation", `"C:\Program Files\Microsoft Office\Root\Office16\EXCEL.EXE" "C:\Users\%3\Documents\shift plan %1.xlsx"`},
+	{"shell", `C:\Windows\System32\cmd.exe`, "Cmd.Exe", "Windows Command Processor", "Microsoft Corporation", `C:\Windows\system32\cmd.exe /c ""D:\line\collect_%1.bat" cell-%1"`},
+	{"shell", `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, "PowerShell.EXE", "Windows PowerShell", "Microsoft Corporation", `powershell.exe -NoProfile -File "C:\Tools\inventory.ps1" -Site plant-%1`},
+	{"host", `C:\Windows\System32\taskhostw.exe`, "taskhostw.exe", "Host Process for Windows Tasks", "Microsoft Corporation", `taskhostw.exe Install $(Arg%1)`},
+	{"host", `C:\Windows\System32\dllhost.exe`, "dllhost.exe", "COM Surrogate", "Microsoft Corporation", `C:\Windows\system32\DllHost.exe /Processid:{%2-0000-0000-C000-000000000046}`},
+	{"host", `C:\Windows\System32\wbem\WmiPrvSE.exe`, "Wmiprvse.exe", "WMI Provider Host", "Microsoft Corporation", `C:\Windows\system32\wbem\wmiprvse.exe -secured -Embedding`},
+	{"services", `C:\Windows\System32\msiexec.exe`, "msiexec.exe", "Windows installer", "Microsoft Corporation", `C:\Windows\system32\msiexec.exe /V`},
+	{"console", `C:\Program Files\Git\cmd\git.exe`, "git.exe", "Git for Windows", "The Git Development Community", `git.exe -c core.quotepath=false status --porcelain -z %2`},
+	{"self", `C:\Users\%3\AppData\Local\Programs\Microsoft VS Code\Code.exe`, "electron.exe", "Visual Studio Code", "Microsoft Corporation", `"C:\Users\%3\AppData\Local\Programs\Microsoft VS Code\Code.exe" --type=gpu-process --user-data-dir="C:\Users\%3\AppData\Roaming\Code" --gpu-preferences=%2`},
+	{"shell", `C:\Program Files\Siemens\Automation\Portal V19\Bin\Siemens.Automation.Portal.exe`, "Siemens.Automation.Portal.exe", "TIA Portal", "Siemens AG", `"C:\Program Files\Siemens\Automation\Portal V19\Bin\Siemens.Automation.Portal.exe" "D:\projects\cell%1\cell%1.ap19"`},
+	{"console", `C:\Program Files\Python312\python.exe`, "python.exe", "Python", "Python Software Foundation", `python.exe D:\line\report.py --shift %1 --out \\srv-02\reports\%2.csv`},
+	{"host", `C:\Windows\explorer.exe`, "EXPLORER.EXE", "Windows Explorer", "Microsoft Corporation", `C:\Windows\explorer.exe /factory,{75dff2b7-6936-4c06-a8bb-%2} -Embedding`},
+	{"host", `C:\Windows\System32\RuntimeBroker.exe`, "RuntimeBroker.exe", "Runtime Broker", "Microsoft Corporation", `C:\Windows\System32\RuntimeBroker.exe -Embedding`},
+	{"services", `C:\Program Files\CrowdStrike\CSFalconService.exe`, "CSFalconService.exe", "Falcon Sensor Service", "CrowdStrike, Inc.", `"C:\Program Files\CrowdStrike\CSFalconService.exe"`},
+	{"console", `C:\Windows\System32\ipconfig.exe`, "ipconfig.exe", "IP Configuration Utility", "Microsoft Corporation", `ipconfig`},
+	{"console", `C:\Windows\System32\PING.EXE`, "ping.exe", "TCP/IP Ping Command", "Microsoft Corporation", `ping -n 2 10.20.%1.7`},
 }
 
 func (o *office) fill(s, number, hex, person string) string {
@@ -210,8 +217,17 @@ func (o *office) start() (p program) {
 	return p
 }
 
+// parentOf is what started a program; browsers and editors start themselves.
+func (o *office) parentOf(p program) program {
+	if q, ok := parents[p.parent]; ok {
+		return q
+	}
+	return p
+}
+
 func (o *office) process() record {
-	p, parent, user := o.start(), o.start(), `PLANT\`+o.person()
+	p, user := o.start(), `PLANT\`+o.person()
+	parent := o.parentOf(p)
 	return o.sysmon(1, field{"Image", p.image}, field{"FileVersion", "10.0.22621." + o.number(5000)}, field{"Description", p.description}, field{"Product", p.description}, field{"Company", p.company},
 		field{"OriginalFileName", p.original}, field{"CommandLine", p.call}, field{"CurrentDirectory", o.one(`C:\Windows\system32\`, `D:\line\`, `C:\Users\Public\Documents\shift\`)}, field{"User", user},
 		field{"LogonGuid", "{" + o.hex(32) + "}"}, field{"LogonId", "0x" + strings.ToLower(o.hex(6))}, field{"TerminalSessionId", o.number(4)}, field{"IntegrityLevel", o.one("Medium", "High", "System", "Low")},
@@ -271,7 +287,8 @@ func (o *office) logon() record {
 }
 
 func (o *office) audited() record {
-	p, parent := o.start(), o.start()
+	p := o.start()
+	parent := o.parentOf(p)
 	return record{auditing, "Security", 4688, []field{
 		{"SubjectUserSid", "S-1-5-21-" + o.number(100000)},
 		{"SubjectUserName", o.person()},

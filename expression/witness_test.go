@@ -15,9 +15,26 @@ import (
 func TestCanonicalFormsAgreeWithEveryFoldingOfEveryCharacter(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		want := string(expression.Canon(nil, string(r)))
+		if len(want) > len(string(r)) {
+			t.Errorf("the canonical form of %q is longer", r)
+		}
 		for _, x := range []rune{unicode.SimpleFold(r), unicode.ToLower(r), unicode.ToUpper(r), unicode.ToTitle(r)} {
 			if got := string(expression.Canon(nil, string(x))); got != want {
 				t.Errorf("%q and %q are spellings of one another, and their canonical forms are %q and %q", r, x, want, got)
+			}
+		}
+	}
+}
+
+func TestCanonicalFormsOfASCIIAreSmallLetters(t *testing.T) {
+	var all strings.Builder
+	for c := range 128 {
+		all.WriteByte(byte(c))
+	}
+	for i := range 128 {
+		for j := i; j <= 128; j++ {
+			if s := all.String()[i:j]; string(expression.Canon([]byte("X"), s)) != "X"+strings.ToLower(s) {
+				t.Fatalf("%q", s)
 			}
 		}
 	}
