@@ -3,199 +3,272 @@ package app
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
-	"github.com/tocsin-siem/tocsin/ingest"
+	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/rules"
-	"github.com/tocsin-siem/tocsin/store"
-	"github.com/tocsin-siem/tocsin/store/engine"
 )
 
-// maxExplained bounds how many events an explanation reads.
-const maxExplained = 500_000
+// mostRead bounds how far from what is asked for an explanation looks in the store, in microseconds.
+const mostRead = 30 * 24 * 3600 * 1_000_000
 
 // ExplainSettings says what is to be explained, over which events.
 type ExplainSettings struct {
+	Past     PastSettings
 	Rule     string
-	Entity   string        // Canonical id or key; "" for all.
-	From, To int64         // Event time in microseconds; 0 for no bound.
-	Inputs   []ReplayInput // Files; empty: the configured store.
-	Received int64
-	Progress func(engine.Progress)
+	Entity   string // Canonical id or key; "" for all.
+	From, To int64  // What happened then, event time in microseconds; 0 for no bound.
+	At       int64  // Look around this time; 0: nowhere in particular.
+	Clock    int64  // In place of At, microseconds since midnight UTC of the newest event's day, or of the day before; −1: none.
+	Around   int64  // How far, microseconds.
 }
 
 // Explain folds events through one rule again and says, step by step, why it matched or not.
-func (c *Core) Explain(ctx context.Context, cfg Config, set ExplainSettings) (correlate.Explanation, error) {
-	r := c.Rules.Rule(set.Rule)
-	if r == nil {
-		var ids []string
-		for _, x := range c.Rules.Rules {
-			ids = append(ids, x.ID)
-		}
-		return correlate.Explanation{}, fmt.Errorf("there is no rule %q; %s", set.Rule, suggestion(set.Rule, ids))
-	}
-	keep := &keeper{classes: classesOf(r), set: set}
-	var err error
-	if len(set.Inputs) > 0 {
-		err = c.keepFiles(ctx, set, keep)
-	} else {
-		err = keepStore(ctx, cfg, set, keep)
-	}
+func (c *Core) Explain(ctx context.Context, cfg Config, set ExplainSettings) (*correlate.Explanation, error) {
+	r, err := c.rule(set.Rule)
 	if err != nil {
-		return correlate.Explanation{}, err
+		return nil, err
 	}
-	return correlate.Explain(r, keep.events, correlate.Question{Entity: set.Entity, Lookups: lookups{c.Live.Tables}}), nil
+	p, err := openPast(ctx, cfg, set.Past)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Close() }()
+	if err := set.place(ctx, p); err != nil {
+		return nil, err
+	}
+	q := correlate.Question{Entity: set.Entity, From: set.From, To: set.To, At: set.At}
+	list, err := c.explain(ctx, p, []*rules.Rule{r}, q, set.From, set.To)
+	if err != nil {
+		return nil, err
+	}
+	return &list[0], nil
 }
 
-// classesOf are the classes a rule's steps, guards and untils listen to, and those of the rules it listens to.
-func classesOf(r *rules.Rule) []event.ClassRef {
-	var out []event.ClassRef
-	for _, up := range r.Upstream {
-		out = append(out, classesOf(up)...)
-	}
-	for _, b := range r.Plan.Branches {
-		for _, s := range b.Steps {
-			out = append(out, s.Classes...)
-		}
-		for _, g := range slices.Concat(b.Guards, b.Until) {
-			out = append(out, g.Step.Classes...)
-		}
-	}
-	return out
-}
-
-// keeper collects the events a rule could see.
-type keeper struct {
-	classes []event.ClassRef
-	set     ExplainSettings
-	events  []event.Event
-}
-
-func (k *keeper) keep(e *event.Event) error {
-	if k.set.From != 0 && e.Time < k.set.From || k.set.To != 0 && e.Time >= k.set.To {
-		return nil
-	}
-	if !slices.ContainsFunc(k.classes, func(c event.ClassRef) bool { return c.Matches(e) }) {
-		return nil
-	}
-	if len(k.events) == maxExplained {
-		return fmt.Errorf("more than %d events could concern the rule: narrow the time with --from and --to", maxExplained)
-	}
-	k.events = append(k.events, *e.Clone())
-	return nil
-}
-
-// Handle implements ingest.Handler.
-func (k *keeper) Handle(_ context.Context, b *event.Batch) error {
-	for i := range b.Events {
-		if err := k.keep(&b.Events[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Core) keepFiles(ctx context.Context, set ExplainSettings, k *keeper) error {
-	var inputs []ingest.Input
-	clock := func() int64 { return set.Received }
-	for _, in := range set.Inputs {
-		source, err := in.Open(clock)
+// place turns a time of day, and a time with what lies around it, into bounds.
+func (s *ExplainSettings) place(ctx context.Context, p *past) error {
+	const day = 24 * 3600 * 1_000_000
+	if s.Clock >= 0 {
+		newest, err := p.newest(ctx)
 		if err != nil {
 			return err
 		}
-		inputs = append(inputs, ingest.Input{Name: in.Name, Format: in.Format, Site: in.Site, Location: in.Location, Source: source, IsFile: true})
+		s.At = newest - newest%day + s.Clock
+		if s.At > newest+s.Around {
+			s.At -= day
+		}
 	}
-	p, err := ingest.New(ingest.Settings{Config: ingest.DefaultConfig(), Inputs: inputs, Enricher: c.Enricher, Handler: k, Clock: clock, Received: set.Received})
-	if err != nil {
-		return err
+	if s.At != 0 {
+		s.From, s.To = s.At-s.Around, s.At+s.Around+1
 	}
-	return p.Replay(ctx)
+	return nil
 }
 
-func keepStore(ctx context.Context, cfg Config, set ExplainSettings, k *keeper) error {
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, set.Progress)
+func (c *Core) rule(id string) (*rules.Rule, error) {
+	r := c.Rules.Rule(id)
+	if r != nil {
+		return r, nil
+	}
+	var ids []string
+	for _, x := range c.Rules.Rules {
+		ids = append(ids, x.ID)
+	}
+	return nil, fmt.Errorf("there is no rule %q; %s", id, suggestion(id, ids))
+}
+
+// explain takes the events that rules can see around a time past all of them.
+func (c *Core) explain(ctx context.Context, p *past, list []*rules.Rule, q correlate.Question, from, to int64) ([]correlate.Explanation, error) {
+	q.Lookups = lookups{c.Live.Tables}
+	var all []*correlate.Explainer
+	var reach int64
+	for _, r := range list {
+		all = append(all, correlate.NewExplainer(r, q))
+		reach = max(reach, r.Plan.Reach())
+	}
+	reach = min(reach, mostRead)
+	s := stretch{classes: classNames(list)}
+	if from != 0 {
+		s.from = max(1, from-reach)
+	}
+	if to != 0 {
+		s.to = to + reach
+	}
+	err := p.each(ctx, s, func(b *event.Batch) error {
+		for _, x := range all {
+			if err := x.Add(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = db.Close() }()
-	var classes []string
-	for _, c := range k.classes {
-		classes = append(classes, c.String())
+	out := make([]correlate.Explanation, len(all))
+	for i, x := range all {
+		out[i] = x.End()
 	}
-	for e, err := range db.Events(ctx, store.EventFilter{From: set.From, To: set.To, Classes: classes, Forward: true}) {
+	return out, nil
+}
+
+// EventExplanation says of one event which rules it satisfied a step of, what became of that, and why it satisfied no step of the others.
+type EventExplanation struct {
+	Event *event.Event
+	Hit   []correlate.Explanation
+	Miss  []correlate.Explanation // Rules that listen to the event's class.
+	Deaf  int                     // Rules that do not.
+}
+
+// ExplainEvent explains one event.
+func (c *Core) ExplainEvent(ctx context.Context, cfg Config, set ExplainSettings, id event.ID) (*EventExplanation, error) {
+	p, err := openPast(ctx, cfg, set.Past)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Close() }()
+	e, err := p.event(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := &EventExplanation{Event: e}
+	q := correlate.Question{Events: []event.ID{id}}
+	var hit []*rules.Rule
+	for _, r := range c.Rules.Rules {
+		if set.Rule != "" && set.Rule != r.ID {
+			continue
+		}
+		if !slices.ContainsFunc(classesOf(r), func(x event.ClassRef) bool { return x.Matches(e) }) {
+			out.Deaf++
+			continue
+		}
+		q.Lookups = lookups{c.Live.Tables}
+		x := correlate.Explain(r, []event.Event{*e}, q)
+		if slices.ContainsFunc(x.Steps, func(s correlate.ExplainedStep) bool { return s.Matched > 0 }) {
+			hit = append(hit, r)
+		} else {
+			out.Miss = append(out.Miss, x)
+		}
+	}
+	if len(hit) > 0 {
+		out.Hit, err = c.explain(ctx, p, hit, q, e.Time, e.Time+1)
+	}
+	return out, err
+}
+
+// FindingExplanation says of one finding how it came about.
+type FindingExplanation struct {
+	Finding *incident.Finding
+	*correlate.Explanation
+	Foreign string // Why the rules that are loaded cannot explain it; "" if they can. The explanation is then missing.
+}
+
+// ExplainFinding explains one finding by folding what its rule saw around it again.
+func (c *Core) ExplainFinding(ctx context.Context, cfg Config, set ExplainSettings, id event.ID) (*FindingExplanation, error) {
+	p, err := openPast(ctx, cfg, set.Past)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Close() }()
+	out := &FindingExplanation{}
+	if out.Finding, err = c.finding(ctx, p, id); err != nil {
+		return nil, err
+	}
+	f := out.Finding
+	r := c.Rules.Rule(f.Rule.ID)
+	switch {
+	case r == nil:
+		out.Foreign = "the rule " + f.Rule.ID + " is not loaded"
+	case r.Version != f.Rule.Version:
+		out.Foreign = fmt.Sprintf("it was found by version %d of the rule, and version %d is loaded", f.Rule.Version, r.Version)
+	}
+	if out.Foreign != "" {
+		return out, nil
+	}
+	q := correlate.Question{Finding: f.ID}
+	for _, e := range f.Evidence {
+		q.Events = append(q.Events, e.Event.Event)
+	}
+	list, err := c.explain(ctx, p, []*rules.Rule{r}, q, f.First, max(f.Time, f.LastRepeat)+1)
+	if err != nil {
+		return nil, err
+	}
+	out.Explanation = &list[0]
+	if len(out.Findings) == 0 {
+		out.Foreign = "folding again what the store still has does not find it: events or tables have changed since"
+	}
+	return out, nil
+}
+
+// finding finds a finding in the store, or by replaying files.
+func (c *Core) finding(ctx context.Context, p *past, id event.ID) (*incident.Finding, error) {
+	name := event.FormatID(event.FindingPrefix, id)
+	if p.db != nil {
+		f, found, err := p.db.Finding(ctx, id)
+		if err == nil && !found {
+			err = fmt.Errorf("the store has no finding %s", name)
+		}
+		return f, err
+	}
+	var all []incident.Finding
+	if err := p.files(ctx, func(b *event.Batch) error {
+		hits, _ := c.Engine.Match(b)
+		all = append(all, c.Engine.Fold(hits, b.Marks)...)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	for _, f := range correlate.Finals(append(all, c.Engine.Drain()...)) {
+		if f.ID == id {
+			return &f, nil
+		}
+	}
+	return nil, fmt.Errorf("the input has no finding %s", name)
+}
+
+// NearSettings says whose near misses are wanted.
+type NearSettings struct {
+	Past     PastSettings
+	Rule     string // "" for all.
+	Entity   string
+	Last     int64 // How far back from the newest event, microseconds; 0: From and To.
+	From, To int64
+}
+
+// Near lists what came close: chains that reached all but the last step, counts that lacked one, matches that a guard spoke against. Rules
+// without any are left out.
+func (c *Core) Near(ctx context.Context, cfg Config, set NearSettings) ([]correlate.Explanation, error) {
+	list := c.Rules.Rules
+	if set.Rule != "" {
+		r, err := c.rule(set.Rule)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := k.keep(e); err != nil {
-			return err
+		list = []*rules.Rule{r}
+	}
+	p, err := openPast(ctx, cfg, set.Past)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Close() }()
+	if set.Last > 0 {
+		newest, err := p.newest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		set.From, set.To = newest-set.Last, newest+1
+	}
+	all, err := c.explain(ctx, p, list, correlate.Question{Entity: set.Entity, From: set.From, To: set.To}, set.From, set.To)
+	if err != nil {
+		return nil, err
+	}
+	var out []correlate.Explanation
+	for _, x := range all {
+		x.Fates = slices.DeleteFunc(x.Fates, func(f correlate.Fate) bool { return !f.Near })
+		if len(x.Fates) > 0 {
+			out = append(out, x)
 		}
 	}
-	return nil
-}
-
-// WriteExplanation writes an explanation for people.
-func WriteExplanation(w io.Writer, x *correlate.Explanation) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s v%d  %s\n\nSteps\n", x.Rule.ID, x.Rule.Version, plain(x.Rule.Title))
-	for _, s := range x.Steps {
-		fmt.Fprintf(&b, "  %-14s %d of %d events matched", s.ID, s.Matched, s.Seen)
-		if s.False > 0 {
-			fmt.Fprintf(&b, ", %d did not satisfy where", s.False)
-		}
-		if s.Unbound > 0 {
-			fmt.Fprintf(&b, ", %d had no value for %s", s.Unbound, s.Variable)
-		}
-		if s.Failed > 0 {
-			fmt.Fprintf(&b, ", %d had no result (%s)", s.Failed, s.Error)
-		}
-		if s.Excepted > 0 {
-			fmt.Fprintf(&b, ", %d were excepted (%s)", s.Excepted, plain(strings.Join(s.Exceptions, "; ")))
-		}
-		fmt.Fprintf(&b, "\n    class %s\n", strings.Join(s.Classes, ", "))
-		if s.Where != "" {
-			fmt.Fprintf(&b, "    where %s\n", s.Where)
-		}
-		refs(&b, "hit ", s.Hits)
-		refs(&b, "miss", s.Misses)
-	}
-	fmt.Fprintf(&b, "\nWhat became of them\n")
-	if len(x.Fates) == 0 {
-		fmt.Fprintln(&b, "  nothing: no chain was opened")
-	}
-	for _, f := range x.Fates {
-		fmt.Fprintf(&b, "  %s  %s", stamp(f.At), plain(f.Text))
-		if f.By != nil {
-			fmt.Fprintf(&b, " by %s (%s)", plain(f.By.Summary), f.By.Event)
-		}
-		fmt.Fprintln(&b)
-	}
-	if x.More > 0 {
-		fmt.Fprintf(&b, "  … and %d more\n", x.More)
-	}
-	fmt.Fprintf(&b, "\nFindings: %d\n", len(x.Findings))
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return err
-	}
-	for i := range x.Findings {
-		if err := WriteFinding(w, &x.Findings[i], false); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func refs(b *strings.Builder, what string, list []*event.Ref) {
-	const most = 5
-	for i, r := range list {
-		if i == most {
-			fmt.Fprintf(b, "    %s … and %d more\n", what, len(list)-most)
-			return
-		}
-		fmt.Fprintf(b, "    %s %s  %s (%s)\n", what, stamp(r.Time), plain(r.Summary), r.Event)
-	}
+	return out, nil
 }

@@ -107,7 +107,7 @@ func (f *fold) decide(r *ruleState, k *partition) {
 		}
 		if i >= 0 {
 			open[i].of.repeat(m.time(), settled)
-			f.trace(trace{Kind: traceThrottled, Rule: r.rule, Cell: m.at, Match: m.match, At: open[i].time})
+			f.trace(trace{Kind: traceThrottled, Rule: r.rule, Cell: m.at, Match: m.match, At: open[i].time, Of: open[i].of.id})
 			continue
 		}
 		o := k.finding(m.id)

@@ -140,7 +140,7 @@ func TestExplainNamesTheExceptionThatSpoke(t *testing.T) {
 		t.Error(d, x.Steps[0].Excepted)
 	}
 	if !slices.ContainsFunc(x.Fates, func(f correlate.Fate) bool { return f.Text == "no finding: exception match-y of ot: The nightly job." }) {
-		t.Errorf("no fate names the exception in\n%s", x)
+		t.Errorf("no fate names the exception in\n%+v", x.Fates)
 	}
 	if len(x.Findings) != 0 {
 		t.Errorf("%d findings", len(x.Findings))

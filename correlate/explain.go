@@ -2,9 +2,9 @@ package correlate
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/expression"
@@ -12,16 +12,24 @@ import (
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
-// Bounds on what an explanation lists; counts go on.
+// Bounds on an explanation: what it lists (counts go on), and what it keeps while events pass.
 const (
 	maxExplainedHits  = 50
 	maxExplainedFates = 500
+	maxHeldHits       = 2_000_000
 )
 
-// Question says what is to be explained.
+// ErrTooMuch says that more hits came than an explanation keeps.
+var ErrTooMuch = errors.New("more than 2000000 hits of the rule: narrow the time")
+
+// Question says what is to be explained. Everything that comes is folded; the bounds say what is told.
 type Question struct {
-	Entity  string // Canonical id, or a key as events spell it; "" for all.
-	Lookups expression.Lookups
+	Entity   string     // Canonical id, or a key as events spell it; "" for all.
+	Events   []event.ID // Only what one of these took part in; empty for all.
+	From, To int64      // Only what happened then, microseconds, From inclusive, To exclusive; 0 for no bound.
+	Finding  event.ID   // Only this finding, with what the throttle counted into it; zero for all.
+	At       int64      // Of what a step lists, the nearest to this time; 0 for the first.
+	Lookups  expression.Lookups
 }
 
 // Explanation says why a rule matched or did not: what happened at each step, and what became of every chain, window and match.
@@ -30,7 +38,12 @@ type Explanation struct {
 	Steps    []ExplainedStep
 	Fates    []Fate // In order of time.
 	Findings []incident.Finding
-	More     int // Fates left out.
+	Evidence []ExplainedEvidence // Of the events asked for.
+	Guards   []ExplainedGuard    // What guards of the findings looked at.
+	More     int                 // Fates left out.
+	Events   int                 // That came.
+	First    int64               // Time of the earliest of them, microseconds,
+	Newest   int64               // and of the newest; 0 if none came.
 }
 
 // ExplainedStep is what the events did at one step, guard or until.
@@ -46,119 +59,251 @@ type ExplainedStep struct {
 	Variable   string
 	Error      string
 	Matched    int
-	Hits       []*event.Ref // The first of those that matched.
-	Misses     []*event.Ref // The first of those for which where was false.
+	Hits       []*event.Ref // Some of those that matched: the nearest or the first.
+	Misses     []Miss       // And of those that did not.
 	Exceptions []string     // Those that held, each with its owner and reason.
 }
 
-// Fate is what became of a hit, chain, window or match, and why.
-type Fate struct {
-	At     int64 // Event time, microseconds.
-	Text   string
-	Key    string
-	Events []*event.Ref // What it is about, oldest first.
-	By     *event.Ref   // The event that caused it; nil if time did.
+// Miss is an event of a step's class that did not satisfy the step, and why.
+type Miss struct {
+	Ref     *event.Ref
+	Reasons []string
+}
+
+// ExplainedEvidence is an event with what the step's condition read of it.
+type ExplainedEvidence struct {
+	Step string
+	Ref  *event.Ref
+	Read []expression.Operand
 }
 
 // Explain folds events through one rule again, whatever its status, and reports every step. Events may come in any order; none is late.
 func Explain(r *rules.Rule, events []event.Event, q Question) Explanation {
-	live := *r
-	live.Status = rules.Live
-	x := &explainer{question: q, rule: &live, out: Explanation{Rule: r.Ref()}}
-	e := New(alone(&live), Settings{Lookups: q.Lookups, observe: x.observe})
-	b := event.Batch{Events: events}
-	Sort(&b)
-	x.steps(e.matcher, q.Lookups, &b)
-	hits, _ := e.Match(&b)
-	e.Fold(hits, nil)
-	if n := len(b.Sorted); n > 0 {
-		x.now = b.Events[b.Sorted[n-1]].Time
-	}
-	x.open(e.fold.byID[r.ID])
-	for _, f := range of(r, Finals(e.Drain())) {
-		if slices.ContainsFunc(f.Evidence, func(v incident.Evidence) bool { return x.about(v.Event) }) {
-			x.out.Findings = append(x.out.Findings, f)
-		}
-	}
-	slices.SortStableFunc(x.out.Fates, func(a, b Fate) int { return cmp.Compare(a.At, b.At) })
-	return x.out
+	x := NewExplainer(r, q)
+	_ = x.Add(&event.Batch{Events: events})
+	return x.End()
 }
 
-type explainer struct {
+// Explainer is an explanation that is made batch by batch. It keeps the rule's hits and no events. Hits that come later than the watermark of
+// the batches before are late, as they were when the batches first came; the others are folded in order at the end. It is not safe for
+// concurrent use.
+type Explainer struct {
 	question Question
 	rule     *rules.Rule
-	now      int64
+	engine   *Engine
+	scratch  *Scratch
+	targets  []*target         // By step of the explanation.
+	why      []*expression.Why // The same.
+	hits     []event.Hit
+	frontier int64
 	told     map[string]bool
+	partials map[string][]partial
+	counting map[string]Fate // By key: a window that lacks one.
 	out      Explanation
 }
 
-// about reports whether an event names the entity asked for.
-func (x *explainer) about(r *event.Ref) bool {
+// NewExplainer starts an explanation of one rule.
+func NewExplainer(r *rules.Rule, q Question) *Explainer {
+	live := *r
+	live.Status = rules.Live
+	x := &Explainer{question: q, rule: &live, frontier: never, told: map[string]bool{}, partials: map[string][]partial{}, counting: map[string]Fate{}}
+	x.out.Rule = r.Ref()
+	x.engine = New(alone(&live), Settings{Lookups: q.Lookups, MaxHits: maxHeldHits, MaxBytes: forever, observe: x.observe})
+	x.scratch = x.engine.matcher.NewScratch(q.Lookups)
+	for i := range x.engine.matcher.targets {
+		t := &x.engine.matcher.targets[i]
+		if t.rule != x.rule {
+			continue // One it listens to.
+		}
+		s := ExplainedStep{ID: nameOf(t.rule.Plan, int(t.branch), int(t.step)), Classes: t.ClassNames()}
+		var why *expression.Why
+		if t.Where != nil {
+			s.Where, why = t.Where.String(), t.Where.Why()
+		}
+		x.out.Steps, x.why, x.targets = append(x.out.Steps, s), append(x.why, why), append(x.targets, t)
+	}
+	return x
+}
+
+// Add takes in a batch with its marks. The explanation shares nothing with it. An error says that there was too much.
+func (x *Explainer) Add(b *event.Batch) error {
+	if len(b.Sorted) != len(b.Events) {
+		Sort(b)
+	}
+	for _, i := range b.Sorted {
+		e := &b.Events[i]
+		x.out.Events++
+		x.out.First, x.out.Newest = min(cmp.Or(x.out.First, e.Time), e.Time), max(x.out.Newest, e.Time)
+		for j := range x.out.Steps {
+			x.step(j, e)
+		}
+	}
+	for _, h := range x.engine.Hits(b) {
+		if w := x.passed(h.Rule); h.Ref.Time <= w {
+			if h.Rule == x.rule.ID {
+				x.add(Fate{At: h.Ref.Time, Kind: "late", Text: "late: when it arrived, everything up to " + clock(w) + " was decided", Key: h.Key, Events: []*event.Ref{h.Ref}})
+			}
+			continue
+		}
+		if len(x.hits) == maxHeldHits {
+			return ErrTooMuch
+		}
+		x.hits = append(x.hits, h)
+	}
+	if f, ok := event.Frontier(b.Marks); ok {
+		x.frontier = max(x.frontier, f)
+	}
+	return nil
+}
+
+// passed is the watermark of the rule, or of one it listens to.
+func (x *Explainer) passed(rule string) int64 {
+	if x.frontier == never {
+		return never
+	}
+	return x.frontier - x.engine.fold.byID[rule].plan.Lateness
+}
+
+// End folds what has come and gives the explanation.
+func (x *Explainer) End() Explanation {
+	x.engine.Fold(x.hits, nil)
+	x.open(x.engine.fold.byID[x.rule.ID])
+	for _, key := range sortedNames(x.counting) {
+		x.add(x.counting[key])
+	}
+	for _, f := range of(x.rule, Finals(x.engine.Drain())) {
+		if !x.question.Finding.IsZero() && f.ID != x.question.Finding {
+			continue
+		}
+		if x.within(f.Time) && slices.ContainsFunc(f.Evidence, func(v incident.Evidence) bool { return x.about(v.Event) }) {
+			x.out.Findings = append(x.out.Findings, f)
+			x.guards(&f)
+		}
+	}
+	slices.SortStableFunc(x.out.Fates, func(a, b Fate) int { return cmp.Compare(a.At, b.At) })
+	for i := range x.out.Steps {
+		s := &x.out.Steps[i]
+		slices.SortFunc(s.Hits, compareRefs)
+		slices.SortFunc(s.Misses, func(a, b Miss) int { return compareRefs(a.Ref, b.Ref) })
+	}
+	return x.out
+}
+
+// about reports whether an event is, or names, what is asked for.
+func (x *Explainer) about(r *event.Ref) bool {
+	if len(x.question.Events) > 0 && !slices.Contains(x.question.Events, r.Event) {
+		return false
+	}
 	return x.question.Entity == "" || slices.ContainsFunc(r.Entities, func(e event.EntityRef) bool {
 		return e.ID == x.question.Entity || e.Key == x.question.Entity || e.Kind.String()+":"+e.Key == x.question.Entity
 	})
 }
 
-// steps goes through the match phase with every target tried, counting why events fall out.
-func (x *explainer) steps(m *Matcher, l expression.Lookups, b *event.Batch) {
-	s := m.NewScratch(l)
-	for i := range m.targets {
-		t := &m.targets[i]
-		if t.rule != x.rule {
-			continue // One it listens to.
-		}
-		out := ExplainedStep{ID: nameOf(t.rule.Plan, int(t.branch), int(t.step))}
-		out.Classes = t.ClassNames()
-		if t.Where != nil {
-			out.Where = t.Where.String()
-		}
-		for _, j := range b.Sorted {
-			x.step(s, t, &b.Events[j], &out)
-		}
-		x.out.Steps = append(x.out.Steps, out)
-	}
+// within reports whether a time is to be told of.
+func (x *Explainer) within(t int64) bool {
+	return t >= x.question.From && (x.question.To == 0 || t < x.question.To)
 }
 
-func (x *explainer) step(s *Scratch, t *target, e *event.Event, out *ExplainedStep) {
-	if !slices.ContainsFunc(t.Classes, func(c event.ClassRef) bool { return c.Matches(e) }) {
+// step puts an event to one step, counting why it falls out.
+func (x *Explainer) step(i int, e *event.Event) {
+	t := x.targets[i]
+	if !x.within(e.Time) || !slices.ContainsFunc(t.Classes, func(c event.ClassRef) bool { return c.Matches(e) }) {
 		return
 	}
 	ref := event.RefOf(e)
 	if !x.about(ref) {
 		return
 	}
+	out := &x.out.Steps[i]
 	out.Seen++
+	var reason expression.Reason
 	if t.Where != nil {
-		ok, err := t.Where.Match(s.machine, e)
-		switch {
-		case err != nil:
+		ok, err := t.Where.Match(x.scratch.machine, e)
+		if err != nil {
 			out.Failed++
 			out.Error = err.Error()
-			return
-		case !ok:
+		} else if !ok {
 			out.False++
-			if len(out.Misses) < maxExplainedHits {
-				out.Misses = append(out.Misses, ref)
-			}
+		}
+		if !ok && !x.nearer(len(out.Misses), func(i int) *event.Ref { return out.Misses[i].Ref }, ref) {
+			return
+		}
+		reason = x.why[i].Of(x.scratch.machine, e)
+		if !ok {
+			x.miss(out, ref, words(reason.Against())...)
 			return
 		}
 	}
-	if i := s.excepted(t, e); i >= 0 {
+	if i := x.scratch.excepted(t, e); i >= 0 {
 		out.Excepted++
-		if x := exceptionWords(&t.rule.Exceptions[i]); !slices.Contains(out.Exceptions, x) {
-			out.Exceptions = append(out.Exceptions, x)
+		text := exceptionWords(&t.rule.Exceptions[i])
+		if !slices.Contains(out.Exceptions, text) {
+			out.Exceptions = append(out.Exceptions, text)
 		}
+		x.miss(out, ref, text)
 		return
 	}
-	if _, ok := s.bind(t, e); !ok {
+	if _, ok := x.scratch.bind(t, e); !ok {
 		out.Unbound++
-		out.Variable = s.counts[t.index].nullOf
+		out.Variable = x.scratch.counts[t.index].nullOf
+		x.miss(out, ref, "no value for the variable "+out.Variable+", by which the steps join")
 		return
 	}
 	out.Matched++
-	if len(out.Hits) < maxExplainedHits {
-		out.Hits = append(out.Hits, ref)
+	if len(x.question.Events) > 0 && len(x.out.Evidence) < maxExplainedHits {
+		x.out.Evidence = append(x.out.Evidence, ExplainedEvidence{Step: out.ID, Ref: ref, Read: reason.Read()})
 	}
+	at := func(i int) *event.Ref { return out.Hits[i] }
+	if !x.nearer(len(out.Hits), at, ref) {
+		return
+	}
+	out.Hits = append(out.Hits, ref)
+	if n := len(out.Hits); n > maxExplainedHits {
+		i := x.farthest(n, at)
+		out.Hits = slices.Delete(out.Hits, i, i+1)
+	}
+}
+
+// miss lists an event that did not satisfy a step.
+func (x *Explainer) miss(out *ExplainedStep, ref *event.Ref, reasons ...string) {
+	at := func(i int) *event.Ref { return out.Misses[i].Ref }
+	if !x.nearer(len(out.Misses), at, ref) {
+		return
+	}
+	out.Misses = append(out.Misses, Miss{ref, reasons})
+	if n := len(out.Misses); n > maxExplainedHits {
+		i := x.farthest(n, at)
+		out.Misses = slices.Delete(out.Misses, i, i+1)
+	}
+}
+
+func words(list []expression.Reason) []string {
+	out := make([]string, 0, len(list))
+	for i := range list {
+		out = append(out, list[i].String())
+	}
+	return out
+}
+
+// nearer reports whether an event belongs on a list of at most maxExplainedHits: those nearest to the time asked for, or the first.
+func (x *Explainer) nearer(n int, at func(int) *event.Ref, ref *event.Ref) bool {
+	if n < maxExplainedHits {
+		return true
+	}
+	return x.question.At != 0 && x.distance(ref) < x.distance(at(x.farthest(n, at)))
+}
+
+func (x *Explainer) farthest(n int, at func(int) *event.Ref) (worst int) {
+	for i := range n {
+		if x.distance(at(i)) > x.distance(at(worst)) {
+			worst = i
+		}
+	}
+	return worst
+}
+
+func (x *Explainer) distance(r *event.Ref) int64 {
+	return max(r.Time-x.question.At, x.question.At-r.Time)
 }
 
 // nameOf names a step, guard or until as people do.
@@ -172,211 +317,4 @@ func nameOf(p *rules.Plan, branch, step int) string {
 	default:
 		return fmt.Sprintf("until %d", n-len(b.Guards)+1)
 	}
-}
-
-// add notes a fate if it is about the entity asked for.
-func (x *explainer) add(f Fate) {
-	slices.SortFunc(f.Events, compareRefs)
-	if !slices.ContainsFunc(f.Events, x.about) {
-		return
-	}
-	key := fmt.Sprint(f.At, f.Text, f.Events[0].Event, len(f.Events))
-	if x.told[key] {
-		return
-	}
-	if x.told == nil {
-		x.told = map[string]bool{}
-	}
-	x.told[key] = true
-	if len(x.out.Fates) >= maxExplainedFates {
-		x.out.More++
-		return
-	}
-	x.out.Fates = append(x.out.Fates, f)
-}
-
-// observe turns traces of the fold into fates.
-func (x *explainer) observe(t trace) {
-	if t.Rule != x.rule {
-		return
-	}
-	f := Fate{At: t.At}
-	if t.Cell != nil {
-		f.At, f.Key, f.By = t.Cell.time(), t.Cell.Key, t.Cell.Ref
-	}
-	who := ""
-	if t.Cell != nil {
-		who = nameOf(t.Rule.Plan, int(t.Cell.Branch), int(t.Cell.Step))
-	}
-	switch t.Kind {
-	case traceReached:
-		if t.Link == nil {
-			return
-		}
-		f.Text, f.Events, f.By = "reached step "+who, linkRefs(t.Link), nil
-	case traceCounted:
-		f.Text, f.Events, f.By = fmt.Sprintf("counts %d of %d", t.Count, t.Rule.Plan.Branches[t.Branch].AtLeast), []*event.Ref{t.Cell.Ref}, nil
-	case traceComplete:
-		f.Text, f.Events, f.By = "complete", matchRefs(t.Match), nil
-	case traceExpired:
-		f.Text, f.Events, f.Key = "expired: nothing followed in time", linkRefs(t.Link), t.Link.hits[0].Key
-	case traceKilled:
-		f.Text = "killed through " + who
-		f.Events = about(t)
-	case traceRefused:
-		f.Text, f.At = "refused through "+who+": it came before", t.Other.time()
-		f.Events = about(t)
-	case traceBlocked:
-		f.Text, f.Events, f.By = "ignored: an until keeps the rule quiet", []*event.Ref{t.Cell.Ref}, t.Other.Ref
-	case traceGated:
-		f.Text, f.Events, f.By = "passed over at step "+who+": "+t.Why, []*event.Ref{t.Cell.Ref}, nil
-	case traceThrottled:
-		f.Text, f.Events, f.By = "throttled: counted into the finding at "+clock(t.At), matchRefs(t.Match), nil
-	case traceHeard:
-		x.heard(who, t.Cell.Ref)
-		return
-	case traceExcepted:
-		f.Text, f.Events, f.By = "no finding: "+t.Why, matchRefs(t.Match), nil
-	case traceLate:
-		f.Text, f.Events, f.By = "late: it arrived after the rule had passed its time", []*event.Ref{t.Cell.Ref}, nil
-	case traceEvicted:
-		f.Text, f.Events, f.By = "evicted: the rule's memory was full", []*event.Ref{t.Cell.Ref}, nil
-	default:
-		return
-	}
-	x.add(f)
-}
-
-// heard counts a finding of another rule at the step that listens to it.
-func (x *explainer) heard(step string, ref *event.Ref) {
-	for i := range x.out.Steps {
-		s := &x.out.Steps[i]
-		if s.ID != step || !x.about(ref) {
-			continue
-		}
-		s.Seen++
-		s.Matched++
-		if len(s.Hits) < maxExplainedHits {
-			s.Hits = append(s.Hits, ref)
-		}
-	}
-}
-
-// about is what a guard spoke against.
-func about(t trace) []*event.Ref {
-	switch {
-	case t.Match != nil:
-		return matchRefs(t.Match)
-	case t.Link != nil:
-		return linkRefs(t.Link)
-	default:
-		return []*event.Ref{t.Other.Ref}
-	}
-}
-
-// open tells of what is still waiting when the events end.
-func (x *explainer) open(r *ruleState) {
-	for _, key := range sortedKeys(r.parts) {
-		k := r.parts[key]
-		for i := range k.head.branches {
-			b, st := &r.branches[i], &k.head.branches[i]
-			for j := range st.slots {
-				for _, l := range st.slots[j] {
-					x.add(Fate{At: x.now, Key: key, Events: linkRefs(l), Text: x.waiting("step "+b.Steps[j+1].ID, l.first+b.Within)})
-				}
-			}
-			for j := range st.pools {
-				for _, w := range st.pools[j] {
-					x.add(Fate{At: x.now, Key: key, Events: []*event.Ref{w.Ref}, Text: x.waiting("more for step "+b.Steps[j].ID+", or what comes before it", w.time()+b.Within)})
-				}
-			}
-			for _, g := range st.groups {
-				if n := len(g.cells); n > 0 {
-					text := x.waiting(fmt.Sprintf("more: it counts %d of %d", n, b.AtLeast), g.cells[n-1].time()+b.Within)
-					x.add(Fate{At: x.now, Key: key, Events: refsOf(g.cells), Text: text})
-				}
-			}
-		}
-		for _, m := range k.matches {
-			if m.deadline > m.time() && m.killer == nil {
-				x.add(Fate{At: m.time(), Key: key, Events: matchRefs(m.match), Text: "waits until " + clock(m.deadline) + " for a guard to speak"})
-			}
-		}
-	}
-}
-
-func (x *explainer) waiting(what string, until int64) string {
-	if until < x.now {
-		return "waited for " + what + " until " + clock(until) + ", in vain"
-	}
-	return "waits for " + what + " until " + clock(until)
-}
-
-func linkRefs(l *link) []*event.Ref {
-	var out []*event.Ref
-	for ; l != nil; l = l.prev {
-		out = append(out, refsOf(l.hits)...)
-	}
-	return out
-}
-
-func matchRefs(m *match) []*event.Ref {
-	var out []*event.Ref
-	for _, e := range m.steps {
-		out = append(out, refsOf(e.hits)...)
-	}
-	return out
-}
-
-func refsOf(cells []*cell) []*event.Ref {
-	out := make([]*event.Ref, len(cells))
-	for i, c := range cells {
-		out[i] = c.Ref
-	}
-	return out
-}
-
-// String is the explanation as plain text.
-func (x Explanation) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s version %d: %s\n", x.Rule.ID, x.Rule.Version, x.Rule.Title)
-	for i := range x.Steps {
-		s := &x.Steps[i]
-		fmt.Fprintf(&b, "\n%s (%s): %d of %d events\n", s.ID, strings.Join(s.Classes, ", "), s.Matched, s.Seen)
-		if s.False > 0 {
-			fmt.Fprintf(&b, "  %d for which this was false: %s\n", s.False, s.Where)
-		}
-		if s.Failed > 0 {
-			fmt.Fprintf(&b, "  %d without a result: %s\n", s.Failed, s.Error)
-		}
-		if s.Unbound > 0 {
-			fmt.Fprintf(&b, "  %d without a value for %s\n", s.Unbound, s.Variable)
-		}
-		for _, x := range s.Exceptions {
-			fmt.Fprintf(&b, "  some of %d not seen: %s\n", s.Excepted, x)
-		}
-		for _, r := range s.Hits {
-			fmt.Fprintf(&b, "  %s %s\n", clock(r.Time), r.Summary)
-		}
-	}
-	b.WriteString("\nWhat became of them\n")
-	for _, f := range x.Fates {
-		times := make([]string, len(f.Events))
-		for i, r := range f.Events {
-			times[i] = clock(r.Time)[11:]
-		}
-		fmt.Fprintf(&b, "  %s [%s] %s", clock(f.At), strings.Join(times, " "), f.Text)
-		if f.By != nil {
-			fmt.Fprintf(&b, " (%s: %s)", clock(f.By.Time)[11:], f.By.Summary)
-		}
-		b.WriteByte('\n')
-	}
-	if x.More > 0 {
-		fmt.Fprintf(&b, "  and %d more\n", x.More)
-	}
-	fmt.Fprintf(&b, "\n%d findings\n", len(x.Findings))
-	for i := range x.Findings {
-		fmt.Fprintf(&b, "  %s score %d\n", clock(x.Findings[i].Time), x.Findings[i].Score)
-	}
-	return b.String()
 }

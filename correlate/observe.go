@@ -1,6 +1,9 @@
 package correlate
 
-import "github.com/tocsin-siem/tocsin/rules"
+import (
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
 
 // traceKind is what happened to a hit, chain or match during a fold.
 type traceKind uint8
@@ -34,5 +37,6 @@ type trace struct {
 	Match  *match
 	At     int64
 	Count  int
-	Why    string // What people are told beside the kind; "" for nothing.
+	Of     event.ID // The finding that a throttled match was counted into.
+	Why    string   // What people are told beside the kind; "" for nothing.
 }

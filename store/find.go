@@ -41,7 +41,7 @@ func (db *DB) Events(ctx context.Context, f EventFilter) iter.Seq2[*event.Event,
 	return func(yield func(*event.Event, error) bool) {
 		var last event.ID
 		n := 0
-		for e, err := range stream(ctx, db, "read events", q, scanEvent) {
+		for e, err := range stream(ctx, db, "read events", q, scanOneEvent) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -161,7 +161,7 @@ func (db *DB) Event(ctx context.Context, id event.ID) (e *event.Event, found boo
 	inner.and("id = toFixedString(unhex(?), 16)", hexID(id))
 	q := query{head: eventSelect + "raw FROM " + db.table("events"), args: inner.args, tail: "LIMIT 1"}
 	q.and("(" + eventKey + ") IN (" + inner.String() + ")")
-	e, found, err = first(stream(ctx, db, "read event "+id.String(), q, scanEvent))
+	e, found, err = first(stream(ctx, db, "read event "+id.String(), q, scanOneEvent))
 	if err != nil || !found || e.Envelope.Index == 0 {
 		return e, found, err
 	}
@@ -177,14 +177,20 @@ func (db *DB) Event(ctx context.Context, id event.ID) (e *event.Event, found boo
 	return e, true, err
 }
 
-func scanEvent(rows driver.Rows) (*event.Event, error) {
+func scanOneEvent(rows driver.Rows) (*event.Event, error) { return scanEvent(rows) }
+
+// scanEvent reads the columns of eventSelect, and more behind them.
+func scanEvent(rows driver.Rows, more ...any) (*event.Event, error) {
 	e := &event.Event{}
 	v := &e.Envelope
 	var id, refs, compact, raw string
 	var timeSource int8
 	var quality uint16
 	var entities []string
-	err := rows.Scan(&id, &v.Position.Source, &v.Position.Partition, &v.Position.Offset, &v.Index, &v.Format, &v.Site, &v.Received, &timeSource, &quality, &entities, &refs, &compact, &raw)
+	dest := append([]any{
+		&id, &v.Position.Source, &v.Position.Partition, &v.Position.Offset, &v.Index, &v.Format, &v.Site, &v.Received, &timeSource, &quality, &entities, &refs, &compact, &raw,
+	}, more...)
+	err := rows.Scan(dest...)
 	if err != nil {
 		return nil, err
 	}
