@@ -25,6 +25,8 @@ func WriteExplanation(w io.Writer, x *correlate.Explanation, at int64) error {
 	fmt.Fprintf(&b, "%s v%d  %s\n\n", x.Rule.ID, x.Rule.Version, plain(x.Rule.Title))
 	if x.Events == 0 {
 		b.WriteString("No event was read.\n\n")
+	} else {
+		fmt.Fprintf(&b, "Read: %s from %s to %s\n\n", Count(x.Events, "event"), stamp(x.First), stamp(x.Newest))
 	}
 	writeSteps(&b, x, at)
 	b.WriteString("\nWhat became of them\n")
