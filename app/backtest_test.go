@@ -103,6 +103,7 @@ func TestABacktestOverTheStoreFindsExactlyWhatTheServiceFound(t *testing.T) {
 	}
 	t.Run("a part of the time", func(t *testing.T) { backtestOfAPart(t, cfg, stored, report) })
 	t.Run("explain", func(t *testing.T) { explainStored(t, cfg, firstID, eventID) })
+	t.Run("a store of roles, which has no log", func(t *testing.T) { backtestOfRows(t, cfg) })
 	t.Run("stopped", func(t *testing.T) {
 		core, err := app.NewCore(cfg)
 		must(t, err)
@@ -143,6 +144,52 @@ func backtestOfAPart(t *testing.T, cfg app.Config, stored lastOf, whole *app.Bac
 	for _, r := range report.Rules {
 		if short := r.Rule.Plan.Reach()-r.Rule.Plan.Lateness > middle-whole.First; short != (r.Had < r.Want) {
 			t.Errorf("%s: history %d of %d", r.Rule.ID, r.Had, r.Want)
+		}
+	}
+}
+
+// backtestOfRows reads rows that ingest members wrote: in order of time, where nothing is late.
+func backtestOfRows(t *testing.T, cfg app.Config) {
+	var all event.Batch
+	db, err := app.OpenDatabase(t.Context(), cfg, discard, nil, nil)
+	must(t, err)
+	for e, err := range db.Events(t.Context(), store.EventFilter{}) { // Newest first.
+		must(t, err)
+		all.Events = append(all.Events, *e)
+	}
+	must(t, db.Close())
+	cfg.ClickHouse.Database = "roles"
+	db, err = app.OpenDatabase(t.Context(), cfg, discard, nil, nil)
+	must(t, err)
+	for i, part := range slices.Collect(slices.Chunk(all.Events, 2000)) {
+		must(t, db.AppendRows(t.Context(), &event.Batch{ID: event.BatchID{Epoch: store.RoleEpoch, Number: uint64(i + 1)}, Events: part}))
+	}
+	must(t, db.Close())
+
+	core, err := app.NewCore(cfg)
+	must(t, err)
+	found := lastOf{}
+	report, err := core.Backtest(t.Context(), cfg, app.BacktestSettings{Announce: found.take, Drain: true})
+	must(t, err)
+	correlate.Sort(&all)
+	core.Engine.Fold(core.Engine.Hits(&all), nil)
+	var want, got []string
+	for _, f := range correlate.Finals(core.Engine.Drain()) {
+		want = append(want, f.Rule.ID+" "+f.ID.String())
+	}
+	for _, f := range found {
+		if f.State != incident.Withdrawn {
+			got = append(got, f.Rule.ID+" "+f.ID.String())
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if d := cmp.Diff(want, got); d != "" || len(want) == 0 || report.Events < 1000 {
+		t.Errorf("%d of %d events: %s", report.Events, len(all.Events), d)
+	}
+	for _, r := range report.Rules {
+		if r.Late > 0 {
+			t.Errorf("%s: %d late", r.Rule.ID, r.Late)
 		}
 	}
 }
