@@ -145,9 +145,12 @@ func (c *Config) relativeTo(dir string) {
 		fix(&c.Sources[i].File)
 	}
 	for i := range c.Rules.Paths {
-		if c.Rules.Paths[i] != Builtin {
-			fix(&c.Rules.Paths[i])
+		p := &c.Rules.Paths[i]
+		prefix, rest := sigmaPrefix(*p)
+		if *p != Builtin {
+			fix(&rest)
 		}
+		*p = prefix + rest
 	}
 	for i := range c.Rules.Exceptions {
 		fix(&c.Rules.Exceptions[i])

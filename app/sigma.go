@@ -105,12 +105,18 @@ func sigmaRules(paths []string) (rest []string, documents []rules.Document, prob
 }
 
 func isSigma(path string) bool {
+	prefix, _ := sigmaPrefix(path)
+	return prefix != ""
+}
+
+// sigmaPrefix takes the prefix that names Sigma files off a path; "" where it has none.
+func sigmaPrefix(path string) (prefix, rest string) {
 	for _, x := range sigmaPrefixes {
-		if strings.HasPrefix(path, x.prefix) {
-			return true
+		if rest, ok := strings.CutPrefix(path, x.prefix); ok {
+			return x.prefix, rest
 		}
 	}
-	return false
+	return "", path
 }
 
 func sortProblems(problems []rules.Problem) {

@@ -46,7 +46,9 @@ type detection struct {
 	names  []string // In the order written.
 	search map[string]*yaml.Node
 	parsed map[string]*tree
-	leaves int
+	leaves int            // Of all searches.
+	sizes  map[string]int // Leaves of each search, as far as it is parsed.
+	total  int            // Leaves that the condition asks for, each as often as it does.
 }
 
 // readDetection gives the detection of a rule as a condition over fields.
@@ -54,7 +56,7 @@ func readDetection(n *yaml.Node) (*tree, error) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil, refuse(n, codeShape, "detection must be a mapping of search identifiers and a condition", "")
 	}
-	d := &detection{node: n, search: map[string]*yaml.Node{}, parsed: map[string]*tree{}}
+	d := &detection{node: n, search: map[string]*yaml.Node{}, parsed: map[string]*tree{}, sizes: map[string]int{}}
 	var condition *yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
@@ -101,18 +103,27 @@ func (d *detection) condition(n *yaml.Node) (*tree, error) {
 // named is the condition that a search identifier stands for.
 func (d *detection) named(at *yaml.Node, name string) (*tree, error) {
 	if t := d.parsed[name]; t != nil {
-		return t, nil
+		return t, d.grow(at, name)
 	}
 	n := d.search[name]
 	if n == nil {
 		return nil, refuse(at, codeIdentifier, "there is no search identifier "+name, "it has "+strings.Join(d.names, ", "))
 	}
+	before := d.leaves
 	t, err := d.searchTree(n, 0)
 	if err != nil {
 		return nil, err
 	}
-	d.parsed[name] = t
-	return t, nil
+	d.parsed[name], d.sizes[name] = t, d.leaves-before
+	return t, d.grow(at, name)
+}
+
+// grow bounds what a condition that names the same searches again and again becomes.
+func (d *detection) grow(at *yaml.Node, name string) error {
+	if d.total += d.sizes[name]; d.total > 4*maxLeaves {
+		return refuse(at, codeTooBig, "the condition asks for more than 20000 values", "")
+	}
+	return nil
 }
 
 // searchTree reads a search: a mapping of which all must hold, a list of which one must, or keywords.
