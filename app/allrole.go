@@ -16,8 +16,8 @@ func (s *Service) wireAll(ctx context.Context) error {
 	}
 	s.worker = correlate.NewWorker(correlate.WorkerSettings{
 		Engine: s.core.Engine, Stitcher: s.core.Stitcher, State: s.core.Enricher.enricher.Bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
-		Versions: func() (string, string) { return s.core.Rules.Hash, s.core.Live.Tables().Version() },
-		Every:    s.cfg.Correlate.Checkpoint.Microseconds(), Published: s.published, Slog: s.tel.Log.With("component", "correlate"), Folded: s.folded,
+		Tables: func() string { return s.core.Live.Tables().Version() }, Rules: s.keeper.Set, Swapped: s.swapped,
+		Every: s.cfg.Correlate.Checkpoint.Microseconds(), Published: s.published, Slog: s.tel.Log.With("component", "correlate"), Folded: s.folded,
 		Warm: func(ctx context.Context) error { return s.core.warm(ctx, s.db.DB, s.tel.Log) },
 	})
 	s.analyst = s
@@ -33,6 +33,12 @@ func (s *Service) wireAll(ctx context.Context) error {
 	s.work = s.read
 	s.beside = append(s.beside, func(ctx context.Context) { _ = s.desk.Run(ctx) })
 	return nil
+}
+
+// swapped says what taking over new rules did.
+func (s *Service) swapped(r correlate.Report) {
+	s.keeper.running.Store(s.keeper.Set())
+	s.tel.Log.Info("rules swapped", "kept", len(r.Kept), "warming", r.Warming, "stopped", r.Stopped)
 }
 
 // wireDesk makes the feed and the desk, which runs once the console is served.

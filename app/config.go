@@ -44,8 +44,9 @@ type IngestConfig struct {
 
 // RulesConfig names rule directories; builtin is the shipped pack.
 type RulesConfig struct {
-	Paths      []string `yaml:"paths"`
-	Exceptions []string `yaml:"exceptions"` // Files and folders of exceptions that stand outside of their rules.
+	Paths      []string      `yaml:"paths"`
+	Refresh    time.Duration `yaml:"refresh"`    // How often the files are looked at again.
+	Exceptions []string      `yaml:"exceptions"` // Files and folders of exceptions that stand outside of their rules.
 }
 
 // CorrelateConfig bounds the engine.
@@ -98,7 +99,7 @@ func DefaultConfig() Config {
 		Tenant:     "default",
 		Ingest:     IngestConfig{Batch: in.Batch, Bytes: in.Bytes, Linger: in.Linger, Idle: in.Idle},
 		Enrich:     enrich.DefaultConfig(),
-		Rules:      RulesConfig{Paths: []string{Builtin}},
+		Rules:      RulesConfig{Paths: []string{Builtin}, Refresh: 10 * time.Second},
 		Correlate:  CorrelateConfig{Checkpoint: 2 * time.Minute, MaxKeys: 200_000, MaxHits: 100_000},
 		Stitch:     StitchConfig{MaxGap: 2 * time.Hour, MaxSpan: 24 * time.Hour, Lookback: time.Hour, HubShare: 0.25, HubMin: 8, Reopen: true},
 		ClickHouse: defaultClickHouse(),
@@ -182,6 +183,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Ingest.Bytes < 1<<20 {
 		bad("ingest.bytes", "%d is too small; use at least 1048576", c.Ingest.Bytes)
+	}
+	if c.Rules.Refresh < time.Second {
+		bad("rules.refresh", "%v is too short; use at least 1s", c.Rules.Refresh)
 	}
 	if c.Stitch.MaxGap <= 0 || c.Stitch.MaxSpan < c.Stitch.MaxGap {
 		bad("stitch", "max_gap must be positive and max_span at least as long")

@@ -38,14 +38,6 @@ func NewCore(c Config) (*Core, error) {
 	return newCore(c, live, set)
 }
 
-// component is the component of a rule in force.
-func (c *Core) component(rule string) string {
-	if r := c.Rules.Rule(rule); r != nil {
-		return r.Component
-	}
-	return ""
-}
-
 func newCore(c Config, live *enrich.Live, set *rules.Set) (*Core, error) {
 	geo, err := enrich.OpenGeo(c.Enrich.Geo)
 	if err != nil {

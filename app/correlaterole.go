@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
 	"github.com/tocsin-siem/tocsin/relay"
 	"github.com/tocsin-siem/tocsin/rules"
@@ -14,7 +15,8 @@ func (s *Service) wireCorrelate(ctx context.Context) error {
 		return err
 	}
 	s.correlator = relay.NewCorrelator(relay.CorrelatorSettings{
-		Logs: s.broker, Producer: s.broker, Checkpoints: s.db.Named(), Rules: func() *rules.Set { return s.core.Rules },
+		Logs: s.broker, Producer: s.broker, Checkpoints: s.db.Named(), Rules: s.keeper.Set,
+		Warm: s.warmPartition, Swapped: func(set *rules.Set) { s.keeper.running.Store(set) },
 		Engine: s.core.settings, Every: s.cfg.Correlate.Checkpoint, Clock: s.now, Slog: s.tel.Log.With("component", "relay"),
 	})
 	s.work = func(ctx context.Context) error {
@@ -22,6 +24,19 @@ func (s *Service) wireCorrelate(ctx context.Context) error {
 		return s.broker.cluster.Consume(ctx, set, func(ctx context.Context, c *kafka.Claim) error { return s.correlator.Own(ctx, claimOf(c)) })
 	}
 	return nil
+}
+
+// warmPartition fills rules that begin in a partition with those of their hits of the past that belong to it.
+func (s *Service) warmPartition(ctx context.Context, p *relay.Partition) error {
+	return s.core.warmWith(ctx, s.db.DB, s.tel.Log, warming{
+		rules: p.Waiting(), frontier: p.Stats().Frontier, fold: p.Warm,
+		ours: func(h *event.Hit, r *rules.Rule) bool {
+			if r.Component != "" {
+				return relay.ComponentPartition(r.Component, int32(s.cfg.Relay.Partitions)) == p.Number()
+			}
+			return relay.HitPartition(h, int32(s.cfg.Relay.Partitions)) == p.Number()
+		},
+	})
 }
 
 func claimOf(c *kafka.Claim) relay.Claim {

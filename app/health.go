@@ -103,7 +103,7 @@ func (s *Service) checks() []console.Check {
 	if !tables.Good {
 		tables.Detail = "the files were refused and the old tables stay: " + h.problems[0].String()
 	}
-	out = append(out, tables, console.Check{Name: "rules", Good: true, Detail: fmt.Sprintf("%d rules, %s", len(s.core.Rules.Rules), s.core.Rules.Hash)})
+	out = append(out, tables, s.keeper.check())
 	if s.desk == nil {
 		return out
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
 	"github.com/tocsin-siem/tocsin/relay"
+	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // marksEvery is how often a member sees whether marks are owed while no batch comes.
@@ -32,7 +33,7 @@ func (s *Service) wireIngest(ctx context.Context) error {
 	s.lessons = &lessons{cluster: s.broker.cluster, topic: s.cfg.Relay.Bindings()}
 	sender := relay.NewSender(relay.SenderSettings{
 		Member: member, Epoch: epochOf(s.set.Clock()), Partitions: partitions, Bindings: s.cfg.Relay.Bindings(), MarksEvery: marksPace(partitions),
-		Matcher: s.core.Engine, Component: s.core.component, Rows: s.db, Ownership: owner{s}, Producer: s.broker, Slog: log,
+		Matcher: s.core.Engine, Rules: s.keeper.Set, Swap: s.matchBy, Rows: s.db, Ownership: owner{s}, Producer: s.broker, Slog: log,
 		Sent: func(x relay.Sending) { s.metrics.sent(s.core, x) },
 	})
 	if err := s.sources(ctx, incident.Tail{}, &watched{sender, s.health}, s.bindings, nil); err != nil {
@@ -57,6 +58,12 @@ func (s *Service) wireIngest(ctx context.Context) error {
 			func(ctx context.Context) error { return s.tick(ctx, sender) })
 	}
 	return nil
+}
+
+// matchBy makes the matcher of an ingest member go by other rules. It has no state that could be lost.
+func (s *Service) matchBy(set *rules.Set) {
+	s.core.Engine.Swap(set)
+	s.keeper.running.Store(set)
 }
 
 // marksPace is how long marks may be held back, microseconds. A member that is killed takes those it held back with it, and event time then stands

@@ -135,6 +135,9 @@ func (s *Service) roleChecks() []console.Check {
 			case p.Frontier != 0:
 				c.Detail += "; event time " + stamp(p.Frontier) + " UTC"
 			}
+			if len(p.Behind) > 0 {
+				c.Detail += fmt.Sprintf("; new rules wait for ingest members that match by others: %s", strings.Join(p.Behind, ", "))
+			}
 			if !c.Good {
 				c.Detail += fmt.Sprintf("; %d gone before they were read, %d damaged: rules there began without their past", p.Lost, p.Damaged)
 			}

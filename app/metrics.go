@@ -21,6 +21,7 @@ type Metrics struct {
 	frames, frameBytes        metric.Int64Counter
 	oversized                 metric.Int64Counter
 	late, evicted             metric.Int64Gauge
+	ruleSets                  metric.Int64Counter
 	keys                      metric.Int64Gauge
 }
 
@@ -45,6 +46,7 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 	counter(&x.frames, "tocsin.relay.messages", "{message}", "Messages sent to the topic of hits by an ingest member.")
 	counter(&x.frameBytes, "tocsin.relay.bytes", "By", "Bytes of these messages.")
 	counter(&x.oversized, "tocsin.relay.oversized", "{hit}", "Hits too large to be sent.")
+	counter(&x.ruleSets, "tocsin.rules.loads", "{set}", "Changed rule files that were read, by outcome: taken or refused.")
 	gauge(&x.late, "tocsin.correlate.late", "{hit}", "Hits that came later than their rule's lateness since the start, by rule.")
 	gauge(&x.evicted, "tocsin.correlate.evictions", "{hit}", "Hits for which there was no room since the start, by rule.")
 	gauge(&x.keys, "tocsin.correlate.keys", "{key}", "Keys with state, by rule.")
@@ -52,6 +54,15 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 		x.enriched, err = m.Float64Histogram("tocsin.enrich.duration", metric.WithUnit("s"), metric.WithDescription("Time to enrich one batch."))
 	}
 	return x, err
+}
+
+// ruleSet counts a changed set of rules.
+func (x *Metrics) ruleSet(taken bool) {
+	outcome := "refused"
+	if taken {
+		outcome = "taken"
+	}
+	x.ruleSets.Add(context.Background(), 1, metric.WithAttributes(attribute.String("outcome", outcome)))
 }
 
 // batch adds up one batch.

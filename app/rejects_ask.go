@@ -156,8 +156,8 @@ func replayOffline(ctx context.Context, cfg Config, r RejectReplay, set RejectsS
 	}
 	worker := correlate.NewWorker(correlate.WorkerSettings{
 		Engine: core.Engine, Stitcher: core.Stitcher, State: core.Enricher.enricher.Bindings(), Log: db, Records: db, Checkpoints: db,
-		Versions: func() (string, string) { return core.Rules.Hash, core.Live.Tables().Version() },
-		Every:    cfg.Correlate.Checkpoint.Microseconds(), Slog: log,
+		Tables: func() string { return core.Live.Tables().Version() },
+		Every:  cfg.Correlate.Checkpoint.Microseconds(), Slog: log,
 		Warm: func(ctx context.Context) error { return core.warm(ctx, db.DB, log) },
 	})
 	tail, err := worker.Recover(ctx)

@@ -40,7 +40,7 @@ func (s *Service) serve(ctx context.Context) error {
 			s.tel.Log.Error("console stopped", "err", err)
 		}
 	})
-	for _, run := range append(s.beside, s.refresh) {
+	for _, run := range append(s.beside, s.refresh, s.watchRules) {
 		back.Go(func() { run(backCtx) })
 	}
 	s.onStop("console", func(ctx context.Context) error {

@@ -57,6 +57,7 @@ type Service struct {
 	tel        *Telemetry
 	db         *Database
 	core       *Core
+	keeper     *ruleKeeper
 	worker     *correlate.Worker
 	desk       *triage.Desk
 	feed       *triage.Feed
@@ -152,6 +153,7 @@ func (s *Service) start(ctx context.Context) error {
 	if s.core, err = NewCore(s.cfg); err != nil { // before anything costly: a broken rule refuses the start
 		return err
 	}
+	s.keeper = newRuleKeeper(s.cfg.Rules, s.core.Rules)
 	s.warnOfRules(s.core.Rules)
 	if s.listener, err = net.Listen("tcp", s.cfg.Console.Listen); err != nil {
 		return fmt.Errorf("console.listen %s: %w; another program uses the port, or another tocsin runs: choose a free one (tocsin demo: --listen 127.0.0.1:0)", s.cfg.Console.Listen, err)

@@ -15,21 +15,33 @@ import (
 // mostWarming bounds how far back new rules are warmed, in microseconds: a longer memory fills as time goes on, and findings say so.
 const mostWarming = 7 * 24 * 3600 * 1_000_000
 
-// warm fills rules that are new or changed since the state was saved with the events the store has, so that a window that was open when the
-// rule was deployed is not missed. They stay silent about what completed before.
+// warming is what is warmed, and how.
+type warming struct {
+	rules    []*rules.Rule
+	frontier int64 // Event time, microseconds.
+	fold     func([]event.Hit, []event.Mark)
+	ours     func(*event.Hit, *rules.Rule) bool // nil: all hits are.
+}
+
+// warm fills rules that are new or changed since the state was saved, or by the last swap, with the events the store has, so that a window that was
+// open when the rule was deployed is not missed.
 func (c *Core) warm(ctx context.Context, db *store.DB, log *slog.Logger) error {
-	stats := c.Engine.Stats()
-	waiting := c.Engine.Waiting()
+	return c.warmWith(ctx, db, log, warming{rules: c.Engine.Waiting(), frontier: c.Engine.Stats().Frontier, fold: c.Engine.Warm})
+}
+
+func (c *Core) warmWith(ctx context.Context, db *store.DB, log *slog.Logger, x warming) error {
 	var reach int64
-	for _, r := range waiting {
+	for _, r := range x.rules {
 		reach = max(reach, r.Plan.Reach())
 	}
-	if len(waiting) == 0 || stats.Frontier == 0 {
+	if len(x.rules) == 0 || x.frontier == 0 {
 		return nil
 	}
-	w := &warmer{core: c, matcher: correlate.NewMatcher(&rules.Set{Rules: waiting})}
+	slices.SortFunc(x.rules, func(a, b *rules.Rule) int { return strings.Compare(a.ID, b.ID) })
+	set := &rules.Set{Rules: x.rules}
+	w := &warmer{warming: x, set: set, matcher: correlate.NewMatcher(set)}
 	w.scratch = w.matcher.NewScratch(lookups{c.Live.Tables})
-	filter := store.EventFilter{From: stats.Frontier - min(reach, mostWarming), Classes: classNames(waiting), Forward: true}
+	filter := store.EventFilter{From: x.frontier - min(reach, mostWarming), Classes: classNames(x.rules), Forward: true}
 	for e, err := range db.Events(ctx, filter) {
 		if err != nil {
 			return err
@@ -40,14 +52,15 @@ func (c *Core) warm(ctx context.Context, db *store.DB, log *slog.Logger) error {
 		}
 	}
 	w.flush()
-	log.Info("new rules warmed", "rules", len(waiting), "events", w.events, "hits", w.hits)
+	log.Info("new rules warmed", "rules", len(x.rules), "events", w.events, "hits", w.hits)
 	return nil
 }
 
 const warmBatch = 4096
 
 type warmer struct {
-	core         *Core
+	warming
+	set          *rules.Set
 	matcher      *correlate.Matcher
 	scratch      *correlate.Scratch
 	batch        []event.Event
@@ -61,8 +74,11 @@ func (w *warmer) flush() {
 	b := event.Batch{Events: w.batch}
 	correlate.Sort(&b)
 	found := w.matcher.Match(w.scratch, &b, 0, len(b.Sorted), nil)
+	if w.ours != nil {
+		found = slices.DeleteFunc(found, func(h event.Hit) bool { return !w.ours(&h, w.set.Rule(h.Rule)) })
+	}
 	newest := w.batch[b.Sorted[len(b.Sorted)-1]].Time
-	w.core.Engine.Warm(found, []event.Mark{{Source: "log", Newest: newest}})
+	w.fold(found, []event.Mark{{Source: "log", Newest: newest}})
 	w.events += len(w.batch)
 	w.hits += len(found)
 	w.batch = w.batch[:0]

@@ -164,7 +164,7 @@ func (b *broker) live(t *testing.T, seed uint64, r *rand.Rand, set *rules.Set) e
 	ctx := context.Background()
 	w := correlate.NewWorker(correlate.WorkerSettings{
 		Engine: correlate.New(set, correlate.Settings{}), Stitcher: &stitcher{Revisions: map[string]int32{}}, Log: b, Records: b, Checkpoints: b,
-		Versions: func() (string, string) { return set.Hash, "tables" }, Every: []int64{1, 3, 1 << 40}[r.IntN(3)], Slog: slog.New(slog.DiscardHandler),
+		Tables: func() string { return "tables" }, Every: []int64{1, 3, 1 << 40}[r.IntN(3)], Slog: slog.New(slog.DiscardHandler),
 	})
 	defer w.Stop(ctx)
 	before := b.fetches

@@ -337,7 +337,7 @@ func (f *fold) companions() []*ruleState {
 				continue
 			}
 			x := newRuleState(s.rule, f.settings)
-			x.swap = forever - 1
+			x.swap, x.from.cut = forever-1, forever
 			out = append(out, x)
 		}
 	}

@@ -143,6 +143,7 @@ type reader struct {
 	cells   []*cell
 	links   []*link
 	matches []*match
+	heirs   []*ruleState // Rules that another version of themselves left something.
 }
 
 func (r *reader) fail() {

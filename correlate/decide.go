@@ -209,7 +209,7 @@ func (f *fold) announce(r *ruleState, k *partition) {
 
 // tell announces a finding if anything about it is news.
 func (f *fold) tell(r *ruleState, k *partition, o *known, isFinal bool) {
-	if f.warming && !r.silent(o.match.time()) {
+	if f.warming && !isFinal && !r.silent(o.match) {
 		return // It is for after the swap to announce.
 	}
 	state := incident.Provisional
@@ -225,7 +225,7 @@ func (f *fold) tell(r *ruleState, k *partition, o *known, isFinal bool) {
 	}
 	f.pass(r, o, now.match, state)
 	o.told, o.state = now, state
-	if r.silent(o.match.time()) {
+	if r.silent(o.match) {
 		return
 	}
 	if o.revision == 0 {
@@ -243,7 +243,7 @@ func (f *fold) tell(r *ruleState, k *partition, o *known, isFinal bool) {
 func (f *fold) withdraw(r *ruleState, k *partition, o *known) {
 	f.pass(r, o, nil, incident.Withdrawn)
 	o.state = incident.Withdrawn
-	if r.silent(o.match.time()) {
+	if r.silent(o.match) {
 		return
 	}
 	o.revision++
@@ -290,7 +290,7 @@ func (f *fold) forget(r *ruleState, k *partition) {
 		keep := o.state == incident.Provisional || o.seen && o.state == 0
 		switch o.state {
 		case final:
-			keep = o.open
+			keep = o.open || r.keepsFinal(o)
 		case incident.Withdrawn:
 			keep = o.match.time() > r.w || o.held
 		}

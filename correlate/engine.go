@@ -185,7 +185,7 @@ func (e *Engine) Drain() []incident.Finding { return e.fold.add(nil, forever, tr
 // Report says what a swap of rules did, by rule id.
 type Report struct {
 	Kept    []string // Same matching part: state goes on.
-	Warming []string // New or changed: starts without state, silent about findings completing before the swap.
+	Warming []string // New or changed: starts without state; see handover.go on what it announces.
 	Stopped []string // Gone, off or replaced; what they had found so far stands.
 }
 
@@ -199,8 +199,14 @@ func (e *Engine) Swap(set *rules.Set) Report {
 			out.Kept = append(out.Kept, r.rule.ID)
 			continue
 		}
-		r.swap = e.fold.frontier
+		r.swap, r.from = e.fold.started(), handover{cut: e.fold.frontier}
+		if old := before[r.rule.ID]; old != nil {
+			r.from = old.handover()
+		}
 		out.Warming = append(out.Warming, r.rule.ID)
+	}
+	for _, r := range e.fold.rules {
+		r.reserved = nil
 	}
 	for id := range before {
 		if e.fold.byID[id] != before[id] {
@@ -215,7 +221,7 @@ func (e *Engine) Swap(set *rules.Set) Report {
 }
 
 // Warm folds earlier hits into the rules that started with the last swap, so that their windows are filled. Other rules are not touched, and
-// nothing is announced. Batches must come in the order of the log, and before the first Fold after the swap.
+// nothing is announced before the next Fold. Batches must come in the order of the log, and before the first Fold after the swap.
 func (e *Engine) Warm(hits []event.Hit, marks []event.Mark) {
 	frontier, ok := event.Frontier(marks)
 	e.fold.warm(hits, frontier, ok)

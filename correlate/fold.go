@@ -43,9 +43,11 @@ type fold struct {
 // ruleState is what the fold keeps for one rule.
 type ruleState struct {
 	*program
-	w        int64                 // W of the rule; it never goes back.
-	since    int64                 // Time of the earliest hit: how far back its memory reaches; forever before.
-	swap     int64                 // Findings completing at or before this are not announced; the rule was warmed up.
+	w        int64 // W of the rule; it never goes back.
+	since    int64 // Time of the earliest hit: how far back its memory reaches; forever before.
+	swap     int64 // Frontier when the rule was started by a swap, to be warmed up.
+	from     handover
+	reserved *int64                // Where the handover to the next version begins, if that was said before the swap.
 	parts    map[string]*partition // Working keys.
 	rest     *resting              // The others; nil where none may rest.
 	gates    []*gate
@@ -68,7 +70,7 @@ func newFold(s Settings) *fold {
 
 // newRuleState is a rule without state.
 func newRuleState(r *rules.Rule, settings Settings) *ruleState {
-	s := &ruleState{program: compile(r), w: never, since: forever, swap: never, parts: map[string]*partition{}}
+	s := &ruleState{program: compile(r), w: never, since: forever, swap: never, from: handover{cut: never}, parts: map[string]*partition{}}
 	s.stats = RuleStats{Rule: r.ID, Version: r.Version}
 	for i := range s.branches {
 		for j := range s.branches[i].Steps {
@@ -82,8 +84,6 @@ func newRuleState(r *rules.Rule, settings Settings) *ruleState {
 	}
 	return s
 }
-
-func (r *ruleState) silent(t int64) bool { return t <= r.swap }
 
 func (r *ruleState) shadow() bool { return r.rule.Status == rules.Shadow }
 
@@ -130,7 +130,7 @@ func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
 	for _, r := range f.aside {
 		f.byID[r.rule.ID] = r
 	}
-	f.warming = true
+	f.warming, f.out = true, f.out[:0]
 	now := f.frontier
 	f.frontier = never
 	f.sort(hits)
@@ -140,6 +140,7 @@ func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
 		}
 	}
 	f.run(min(frontier, now), ok)
+	f.leftover = append(f.leftover, f.out...) // Final by now, and not of the version before.
 	f.out, f.rules, f.byID, f.frontier, f.warming = f.out[:0], all, byID, now, false
 }
 
@@ -194,6 +195,7 @@ func (f *fold) turn(level int) {
 		for r.level() == level && len(r.queue) > 0 && r.queue[0].due <= r.w {
 			f.settle(r.queue[0])
 		}
+		r.prune()
 		if r.rest != nil {
 			r.rest.expire()
 		}

@@ -98,6 +98,7 @@ func (w *writer) engine(e *Engine) {
 		w.string(v.value)
 		w.int(v.time)
 	}
+	w.pending(e.fold.leftover)
 	w.found(e.fold)
 	w.uint(uint64(len(e.fold.rules)))
 	for _, r := range e.fold.rules {
@@ -112,6 +113,9 @@ func (w *writer) rule(r *ruleState) {
 	w.int(r.w)
 	w.int(r.since)
 	w.int(r.swap)
+	w.from(r.from)
+	w.bool(r.reserved != nil)
+	w.from(r.handover())
 	w.bool(r.degraded)
 	w.uint(uint64(len(r.gates)))
 	for _, g := range r.gates {
@@ -177,6 +181,7 @@ func (r *reader) engine(e *Engine) {
 		k := watchKey{r.string(), r.string()}
 		e.watch.seen[k] = watchValue{r.string(), r.time()}
 	}
+	e.fold.leftover = r.pending()
 	r.found(e.fold)
 	known := map[*ruleState]bool{}
 	for range r.count(7) {
@@ -185,21 +190,30 @@ func (r *reader) engine(e *Engine) {
 		if s != nil && (s.rule.Version != version || s.rule.Hash != hash || known[s]) {
 			s = nil
 		}
-		r.rule(e.fold, s)
+		r.rule(e.fold, s, id)
 		known[s] = true
 	}
 	for _, s := range e.fold.rules {
 		if !known[s] {
-			s.swap = e.fold.frontier
+			s.swap = e.fold.started()
+			if !slices.Contains(r.heirs, s) {
+				s.from = handover{cut: e.fold.frontier}
+			}
 		}
 	}
 }
 
 // rule reads the state of a rule; with nil it is read over.
-func (r *reader) rule(f *fold, s *ruleState) {
-	w, since, swap, degraded := r.time(), r.time(), r.time(), r.bool()
+func (r *reader) rule(f *fold, s *ruleState, id string) {
+	w, since, swap := r.time(), r.time(), r.time()
+	from, reserved, next, degraded := r.from(), r.bool(), r.from(), r.bool()
 	if s != nil {
-		s.w, s.since, s.swap, s.degraded = w, since, swap, degraded
+		s.w, s.since, s.swap, s.from, s.degraded = w, since, swap, from, degraded
+		if reserved {
+			s.reserved = new(next.cut)
+		}
+	} else if other := f.byID[id]; other != nil {
+		other.from, r.heirs = next, append(r.heirs, other)
 	}
 	n := r.count(2)
 	if s != nil && n != len(s.gates) {

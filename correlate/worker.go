@@ -12,6 +12,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // Log is the durable ordered sequence of batches. Append returns once the entry and its marker are on the disk; it retries transient failures
@@ -56,7 +57,9 @@ type WorkerSettings struct {
 	Log         Log
 	Records     Records
 	Checkpoints Checkpoints
-	Versions    func() (rules, tables string) // Of the rule set and tables that match now.
+	Tables      func() string                 // Version of the tables that match now.
+	Rules       func() *rules.Set             // In force now, asked between batches: another set is swapped in. nil: the engine's own for good.
+	Swapped     func(Report)                  // Told of each swap; nil: nobody.
 	Every       int64                         // Microseconds of our clock between checkpoints.
 	Published   func([]incident.Change)       // Told of recorded changes, in order; nil: nobody.
 	Warm        func(context.Context) error   // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
@@ -72,6 +75,7 @@ type Worker struct {
 	id      event.BatchID
 	ends    map[endKey]int64        // everything before is in the log
 	carried map[event.Position]bool // but these, which wait for the rest of their message
+	rules   *rules.Set
 	tail    incident.Tail           // of the last batch handled: marks, ends and carry
 	torn    bool                    // a batch was folded and could not be written: the state is ahead of the log
 	saved   int64                   // our clock at the last checkpoint
@@ -95,7 +99,7 @@ type request struct {
 
 // NewWorker makes a worker. It does nothing yet.
 func NewWorker(set WorkerSettings) *Worker {
-	return &Worker{set: set, ends: map[endKey]int64{}, carried: map[event.Position]bool{}}
+	return &Worker{set: set, rules: set.Engine.set, ends: map[endKey]int64{}, carried: map[event.Position]bool{}}
 }
 
 // Recover brings engine and stitcher to the state of the log's end: the newest good checkpoint, then the hits of the batches after it. It
@@ -109,11 +113,7 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 	if err != nil {
 		return tail, err
 	}
-	if w.set.Warm != nil {
-		if err := w.set.Warm(ctx); err != nil {
-			return tail, fmt.Errorf("recover: warm new rules: %w", err)
-		}
-	}
+	strange := w.strangers()
 	folded := 0
 	for e, err := range w.set.Log.Replay(ctx, from) {
 		if err == nil && w.set.State != nil {
@@ -131,6 +131,9 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 		if err := w.record(ctx, e.Batch.ID, findings, changes); err != nil {
 			return tail, err
 		}
+	}
+	if err := w.acquaint(ctx, strange, folded); err != nil {
+		return tail, err
 	}
 	for _, e := range tail.Ends {
 		w.ends[endKey{e.Source, e.Partition}] = e.Offset
@@ -163,6 +166,9 @@ func (w *Worker) restore(ctx context.Context) (event.BatchID, error) {
 
 // Handle implements ingest.Handler: it makes b durable and records what follows from it. b is sorted and stripped of redelivered records.
 func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
+	if err := w.follow(ctx); err != nil {
+		return err
+	}
 	w.dropRedelivered(b)
 	Sort(b)
 	w.id.Number++
@@ -170,7 +176,7 @@ func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 	requests := w.take()
 	hits, notes := w.set.Engine.Match(b)
 	e := &incident.Entry{Batch: b, Hits: hits, Notes: notes}
-	e.Rules, e.Tables = w.set.Versions()
+	e.Rules, e.Tables = w.rules.Hash, w.set.Tables()
 	for _, r := range requests {
 		e.Actions = append(e.Actions, r.action)
 	}
@@ -349,7 +355,7 @@ func (w *Worker) Drain(ctx context.Context, now int64) error {
 	w.id.Number++
 	b := &event.Batch{ID: w.id, Received: now, Marks: w.tail.Marks, Carry: w.tail.Carry}
 	e := &incident.Entry{Batch: b}
-	e.Rules, e.Tables = w.set.Versions()
+	e.Rules, e.Tables = w.rules.Hash, w.set.Tables()
 	w.torn = true
 	if err := w.set.Log.Append(ctx, e); err != nil {
 		return fmt.Errorf("append batch: %w", err)

@@ -39,7 +39,7 @@ func workerOn(t *testing.T, f *faulty) *correlate.Worker {
 	set := &rules.Set{}
 	w := correlate.NewWorker(correlate.WorkerSettings{
 		Engine: correlate.New(set, correlate.Settings{}), Stitcher: &stitcher{Revisions: map[string]int32{}}, Log: f, Records: f, Checkpoints: f,
-		Versions: func() (string, string) { return "", "" }, Every: 1 << 40, Slog: slog.New(slog.DiscardHandler),
+		Tables: func() string { return "" }, Every: 1 << 40, Slog: slog.New(slog.DiscardHandler),
 	})
 	if _, err := w.Recover(t.Context()); err != nil {
 		t.Fatal(err)

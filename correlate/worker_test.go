@@ -199,7 +199,7 @@ type feed struct{ events []event.Event }
 func (f *feed) deliver(r *rand.Rand, set *rules.Set, d *disk, committed map[string]int64) error {
 	w := correlate.NewWorker(correlate.WorkerSettings{
 		Engine: correlate.New(set, correlate.Settings{}), Stitcher: &stitcher{Revisions: map[string]int32{}},
-		Log: d, Records: d, Checkpoints: d, Versions: func() (string, string) { return set.Hash, "tables" },
+		Log: d, Records: d, Checkpoints: d, Tables: func() string { return "tables" },
 		Every: []int64{1, 3, 1 << 40}[r.IntN(3)], Slog: slog.New(slog.DiscardHandler),
 	})
 	tail, err := w.Recover(context.Background())

@@ -87,6 +87,7 @@ var configDocs = map[string]string{
 	"ingest.linger":            "How long a batch waits for more records once it has some.",
 	"ingest.idle":              "Silence after which a source that has been read to its end stops holding event time back.",
 	"rules.exceptions":         "Files and folders of [exceptions](rules.md#exceptions) that stand outside of their rules.",
+	"rules.refresh":            "How often rule files are looked at for changes; `SIGHUP` does it at once.",
 	"rules.paths":              "Rule files and folders; `builtin` is the shipped pack.",
 	"stitch.max_gap":           "Longest silence between two findings of one incident, in event time.",
 	"stitch.max_span":          "Longest incident, from first to last evidence.",

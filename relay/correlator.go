@@ -33,7 +33,9 @@ type CorrelatorSettings struct {
 	Logs        Logs
 	Producer    Producer
 	Checkpoints Checkpoints
-	Rules       func() *rules.Set // In force now. Asked between reads: another set is swapped in.
+	Rules       func() *rules.Set                       // In force now. Asked between reads: another set is swapped in.
+	Warm        func(context.Context, *Partition) error // Fills rules that begin with the past of the store; nil: they begin without.
+	Swapped     func(*rules.Set)                        // Told when a claim has taken over other rules; nil: nobody.
 	Engine      correlate.Settings
 	Every       time.Duration // Between checkpoints.
 	Farewell    time.Duration // How long the last announcements and checkpoint of a claim may take; 0: five seconds.
@@ -58,7 +60,8 @@ type PartitionStatus struct {
 	Lost       int64            // Frames that were gone before they could be read.
 	Damaged    int64            // Records that were no frame.
 	Announced  int64            // Announcements sent, in this claim.
-	Warming    int              // Rules that began without their past.
+	Warming    int              // Rules that began anew with the last swap.
+	Behind     []string         // Ingest members that match by other rules than those to be taken over, which waits for them.
 	Engine     correlate.Stats
 }
 
@@ -100,7 +103,8 @@ type ownership struct {
 	rules  *rules.Set
 	keeper *keeper
 	reader Reader
-	torn   bool // Frames are folded and what follows from them is not acknowledged: the state is ahead of what was announced.
+	held   int64 // Our clock when rules were first held back for members that are behind; 0: they are not.
+	torn   bool  // Frames are folded and what follows from them is not acknowledged: the state is ahead of what was announced.
 	status PartitionStatus
 	read   []Stored
 	out    []Message
@@ -126,7 +130,9 @@ func (o *ownership) run(ctx context.Context) error {
 		return err
 	}
 	for ctx.Err() == nil {
-		o.follow()
+		if err := o.follow(ctx); err != nil {
+			return err
+		}
 		if err := o.step(ctx); err != nil {
 			return err
 		}
@@ -149,7 +155,7 @@ func (o *ownership) restore(ctx context.Context) error {
 		case err != nil:
 			o.log.Error("checkpoint refused, folding the log from its beginning", "err", err)
 		case !same:
-			o.log.Info("rules are others than those of the checkpoint: the ones it does not know begin without their past")
+			o.log.Info("rules are others than those of the checkpoint: the ones it does not know begin with what the store has")
 		}
 	}
 	o.keeper = &keeper{
@@ -157,7 +163,7 @@ func (o *ownership) restore(ctx context.Context) error {
 		farewell: o.set.Farewell, snapshot: o.p.Snapshot, log: o.log,
 	}
 	o.keeper.kept.Store(o.p.Next())
-	return nil
+	return o.warm(ctx)
 }
 
 // open begins to read where the state ends, or at the log's beginning if that lies above it.
@@ -180,16 +186,54 @@ func (o *ownership) open(ctx context.Context) error {
 	}
 }
 
-// follow takes over the rules in force.
-func (o *ownership) follow() {
+// follow takes over the rules in force, once the ingest members match by them: the events of hits that are not of these rules are in the store,
+// from where the new rules are warmed, but nobody would match again what a member that is behind sends later. One that stays behind for as long
+// as a silent one is believed is not waited for.
+func (o *ownership) follow(ctx context.Context) error {
 	set := o.set.Rules()
 	if set == o.rules {
-		return
+		return nil
 	}
-	o.rules = set
+	o.status.Behind = o.p.Behind(set)
+	if len(o.status.Behind) > 0 {
+		if o.held == 0 {
+			o.held = o.set.Clock()
+		}
+		if o.set.Clock()-o.held < Silence {
+			return nil
+		}
+		o.log.Error("ingest members match by other rules and are no longer waited for; what they send is lost to changed rules", "members", o.status.Behind)
+	}
+	o.rules, o.held, o.status.Behind = set, 0, nil
 	report := o.p.Swap(set)
 	o.status.Warming = len(report.Warming)
 	o.log.Info("rules swapped", "kept", len(report.Kept), "warming", len(report.Warming), "stopped", len(report.Stopped))
+	if err := o.warm(ctx); err != nil {
+		return err
+	}
+	if !o.torn {
+		o.keeper.save(ctx, o.p.Next())
+	}
+	if o.set.Swapped != nil {
+		o.set.Swapped(set)
+	}
+	return nil
+}
+
+// warm fills rules that begin with the past. If that fails for another reason than the end of the claim they begin without, and say so.
+func (o *ownership) warm(ctx context.Context) error {
+	if o.set.Warm == nil || len(o.p.Waiting()) == 0 {
+		return nil
+	}
+	err := o.set.Warm(ctx, o.p)
+	if err != nil && ctx.Err() == nil {
+		o.log.Error("rules begin without their past", "err", err)
+		return nil
+	}
+	if err != nil {
+		o.torn = true // Half of a past is worse than none, which the last checkpoint would make of it.
+	}
+	return err
 }
 
 // step folds what one read gives and announces what follows from it.

@@ -6,11 +6,11 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// A frame is sealed (seal.go). Its body is member and time, marks, roster, the events that hits and observations cite (each once), hits and
+// A frame is sealed (seal.go). Its body is member, time and rules, marks, roster, the events that hits and observations cite (each once), hits and
 // observations.
 const (
 	frameMagic   = "TCFR"
-	frameVersion = 1
+	frameVersion = 2
 	maxFrame     = 64 << 20 // bytes; longer ones are not read
 )
 
@@ -22,7 +22,7 @@ const FrameBytes = 900_000
 type FrameEncoder struct {
 	Limit int // Bytes of a message; 0: FrameBytes.
 
-	head     []byte // Member and time.
+	head     []byte // Member, time and rules.
 	tail     []byte // Marks and roster.
 	refs     frameList
 	hits     frameList
@@ -80,7 +80,7 @@ func (e *FrameEncoder) begin(f *Frame) {
 	if limit <= 0 {
 		limit = FrameBytes
 	}
-	e.head = binary.AppendVarint(appendText(e.head[:0], f.Member), f.Received)
+	e.head = appendText(binary.AppendVarint(appendText(e.head[:0], f.Member), f.Received), f.Rules)
 	e.tail = binary.AppendUvarint(e.tail[:0], uint64(len(f.Marks)))
 	for i := range f.Marks {
 		m := &f.Marks[i]

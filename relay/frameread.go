@@ -30,7 +30,7 @@ func ReadFrame(b []byte) (*Frame, error) {
 		return nil, fmt.Errorf("frame: %w", err)
 	}
 	r := messageReader{b: body}
-	f := &Frame{Member: r.text(), Received: r.varint()}
+	f := &Frame{Member: r.text(), Received: r.varint(), Rules: r.text()}
 	f.Marks, f.Roster = r.marks(), r.roster()
 	refs := r.refs()
 	if n := r.count(leastHit); n > 0 {

@@ -18,6 +18,7 @@ const Silence = 10 * 60 * 1_000_000
 type hearing struct {
 	Marks  []heardMark   // By (source, partition).
 	Roster []heardSource // By source.
+	Sent   []heardMember // By member: the rules its frames were matched by.
 	out    []event.Mark
 }
 
@@ -33,8 +34,41 @@ type heardSource struct {
 	Named int64 // Greatest Received of the frames that named it, our clock.
 }
 
+// heardMember is an ingest member and the rules it said it goes by.
+type heardMember struct {
+	Member string
+	Rules  string
+	Frame  int64 // Greatest Received of its frames, our clock.
+}
+
+// matched notes the rules of a frame, and forgets members that have been silent for long.
+func (h *hearing) matched(f *Frame) {
+	i, known := slices.BinarySearchFunc(h.Sent, f.Member, func(m heardMember, name string) int { return strings.Compare(m.Member, name) })
+	if !known {
+		h.Sent = slices.Insert(h.Sent, i, heardMember{Member: strings.Clone(f.Member)})
+	}
+	if m := &h.Sent[i]; f.Received >= m.Frame {
+		m.Frame = f.Received
+		if m.Rules != f.Rules {
+			m.Rules = strings.Clone(f.Rules)
+		}
+	}
+	h.Sent = slices.DeleteFunc(h.Sent, func(m heardMember) bool { return f.Received-m.Frame > Silence })
+}
+
+// behind names the members that go by other rules.
+func (h *hearing) behind(rules string) (out []string) {
+	for _, m := range h.Sent {
+		if m.Rules != rules && m.Rules != "" {
+			out = append(out, m.Member)
+		}
+	}
+	return out
+}
+
 // hear takes in what a frame says.
 func (h *hearing) hear(f *Frame) {
+	h.matched(f)
 	for i := range f.Roster {
 		h.name(&f.Roster[i], f.Received)
 	}

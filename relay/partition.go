@@ -3,6 +3,7 @@ package relay
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
@@ -11,7 +12,7 @@ import (
 
 const (
 	partitionMagic   = "TCPT"
-	partitionVersion = 1
+	partitionVersion = 2
 )
 
 // Partition is the engine of one partition of tocsin.hits: a pure fold of its frames in their order. It is not safe for concurrent use, keeps
@@ -42,6 +43,9 @@ func (p *Partition) Take(f *Frame, offset int64, generation int32) (a Announceme
 	}
 	p.next = offset + 1
 	p.heard.hear(f)
+	if f.Rules != "" && f.Rules != p.set.Hash {
+		p.engine.Reserve() // Hits of other versions are coming: from here on the next ones answer for what these do not announce.
+	}
 	a = Announcement{Partition: p.number, Frame: offset, Generation: generation, Received: f.Received}
 	a.Notes = correlate.Changes(p.engine.Notice(f.Observed))
 	a.Findings = p.engine.Fold(f.Hits, p.heard.marks())
@@ -56,11 +60,32 @@ func (p *Partition) Pass(offset int64) {
 	}
 }
 
-// Swap goes on with other rules; see correlate.Engine.Swap.
+// Swap goes on with other rules; see correlate.Engine.Swap. A rule whose hits come by another way than before, because it listens to others now or no
+// longer does, begins without state: what it had is in another partition.
 func (p *Partition) Swap(set *rules.Set) correlate.Report {
+	moved := func(r *rules.Rule) bool {
+		was := p.set.Rule(r.ID)
+		return was != nil && was.Component != r.Component
+	}
+	if slices.ContainsFunc(set.Rules, moved) {
+		stay := slices.DeleteFunc(slices.Clone(p.set.Rules), func(r *rules.Rule) bool { x := set.Rule(r.ID); return x != nil && moved(x) })
+		p.engine.Swap(&rules.Set{Rules: stay})
+	}
 	p.set = set
 	return p.engine.Swap(set)
 }
+
+// Behind names the ingest members that match by other rules than those of a set.
+func (p *Partition) Behind(set *rules.Set) []string { return p.heard.behind(set.Hash) }
+
+// Number is that of the partition.
+func (p *Partition) Number() int32 { return p.number }
+
+// Waiting lists the rules whose hits of the past Warm wants; see correlate.Engine.Waiting.
+func (p *Partition) Waiting() []*rules.Rule { return p.engine.Waiting() }
+
+// Warm fills the rules that wait; hits of other partitions must not be among the hits.
+func (p *Partition) Warm(hits []event.Hit, marks []event.Mark) { p.engine.Warm(hits, marks) }
 
 // Jump goes on at an offset beyond Next, where the frames in between are lost. A guard that did not see them would find what was not there, so
 // every rule starts anew and is silent about what completes before the frontier of now; what was announced stands.
@@ -86,11 +111,12 @@ type partitionHead struct {
 	Rules     string // Content hash of the rule set: the engine tells by rule what it can keep.
 	Marks     []heardMark
 	Roster    []heardSource
+	Sent      []heardMember
 }
 
 // Snapshot appends the state to b. The same state gives the same bytes.
 func (p *Partition) Snapshot(b []byte) ([]byte, error) {
-	head := partitionHead{p.number, p.next, p.set.Hash, p.heard.Marks, p.heard.Roster}
+	head := partitionHead{p.number, p.next, p.set.Hash, p.heard.Marks, p.heard.Roster, p.heard.Sent}
 	return seal(b, partitionMagic, partitionVersion, func(b []byte) ([]byte, error) {
 		b, err := putSection(b, func(b []byte) ([]byte, error) {
 			doc, err := json.Marshal(head)
@@ -134,6 +160,6 @@ func (p *Partition) Restore(b []byte) (same bool, err error) {
 	if err := p.engine.Restore(engine); err != nil {
 		return false, err
 	}
-	p.next, p.heard = head.Next, hearing{Marks: head.Marks, Roster: head.Roster}
+	p.next, p.heard = head.Next, hearing{Marks: head.Marks, Roster: head.Roster, Sent: head.Sent}
 	return head.Rules == p.set.Hash, nil
 }

@@ -22,6 +22,7 @@ import (
 type Frame struct {
 	Member   string // Who sent it; names the process, not the host.
 	Received int64  // Our clock at the batch, microseconds.
+	Rules    string // Hash of the rules the sender matched by.
 	Hits     []event.Hit
 	Observed []event.Note // For the register of changes; see event.Note.Stated.
 	// Marks are the frontiers of the source partitions the sender owned at the batch, after all its earlier hits: whoever has folded this

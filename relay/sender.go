@@ -11,6 +11,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // Matcher says what a batch means: the hits of the rules, and what was observed of watched entities. *correlate.Engine is one. It is pure: of
@@ -46,7 +47,8 @@ type SenderSettings struct {
 
 	Matcher   Matcher
 	Rows      Rows
-	Component func(rule string) string // The component of a rule among those that match now, "" if it stands alone; nil: all do.
+	Rules     func() *rules.Set // In force now; nil: the matcher's own for good, and none of them listens to another.
+	Swap      func(*rules.Set)  // Makes the matcher go by other rules.
 	Ownership Ownership
 	Producer  Producer
 	Sent      func(Sending) // Told of each batch once it is acknowledged; nil: nobody.
@@ -72,6 +74,7 @@ type Sender struct {
 	encoder FrameEncoder
 
 	mu      sync.Mutex
+	rules   *rules.Set
 	number  uint64
 	lanes   []lane // By partition.
 	marks   []SentMark
@@ -101,6 +104,7 @@ func (s *Sender) Handle(ctx context.Context, b *event.Batch) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { s.failed = err != nil }()
+	s.follow()
 	done := Sending{Dropped: s.drop(b), Events: len(b.Events)}
 	correlate.Sort(b)
 	s.number++
@@ -135,6 +139,7 @@ func (s *Sender) Handle(ctx context.Context, b *event.Batch) (err error) {
 func (s *Sender) Tick(ctx context.Context, now int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.follow()
 	return s.tell(ctx, now)
 }
 
@@ -209,11 +214,32 @@ func (s *Sender) store(ctx context.Context, b *event.Batch) error {
 	return nil
 }
 
+// follow takes over the rules in force, and tells every lane of them.
+func (s *Sender) follow() {
+	if s.set.Rules == nil {
+		return
+	}
+	if next := s.set.Rules(); next != s.rules {
+		s.rules = next
+		s.set.Swap(next)
+		if s.version > 0 {
+			s.version++
+		}
+	}
+}
+
+func (s *Sender) rulesHash() string {
+	if s.rules == nil {
+		return ""
+	}
+	return s.rules.Hash
+}
+
 // partition is where a hit is folded.
 func (s *Sender) partition(h *event.Hit) int32 {
-	if s.set.Component != nil {
-		if c := s.set.Component(h.Rule); c != "" {
-			return ComponentPartition(c, s.set.Partitions)
+	if s.rules != nil {
+		if r := s.rules.Rule(h.Rule); r != nil && r.Component != "" {
+			return ComponentPartition(r.Component, s.set.Partitions)
 		}
 	}
 	return HitPartition(h, s.set.Partitions)
@@ -286,7 +312,7 @@ func (s *Sender) messages(now int64) (out []Message, oversized int) {
 		if len(l.hits)+len(l.observed) == 0 && !s.owes(l, now) {
 			continue
 		}
-		f := Frame{Member: s.set.Member, Received: now, Hits: l.hits, Observed: l.observed, Marks: marks, Roster: s.roster}
+		f := Frame{Member: s.set.Member, Received: now, Rules: s.rulesHash(), Hits: l.hits, Observed: l.observed, Marks: marks, Roster: s.roster}
 		pieces, large := s.encoder.Append(nil, &f)
 		oversized += large
 		for _, p := range pieces {

@@ -1,0 +1,76 @@
+package correlate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// strangers are the rules that the restored state does not know.
+func (w *Worker) strangers() []string {
+	var ids []string
+	for _, s := range w.set.Engine.Stats().Rules {
+		if s.Waiting {
+			ids = append(ids, s.Rule)
+		}
+	}
+	return ids
+}
+
+// acquaint fills rules that the restored state did not know with the past, up to the end of the log. Where batches were folded since the state
+// was saved, which is after a crash, what other versions of these rules found in them is not known, so that they begin at the log's end.
+func (w *Worker) acquaint(ctx context.Context, strange []string, folded int) error {
+	if len(strange) == 0 {
+		return nil
+	}
+	if folded > 0 {
+		w.set.Engine.Renew(strange)
+	}
+	if w.set.Warm == nil {
+		return nil
+	}
+	if err := w.set.Warm(ctx); err != nil {
+		return fmt.Errorf("recover: warm new rules: %w", err)
+	}
+	return nil
+}
+
+// follow takes over the rules in force: between two batches, warmed with the past that is in the log. A checkpoint is made at once, so that a crash
+// does not go back to the rules before. Warming that fails for another reason than a stop leaves rules without their past, and they say so.
+func (w *Worker) follow(ctx context.Context) error {
+	if w.set.Rules == nil {
+		return nil
+	}
+	next := w.set.Rules()
+	if next == w.rules {
+		return nil
+	}
+	w.torn = true // until the state is whole again
+	report := w.set.Engine.Swap(next)
+	w.rules = next
+	if len(report.Warming) > 0 && w.set.Warm != nil {
+		if err := w.set.Warm(ctx); err != nil {
+			if ctx.Err() != nil {
+				return fmt.Errorf("warm new rules: %w", err)
+			}
+			w.set.Slog.Error("new rules begin without their past", "rules", len(report.Warming), "err", err)
+		}
+	}
+	w.torn = false
+	if last := w.last(); last != (event.BatchID{}) {
+		w.save(ctx, last)
+	}
+	if w.set.Swapped != nil {
+		w.set.Swapped(report)
+	}
+	return nil
+}
+
+// last is the batch that the state ends with.
+func (w *Worker) last() event.BatchID {
+	if w.id.Number > 0 {
+		return w.id
+	}
+	return w.tail.Batch
+}
