@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
@@ -66,6 +67,7 @@ func (s *Service) published(changes []incident.Change) {
 func (s *Service) folded(b *event.Batch, hits, findings, changes int) {
 	s.health.batch(b)
 	s.metrics.batch(s.core, b, hits, findings, changes)
+	s.metrics.rules.tell(time.Now(), len(b.Events), s.cfg.Correlate.Tries, func() []correlate.RuleStats { return s.core.Engine.Stats().Rules })
 }
 
 // read runs the pipeline: for ever, or to the end of the given inputs.

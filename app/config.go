@@ -54,6 +54,7 @@ type CorrelateConfig struct {
 	Checkpoint time.Duration `yaml:"checkpoint"` // How often the engine's state is saved.
 	MaxKeys    int           `yaml:"max_keys"`   // Most keys of one rule.
 	MaxHits    int           `yaml:"max_hits"`   // Most hits of one key.
+	Tries      float64       `yaml:"tries"`      // Most tries of one rule per event before health names it; 0: no budget.
 	Workers    int           `yaml:"workers"`    // Goroutines that match; 0: one a core.
 }
 
@@ -65,6 +66,13 @@ type StitchConfig struct {
 	HubShare float64       `yaml:"hub_share"`
 	HubMin   int           `yaml:"hub_min"`
 	Reopen   bool          `yaml:"reopen"`
+	Flood    FloodConfig   `yaml:"flood"`
+}
+
+// FloodConfig is the breaker of rules that have none of their own; see incident.Flood.
+type FloodConfig struct {
+	Findings int           `yaml:"findings"` // 0: none.
+	Per      time.Duration `yaml:"per"`
 }
 
 // TelemetryConfig says where logs, metrics and traces go.
@@ -100,8 +108,8 @@ func DefaultConfig() Config {
 		Ingest:     IngestConfig{Batch: in.Batch, Bytes: in.Bytes, Linger: in.Linger, Idle: in.Idle},
 		Enrich:     enrich.DefaultConfig(),
 		Rules:      RulesConfig{Paths: []string{Builtin}, Refresh: 10 * time.Second},
-		Correlate:  CorrelateConfig{Checkpoint: 2 * time.Minute, MaxKeys: 200_000, MaxHits: 100_000},
-		Stitch:     StitchConfig{MaxGap: 2 * time.Hour, MaxSpan: 24 * time.Hour, Lookback: time.Hour, HubShare: 0.25, HubMin: 8, Reopen: true},
+		Correlate:  CorrelateConfig{Tries: 1, Checkpoint: 2 * time.Minute, MaxKeys: 200_000, MaxHits: 100_000},
+		Stitch:     StitchConfig{MaxGap: 2 * time.Hour, MaxSpan: 24 * time.Hour, Lookback: time.Hour, HubShare: 0.25, HubMin: 8, Reopen: true, Flood: FloodConfig{Findings: 200, Per: time.Hour}},
 		ClickHouse: defaultClickHouse(),
 		Triage:     triage.DefaultConfig(),
 		Engine:     EngineSettings{Dir: defaultEngineDir()},
@@ -189,6 +197,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Stitch.MaxGap <= 0 || c.Stitch.MaxSpan < c.Stitch.MaxGap {
 		bad("stitch", "max_gap must be positive and max_span at least as long")
+	}
+	if c.Stitch.Flood.Findings < 0 || c.Stitch.Flood.Per < time.Minute {
+		bad("stitch.flood", "findings must not be negative, and per be 1m or longer")
 	}
 	if c.Correlate.Checkpoint < time.Second {
 		bad("correlate.checkpoint", "%v is too short; use at least 1s", c.Correlate.Checkpoint)

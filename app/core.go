@@ -68,6 +68,7 @@ func (c StitchConfig) config() incident.Config {
 	return incident.Config{
 		MaxGap: c.MaxGap.Microseconds(), MaxSpan: c.MaxSpan.Microseconds(), Lookback: c.Lookback.Microseconds(),
 		HubShare: c.HubShare, HubMin: c.HubMin, Reopen: c.Reopen,
+		Flood: incident.Flood{Findings: c.Flood.Findings, Per: c.Flood.Per.Microseconds()},
 	}
 }
 

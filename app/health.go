@@ -104,6 +104,7 @@ func (s *Service) checks() []console.Check {
 		tables.Detail = "the files were refused and the old tables stay: " + h.problems[0].String()
 	}
 	out = append(out, tables, s.keeper.check())
+	out = append(out, s.metrics.rules.check(s.cfg.Correlate.Tries)...)
 	if s.desk == nil {
 		return out
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
@@ -34,7 +35,10 @@ func (s *Service) wireIngest(ctx context.Context) error {
 	sender := relay.NewSender(relay.SenderSettings{
 		Member: member, Epoch: epochOf(s.set.Clock()), Partitions: partitions, Bindings: s.cfg.Relay.Bindings(), MarksEvery: marksPace(partitions),
 		Matcher: s.core.Engine, Rules: s.keeper.Set, Swap: s.matchBy, Rows: s.db, Ownership: owner{s}, Producer: s.broker, Slog: log,
-		Sent: func(x relay.Sending) { s.metrics.sent(s.core, x) },
+		Sent: func(x relay.Sending) {
+			s.metrics.sent(s.core, x)
+			s.metrics.rules.tell(time.Now(), x.Events, s.cfg.Correlate.Tries, func() []correlate.RuleStats { return s.core.Engine.Stats().Rules })
+		},
 	})
 	if err := s.sources(ctx, incident.Tail{}, &watched{sender, s.health}, s.bindings, nil); err != nil {
 		return err

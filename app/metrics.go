@@ -22,6 +22,7 @@ type Metrics struct {
 	oversized                 metric.Int64Counter
 	late, evicted             metric.Int64Gauge
 	ruleSets                  metric.Int64Counter
+	rules                     *ruleMetrics
 	keys                      metric.Int64Gauge
 }
 
@@ -52,6 +53,9 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 	gauge(&x.keys, "tocsin.correlate.keys", "{key}", "Keys with state, by rule.")
 	if err == nil {
 		x.enriched, err = m.Float64Histogram("tocsin.enrich.duration", metric.WithUnit("s"), metric.WithDescription("Time to enrich one batch."))
+	}
+	if err == nil {
+		x.rules, err = newRuleMetrics(m)
 	}
 	return x, err
 }

@@ -233,6 +233,7 @@ type RuleStats struct {
 	Version   int32
 	Hits      int64 // Hits folded.
 	Errors    int64 // Expressions without a result.
+	Tried     int64 // Candidates: how often an event was tried at one of its steps. The cost of matching.
 	Nulls     int64 // Events that satisfied a step but had no value for one of its variables.
 	Wide      int64 // Events with more than eight values for a variable.
 	Late      int64 // Hits older than W.

@@ -221,6 +221,7 @@ func (f *fold) tally(r *ruleState, c *counts) {
 	r.stats.Errors += c.errors
 	r.stats.Nulls += c.nulls
 	r.stats.Wide += c.wide
+	r.stats.Tried += c.tried
 	for j, n := range c.excepted {
 		r.excepted = counted(r.excepted, len(c.excepted), j, n)
 	}

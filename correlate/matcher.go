@@ -132,13 +132,14 @@ type Scratch struct {
 // counts are what matching counts for one rule.
 type counts struct {
 	errors, nulls, wide int64
+	tried               int64 // Candidates: events whose condition was asked at a step.
 	nullOf              string
 	err                 error
 	excepted            []int64 // By exception; nil before the first.
 }
 
 func (c *counts) none() bool {
-	return c.errors|c.nulls|c.wide == 0 && c.err == nil && c.excepted == nil
+	return c.tried|c.errors|c.nulls|c.wide == 0 && c.err == nil && c.excepted == nil
 }
 
 // NewScratch makes a workspace that reads the given tables.
@@ -165,6 +166,7 @@ func (m *Matcher) match(s *Scratch, e *event.Event, out []event.Hit) []event.Hit
 	for i, word := range s.found.found {
 		for ; word != 0; word &= word - 1 {
 			t := &m.targets[x.targets[i<<6|bits.TrailingZeros64(word)]]
+			s.counts[t.index].tried++
 			if !m.holds(s, t, e) || t.Excepted != nil && s.excepted(t, e) >= 0 {
 				continue
 			}

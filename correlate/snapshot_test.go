@@ -101,7 +101,7 @@ func FuzzRestoreNeverPanics(f *testing.F) {
 	set := &rules.Set{Rules: []*rules.Rule{all[3], all[7], all[len(all)-1]}}
 	f.Add(midway(f, set, 25).Snapshot(nil)[22:])
 	f.Fuzz(func(t *testing.T, body []byte) {
-		b := append([]byte("TCSN\x04\x00"), make([]byte, 16)...)
+		b := append([]byte("TCSN\x05\x00"), make([]byte, 16)...)
 		b = append(b, body...)
 		sign(b)
 		e := correlate.New(set, correlate.Settings{})

@@ -57,12 +57,12 @@ type WorkerSettings struct {
 	Log         Log
 	Records     Records
 	Checkpoints Checkpoints
-	Tables      func() string                 // Version of the tables that match now.
-	Rules       func() *rules.Set             // In force now, asked between batches: another set is swapped in. nil: the engine's own for good.
-	Swapped     func(Report)                  // Told of each swap; nil: nobody.
-	Every       int64                         // Microseconds of our clock between checkpoints.
-	Published   func([]incident.Change)       // Told of recorded changes, in order; nil: nobody.
-	Warm        func(context.Context) error   // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
+	Tables      func() string               // Version of the tables that match now.
+	Rules       func() *rules.Set           // In force now, asked between batches: another set is swapped in. nil: the engine's own for good.
+	Swapped     func(Report)                // Told of each swap; nil: nobody.
+	Every       int64                       // Microseconds of our clock between checkpoints.
+	Published   func([]incident.Change)     // Told of recorded changes, in order; nil: nobody.
+	Warm        func(context.Context) error // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
 	Folded      func(batch *event.Batch, hits, findings, changes int)
 	Slog        *slog.Logger
 }
@@ -76,9 +76,9 @@ type Worker struct {
 	ends    map[endKey]int64        // everything before is in the log
 	carried map[event.Position]bool // but these, which wait for the rest of their message
 	rules   *rules.Set
-	tail    incident.Tail           // of the last batch handled: marks, ends and carry
-	torn    bool                    // a batch was folded and could not be written: the state is ahead of the log
-	saved   int64                   // our clock at the last checkpoint
+	tail    incident.Tail // of the last batch handled: marks, ends and carry
+	torn    bool          // a batch was folded and could not be written: the state is ahead of the log
+	saved   int64         // our clock at the last checkpoint
 	saving  sync.WaitGroup
 	mu      sync.Mutex // guards waiting
 	waiting []*request

@@ -94,6 +94,8 @@ var configDocs = map[string]string{
 	"stitch.lookback":          "How far before the first finding changes are listed.",
 	"stitch.hub_share":         "An entity in this share of an hour's findings is a hub and counts a quarter …",
 	"stitch.hub_min":           "… if it is in at least so many of them.",
+	"stitch.flood.findings":    "Findings of one rule in a period beyond which the rest stand together in one digest; 0 for no breaker. A rule may have its own.",
+	"stitch.flood.per":         "Length of the period, in event time.",
 	"stitch.reopen":            "New evidence reopens a closed incident; otherwise it starts a new one.",
 	"enrich.lists.NAME.file":   "Text file of the list, one value a line; in place of `values`.",
 	"enrich.lists.NAME.values": "The values themselves; in place of `file`.",

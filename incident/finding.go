@@ -71,6 +71,7 @@ type Finding struct {
 	LastRepeat int64      // Event time of the last of them.
 	Truncated  int32      // Evidence left out because of a bound.
 	Upstream   []Upstream `json:",omitempty"` // Findings of other rules it follows from; their evidence is its own.
+	Digest     *Digest    `json:",omitempty"` // Set for a finding that stands for many; see Flood.
 	Notes      []string   // Remarks such as "order not certain within 5s" or "history: 3h of 72h".
 }
 
@@ -82,6 +83,7 @@ type RuleRef struct {
 	Tags     []string
 	Owner    string // Team the rule suggests, if it does.
 	Response string // Response hint of the rule.
+	Flood    Flood  `json:",omitzero"` // The rule's own breaker, if it has one.
 }
 
 // Var is a variable the match bound.

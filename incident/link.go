@@ -21,6 +21,7 @@ type Config struct {
 	Lookback int64   // How far before the first finding changes are listed.
 	HubShare float64 // An entity in this share of an hour's findings is a hub …
 	HubMin   int     // … if it is in at least so many.
+	Flood    Flood   // The breaker of rules that have none of their own; Findings 0: none.
 	Reopen   bool    // New evidence reopens a closed incident; otherwise it starts a new one.
 }
 
@@ -48,6 +49,9 @@ type tie struct {
 // ties are the joinable entities of a finding, by id: never sensors, shared accounts or context.
 func ties(f *Finding) []tie {
 	var out []tie
+	if f.Digest != nil {
+		return nil // It stands for many, and alone.
+	}
 	for _, ev := range f.Evidence {
 		for _, x := range ev.Event.Entities {
 			if x.Strength == event.Context || x.Role >= event.RoleReporter || x.Kind > event.EntityMAC {

@@ -14,6 +14,7 @@ type state struct {
 	Incidents []*Incident
 	Entities  []entityState
 	Hubs      hubs
+	Floods    floods
 	Notes     []notesState
 	Acted     []event.ID
 	Newest    int64
@@ -37,7 +38,7 @@ type notesState struct {
 
 // Snapshot appends the stitcher's state to b. The same state gives the same bytes. The caller adds length, version and checksum.
 func (s *Stitcher) Snapshot(b []byte) ([]byte, error) {
-	st := state{Hubs: s.hubs, Acted: sorted(s.acted), Newest: s.newest}
+	st := state{Hubs: s.hubs, Floods: s.floods, Acted: sorted(s.acted), Newest: s.newest}
 	for _, m := range s.findings {
 		x := memberState{Finding: m.finding, Home: m.home}
 		for _, l := range m.links {
@@ -75,7 +76,7 @@ func (s *Stitcher) Restore(b []byte) error {
 	if err := json.Unmarshal(b, &st); err != nil {
 		return fmt.Errorf("snapshot of incidents is damaged: %w", err)
 	}
-	s.hubs, s.newest = st.Hubs, st.Newest
+	s.hubs, s.floods, s.newest = st.Hubs, st.Floods, st.Newest
 	for _, x := range st.Findings {
 		s.findings[x.Finding.ID] = &member{finding: x.Finding, ties: ties(&x.Finding), home: x.Home, links: map[event.ID]Link{}}
 	}

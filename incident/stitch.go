@@ -19,6 +19,7 @@ type Stitcher struct {
 	incidents map[event.ID]*Incident
 	entities  map[string][]event.ID // joinable entity to findings, in order of arrival
 	hubs      hubs
+	floods    floods
 	notes     notebook
 	acted     map[event.ID]bool
 	newest    int64 // newest event time of a finding
@@ -74,7 +75,17 @@ func (s *Stitcher) Apply(findings []Finding, notes []event.Note, batch event.Bat
 			continue
 		}
 		if f.State == Withdrawn {
-			s.remove(f.ID, touched, lost)
+			if !s.undamp(f) {
+				s.remove(f.ID, touched, lost)
+			}
+			continue
+		}
+		digests, folded := s.damp(f)
+		for j := range digests {
+			s.put(&digests[j])
+			touched[digests[j].ID] = true
+		}
+		if folded {
 			continue
 		}
 		s.put(f)

@@ -124,6 +124,11 @@ func (b *builder) operations(f *fields) {
 		t.need("for", "throttle")
 		b.plan.Throttle = Throttle{Per: b.variables(t, "per"), For: t.duration("for", 0, maxThrottle)}
 	}
+	if t := b.doc.mapping(f.get("flood"), "flood", false, InFlood); t != nil {
+		t.need("findings", "flood")
+		t.need("per", "flood")
+		b.rule.Flood = incident.Flood{Findings: t.integer("findings", 0, 1, maxCount), Per: max(minute, t.duration("per", hour, day))}
+	}
 	if n := f.get("score"); n != nil {
 		b.plan.Score = b.overMatch(b.doc, n, false, expression.Number)
 	}

@@ -18,6 +18,7 @@ const (
 	InThrottle    Place = "throttle"
 	InImported    Place = "imported_from"
 	InSeverityIf  Place = "severity_if"
+	InFlood       Place = "flood"
 	InTest        Place = "tests"
 	InGiven       Place = "given"
 	InSchedule    Place = "given.schedules"
@@ -63,6 +64,7 @@ var keys = []Key{
 	{"match", []Place{InRule}, "match", required, "What must happen: exactly one of event, sequence, all, any, count, consecutive, with its guards."},
 	{"lateness", []Place{InRule}, typeDuration, "5m", "How long the rule waits for events that arrive late, in event time. Later ones are counted and shown, never matched."},
 	{"throttle", []Place{InRule}, "throttle", "", "Folds repeated matches into one finding."},
+	{"flood", []Place{InRule}, "flood", "from the configuration", "Breaker: findings beyond so many in a time stand together in one digest, and make one incident."},
 	{"score", []Place{InRule}, typeExpression, "from severity", "Score of the finding, 0 to 100, over the match."},
 	{"severity_if", []Place{InRule}, "list", "", "Conditions over the match, each with a severity; the first that is true replaces the rule's."},
 	{"exceptions", []Place{InRule, InExceptions}, "list of exceptions", "", "What is known to be harmless, each with an owner, a reason and an end. A document that has nothing but this key holds exceptions of other rules."},
@@ -132,6 +134,9 @@ var keys = []Key{
 	{"status", []Place{InImported}, "string", "", "How ripe its authors call it."},
 	{"date", []Place{InImported}, "string", "", "When it was written."},
 	{"modified", []Place{InImported}, "string", "", "When it was changed last."},
+
+	{"findings", []Place{InFlood}, "integer", required, "Findings in a period that make incidents as ever; with more, the rest are digested."},
+	{"per", []Place{InFlood}, typeDuration, required, "Length of the period, 1m to 1d of event time."},
 
 	{"name", []Place{InTest}, "string", required, "What the test shows, as a sentence."},
 	{"start", []Place{InTest}, "RFC 3339 time", "2026-01-05T10:00:00Z", "Event time of offset 0 (a Monday)."},

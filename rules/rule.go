@@ -23,6 +23,7 @@ type Rule struct {
 	Imported       *Imported // Nil: written for us.
 	Tests          []Test
 	Exceptions     []Exception
+	Flood          incident.Flood // Its breaker; Findings 0: the configured one.
 	Plan           *Plan
 	Upstream       []*Rule // Rules whose findings its steps and guards listen to.
 	Depth          int     // How many rules stand behind it at most: 0 if it listens to events alone.
@@ -47,7 +48,7 @@ type Imported struct {
 
 // Ref is what findings keep of the rule.
 func (r *Rule) Ref() incident.RuleRef {
-	return incident.RuleRef{ID: r.ID, Version: r.Version, Title: r.Title, Tags: r.Tags, Owner: r.Owner, Response: r.Response}
+	return incident.RuleRef{ID: r.ID, Version: r.Version, Title: r.Title, Tags: r.Tags, Owner: r.Owner, Response: r.Response, Flood: r.Flood}
 }
 
 // Set is the rules of an instance, in order of their ids. Sets are immutable.
