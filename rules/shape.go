@@ -12,6 +12,7 @@ type shape struct {
 var shapes = []shape{
 	{InRule, "match", []Place{InMatch, InAny}, false},
 	{InRule, "throttle", []Place{InThrottle}, false},
+	{InRule, "flood", []Place{InFlood}, false},
 	{InRule, "severity_if", []Place{InSeverityIf}, true},
 	{InRule, "imported_from", []Place{InImported}, false},
 	{InRule, "exceptions", []Place{InException}, true},
