@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -78,8 +77,8 @@ type RuleReport struct {
 
 // EntityCount is an entity with the number of its findings.
 type EntityCount struct {
-	Entity string
-	Count  int
+	Entity string `json:"entity"`
+	Count  int    `json:"count"`
 }
 
 // Difference is a finding that one set of rules has, or both.
@@ -308,11 +307,7 @@ func (r *RuleReport) count(found map[event.ID]*Backtested) {
 			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(entities)) {
-		r.Top = append(r.Top, EntityCount{name, entities[name]})
-	}
-	slices.SortStableFunc(r.Top, func(a, b EntityCount) int { return cmp.Compare(b.Count, a.Count) })
-	r.Top = r.Top[:min(len(r.Top), topEntities)]
+	r.Top = topOf(entities)
 }
 
 // compareFound sorts findings into those of the new rules, of the deployed ones, and of both: the same rule, completed by the same event under the

@@ -15,7 +15,7 @@ import (
 
 func rulesCommand(t *terminal) *cobra.Command {
 	return group("rules", "Write, check, test, explain, backtest, list and import rules",
-		rulesNew(t), rulesLint(t), rulesFormat(t), rulesTest(t), rulesList(t), rulesExplain(t), rulesNear(t), rulesBacktest(t), rulesFields(t), rulesCoverage(t), rulesImport(t), rulesSchema(t))
+		rulesNew(t), rulesLint(t), rulesFormat(t), rulesTest(t), rulesList(t), rulesExplain(t), rulesNear(t), rulesBacktest(t), rulesFields(t), rulesShadow(t), rulesCoverage(t), rulesImport(t), rulesSchema(t))
 }
 
 // rulePaths are the paths given, or those of the configuration.
