@@ -38,11 +38,11 @@ func finals(all []incident.Finding) []final {
 	return out
 }
 
-// alone is a set of one rule that is live.
+// alone is a set of one rule that is live, with those it listens to.
 func alone(r *rules.Rule) *rules.Set {
 	live := *r
 	live.Status = rules.Live
-	return &rules.Set{Rules: []*rules.Rule{&live}}
+	return &rules.Set{Rules: live.WithUpstream()}
 }
 
 // fold runs events through rules in the order given, cut into batches by cut, which says how many come next.
