@@ -47,7 +47,7 @@ func TestLawHoldsForEveryShippedRule(t *testing.T) {
 }
 
 func lawOf(t *testing.T, rule *rules.Rule, test *rules.Test) (fired int) {
-	set := &rules.Set{Rules: []*rules.Rule{rule}}
+	set := &rules.Set{Rules: rule.WithUpstream()}
 	seed := seedOf()
 	r := rand.New(rand.NewPCG(seed, 12))
 	var events []event.Event
@@ -91,16 +91,27 @@ func lawOf(t *testing.T, rule *rules.Rule, test *rules.Test) (fired int) {
 		}
 		all = append(all, e.Drain()...)
 		checkRevisions(t, all)
-		if s := e.Stats().Rules[0]; s.Late > 0 {
-			t.Fatalf("seed %d: the test is wrong: %d late", seed, s.Late)
+		for _, s := range e.Stats().Rules {
+			if s.Late > 0 {
+				t.Fatalf("seed %d: the test is wrong: %d late for %s", seed, s.Late, s.Rule)
+			}
 		}
 		return all
 	}
 	want := outcome(run([][]event.Event{events}))
 	for range 6 {
-		if d := cmp.Diff(want, outcome(run(arrival(r, events, max(2, rule.Plan.Lateness))))); d != "" {
+		if d := cmp.Diff(want, outcome(run(arrival(r, events, patience(set))))); d != "" {
 			t.Fatalf("seed %d: %s: final findings depend on arrival (-in order +permuted):\n%s", seed, test.Name, d)
 		}
 	}
 	return len(want)
+}
+
+// patience is how long all rules of a set wait for an event.
+func patience(set *rules.Set) int64 {
+	least := set.Rules[0].Plan.Lateness
+	for _, r := range set.Rules {
+		least = min(least, r.Plan.Lateness)
+	}
+	return max(2, least)
 }
