@@ -12,17 +12,17 @@ import (
 // unwitnessed are the steps of the pack whose conditions are evaluated for every event of their classes, and why. The list is short because
 // it decides the throughput: whoever adds to it says why nothing in the condition can be looked up.
 var unwitnessed = map[string]string{
-	"rb-0013 removed": "only excludes: nothing that must be there",
-	"rb-0018 enabled": "only excludes failures; accounts are seldom enabled",
-	"rb-0019 enrolled": "only excludes failures; factors are seldom enrolled",
-	"rb-0037 cleared": "only excludes: outside maintenance; logs are seldom cleared",
-	"rb-0065 command": "only excludes but for one alternative, a comparison with !=",
-	"rb-0067 stop":    "only excludes: outside maintenance",
-	"rb-0069 command": "a window is open: lookups are no witnesses",
-	"rb-0072 changed_map": "only excludes; maps are seldom changed",
+	"rb-0013 removed":       "only excludes: nothing that must be there",
+	"rb-0018 enabled":       "only excludes failures; accounts are seldom enabled",
+	"rb-0019 enrolled":      "only excludes failures; factors are seldom enrolled",
+	"rb-0037 cleared":       "only excludes: outside maintenance; logs are seldom cleared",
+	"rb-0065 command":       "only excludes but for one alternative, a comparison with !=",
+	"rb-0067 stop":          "only excludes: outside maintenance",
+	"rb-0069 command":       "a window is open: lookups are no witnesses",
+	"rb-0072 changed_map":   "only excludes; maps are seldom changed",
 	"rb-0078 changed_value": "only excludes; parameters are seldom changed",
-	"rb-0102 command": "only excludes: nothing that must be there",
-	"rb-0104 program": "one alternative only excludes a class",
+	"rb-0102 command":       "only excludes: nothing that must be there",
+	"rb-0104 program":       "one alternative only excludes a class",
 }
 
 // withoutWitness names the steps of a set that have a condition and no witness. A step without a condition is one: its class is all it asks.
