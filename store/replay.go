@@ -148,10 +148,30 @@ func (db *DB) readTail(ctx context.Context) (t incident.Tail, err error) {
 }
 
 func (db *DB) findTail(ctx context.Context) (t incident.Tail, err error) {
+	err = db.settled(ctx, func(list []void) error {
+		t, err = db.tailWithout(ctx, list)
+		return err
+	})
+	return t, err
+}
+
+// settled reads the log without void batches. A process that has been overtaken may be about to write a marker: what read sees must not be younger
+// than the list of what is void, so the list is taken again afterwards and read repeated until it is the same.
+func (db *DB) settled(ctx context.Context, read func(list []void) error) error {
 	list, err := db.voids(ctx)
-	if err != nil {
-		return t, err
+	for err == nil {
+		if err = read(list); err != nil {
+			return err
+		}
+		before := list
+		if list, err = db.voids(ctx); err == nil && slices.Equal(before, list) {
+			return nil
+		}
 	}
+	return err
+}
+
+func (db *DB) tailWithout(ctx context.Context, list []void) (t incident.Tail, err error) {
 	if t.Epoch, err = db.newestEpoch(ctx); err != nil {
 		return t, err
 	}
@@ -246,12 +266,12 @@ func (db *DB) replayStep(ctx context.Context, after event.BatchID) (entries []*i
 }
 
 func (db *DB) replayOnce(ctx context.Context, after event.BatchID) ([]*incident.Entry, error) {
-	list, err := db.voids(ctx)
-	if err != nil {
-		return nil, err
-	}
 	args := []named{{"ae", after.Epoch}, {"an", after.Number}}
-	found, err := db.markers(ctx, fmt.Sprintf("WHERE %s AND %s ORDER BY epoch, number LIMIT %d", behind, valid(list), replayMarkers), args...)
+	var found []counted
+	err := db.settled(ctx, func(list []void) (err error) {
+		found, err = db.markers(ctx, fmt.Sprintf("WHERE %s AND %s ORDER BY epoch, number LIMIT %d", behind, valid(list), replayMarkers), args...)
+		return err
+	})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
