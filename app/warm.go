@@ -13,7 +13,10 @@ import (
 )
 
 // mostWarming bounds how far back new rules are warmed, in microseconds: a longer memory fills as time goes on, and findings say so.
-const mostWarming = 7 * 24 * 3600 * 1_000_000
+const mostWarming = 30 * 24 * 3600 * 1_000_000
+
+// warmingTold is after how many events it is said how far warming has come.
+const warmingTold = 500_000
 
 // warming is what is warmed, and how.
 type warming struct {
@@ -42,6 +45,7 @@ func (c *Core) warmWith(ctx context.Context, db *store.DB, log *slog.Logger, x w
 	w := &warmer{warming: x, set: set, matcher: correlate.NewMatcher(set)}
 	w.scratch = w.matcher.NewScratch(lookups{c.Live.Tables})
 	filter := store.EventFilter{From: x.frontier - min(reach, mostWarming), Classes: classNames(x.rules), Forward: true}
+	told := 0
 	for e, err := range db.Events(ctx, filter) {
 		if err != nil {
 			return err
@@ -49,6 +53,11 @@ func (c *Core) warmWith(ctx context.Context, db *store.DB, log *slog.Logger, x w
 		w.batch = append(w.batch, *e)
 		if len(w.batch) == warmBatch {
 			w.flush()
+			if w.events/warmingTold > told {
+				told = w.events / warmingTold
+				done := 100 * (e.Time - filter.From) / max(1, x.frontier-filter.From)
+				log.Info("warming new rules", "rules", len(x.rules), "events", w.events, "hits", w.hits, "percent", done)
+			}
 		}
 	}
 	w.flush()

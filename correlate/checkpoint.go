@@ -38,29 +38,44 @@ func section(b []byte, write func([]byte) []byte) []byte {
 	return b
 }
 
+// EngineState is the part of a checkpoint's bytes that Engine.Restore takes; nil for no checkpoint.
+func EngineState(b []byte) ([]byte, error) {
+	engine, _, _, err := splitCheckpoint(b)
+	return engine, err
+}
+
+// splitCheckpoint takes a checkpoint apart; nil has empty parts.
+func splitCheckpoint(b []byte) (engine, stitched, state []byte, err error) {
+	if b == nil {
+		return nil, nil, nil, nil
+	}
+	head := len(checkpointMagic) + 16
+	if len(b) < head || string(b[:len(checkpointMagic)]) != checkpointMagic {
+		return nil, nil, nil, errCheckpoint
+	}
+	body := b[head:]
+	if binary.LittleEndian.Uint64(b[head-16:]) != uint64(len(body)) || binary.LittleEndian.Uint64(b[head-8:]) != crc64.Checksum(body, crcTable) {
+		return nil, nil, nil, errCheckpoint
+	}
+	for _, to := range []*[]byte{&engine, &stitched, &state} {
+		if len(body) < 8 {
+			break
+		}
+		n := binary.LittleEndian.Uint64(body)
+		if n > uint64(len(body)-8) {
+			return nil, nil, nil, errCheckpoint
+		}
+		*to, body = body[8:8+n], body[8+n:]
+	}
+	return engine, stitched, state, nil
+}
+
 // readCheckpoint restores engine, stitcher and further state; nil empties them. After an error they are in no state to be used, but may be
 // restored again.
 func (w *Worker) readCheckpoint(b []byte) error {
-	var engine, stitched, state []byte
-	if b != nil {
-		head := len(checkpointMagic) + 16
-		if len(b) < head || string(b[:len(checkpointMagic)]) != checkpointMagic {
-			return errCheckpoint
-		}
-		body := b[head:]
-		if binary.LittleEndian.Uint64(b[head-16:]) != uint64(len(body)) || binary.LittleEndian.Uint64(b[head-8:]) != crc64.Checksum(body, crcTable) {
-			return errCheckpoint
-		}
-		for _, to := range []*[]byte{&engine, &stitched, &state} {
-			if len(body) < 8 {
-				break
-			}
-			n := binary.LittleEndian.Uint64(body)
-			if n > uint64(len(body)-8) {
-				return errCheckpoint
-			}
-			*to, body = body[8:8+n], body[8+n:]
-		}
+	engine, stitched, state, err := splitCheckpoint(b)
+	if err != nil {
+		return err
 	}
 	if err := w.set.Engine.Restore(engine); err != nil {
 		return fmt.Errorf("engine: %w", err)

@@ -172,6 +172,9 @@ func (e *Engine) parallel(b *event.Batch, n int) {
 // their time. Hits may come in any order; they are copied. The result is valid until the next call.
 func (e *Engine) Fold(hits []event.Hit, marks []event.Mark) []incident.Finding {
 	frontier, ok := event.Frontier(marks)
+	for i := range marks {
+		e.fold.newest = max(e.fold.newest, marks[i].Newest)
+	}
 	return e.fold.add(hits, frontier, ok)
 }
 

@@ -130,6 +130,7 @@ func (x *Explainer) Add(b *event.Batch) error {
 	if len(b.Sorted) != len(b.Events) {
 		Sort(b)
 	}
+	x.engine.readUp(b)
 	for _, i := range b.Sorted {
 		e := &b.Events[i]
 		x.out.Events++

@@ -9,6 +9,7 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/expression"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // scores are what a finding counts where its rule has no score of its own, by severity.
@@ -158,20 +159,46 @@ func (r *ruleState) notes(k *partition, m *match) []string {
 	return notes
 }
 
-// changes says what changed at the steps that wait for a change: the newest one of each.
+// changes says what the modifiers of the steps have found: the newest hit of each.
 func (r *ruleState) changes(m *match) (notes []string) {
 	for _, e := range m.steps {
 		x := &r.branches[e.branch].Steps[e.step]
-		if x.Changed == nil {
-			continue
-		}
-		c := e.hits[len(e.hits)-1]
-		if prev := c.Fields[len(c.Fields)-1]; prev.Known {
-			notes = append(notes, x.Fields[x.Changed.Value].Path+" changed from "+readable(prev)+" to "+readable(c.Fields[x.Changed.Value]))
+		if x.Gated() {
+			notes = append(notes, outputNotes(x, e.hits[len(e.hits)-1])...)
 		}
 	}
 	return notes
 }
+
+// outputNotes says what the values mean that a hit has got from the modifiers of its step.
+func outputNotes(x *rules.Step, c *cell) (notes []string) {
+	out := c.Fields[len(c.Fields)-x.Outputs():]
+	if x.Changed != nil {
+		if out[0].Known {
+			notes = append(notes, x.Fields[x.Changed.Value].Path+" changed from "+readable(out[0])+" to "+readable(c.Fields[x.Changed.Value]))
+		}
+		out = out[1:]
+	}
+	if x.Spike != nil {
+		notes = append(notes, "amount "+amountWords(out[0])+" in "+span(x.Spike.Over)+", usual "+amountWords(out[1]))
+		out = out[2:]
+	}
+	if x.Beacon != nil {
+		notes = append(notes, "contacts every "+span(out[0].Num*millisecond)+", jitter "+strconv.FormatFloat(out[1].Flt, 'f', 2, 64))
+		out = out[2:]
+	}
+	if x.Drop != nil {
+		if v := x.Drop.Volume; v != nil {
+			notes = append(notes, "amount "+amountWords(out[0])+" in "+span(v.Over)+" until "+clock(out[2].Num*millisecond)+", usual "+amountWords(out[1]))
+		} else {
+			notes = append(notes, "nothing followed within "+span(x.Drop.For))
+		}
+	}
+	return notes
+}
+
+// amountWords writes an amount for people, never with an exponent.
+func amountWords(v event.FieldValue) string { return strconv.FormatFloat(v.Flt, 'f', -1, 64) }
 
 // readable writes a value for people.
 func readable(v event.FieldValue) string {
@@ -193,9 +220,7 @@ func (r *ruleState) shortest(m *match) (had, want int64) {
 	}
 	for _, e := range m.steps {
 		b := &r.branches[e.branch]
-		if x := b.Steps[e.step].New; x != nil {
-			look(e.hits[0].time(), x.History)
-		}
+		look(e.hits[0].time(), b.Steps[e.step].History())
 		for i := range b.Guards {
 			if of := max(0, b.Guards[i].Of); of == e.step {
 				look(e.hits[0].time(), b.Guards[i].Before)

@@ -21,6 +21,8 @@ type fold struct {
 	byID     map[string]*ruleState
 	frontier int64
 	born     uint64
+	newest   int64 // How far any source is known to have come.
+	end      int64 // How far event time is known to have gone, for what waits for silence; forever but at the end of all input.
 
 	eval     *evaluator
 	scan     *scan
@@ -61,7 +63,7 @@ type ruleState struct {
 }
 
 func newFold(s Settings) *fold {
-	f := &fold{settings: s, byID: map[string]*ruleState{}, frontier: never, work: map[*program]*state{}, observe: s.observe}
+	f := &fold{settings: s, byID: map[string]*ruleState{}, frontier: never, newest: never, work: map[*program]*state{}, observe: s.observe}
 	f.eval = &evaluator{machine: expression.NewMachine(nil)}
 	f.scan = &scan{eval: f.eval, observe: s.observe, limit: s.MaxHits, every: cmp.Or(s.stateEvery, stateEvery)}
 	f.eval.errors = f.scan.failed
@@ -150,6 +152,10 @@ func (r *ruleState) waiting() bool { return r.swap != never && r.w <= r.swap }
 // run scans what was touched and moves W: first of the rules that listen to events alone, then of those that listen to them, and so on.
 func (f *fold) run(frontier int64, ok bool) {
 	clear(f.queue)
+	f.end = forever
+	if frontier >= forever {
+		f.end = max(f.frontier, f.newest) // The end of all input is not silence.
+	}
 	if ok {
 		f.frontier = max(f.frontier, min(frontier, forever))
 	}
@@ -175,15 +181,16 @@ func (f *fold) turns() {
 
 // turn scans what was touched in the rules of a level and moves their W.
 func (f *fold) turn(level int) {
-	f.flush()
-	for _, k := range f.touched {
-		if r := k.rule; r.level() == level {
-			k.rescan(f.scan.with(r, k), f.scratch(r))
-		}
-	}
+	f.flush(level)
 	for _, r := range f.rules {
 		if r.level() == level {
 			r.w = f.limit(r)
+		}
+	}
+	f.decideGates(level)
+	for _, k := range f.touched {
+		if r := k.rule; r.level() == level {
+			k.rescan(f.scan.with(r, k), f.scratch(r))
 		}
 	}
 	for _, k := range f.touched {
@@ -280,12 +287,13 @@ func (f *fold) sort(hits []event.Hit) {
 // take puts one hit where it belongs; c is its cell if it has one.
 func (f *fold) take(r *ruleState, h *event.Hit, c *cell) {
 	r.stats.Hits++
-	if h.Ref.Time <= r.w {
+	if h.Ref.Time <= r.w+r.hold {
 		r.stats.Late++
 		f.trace(trace{Kind: traceLate, Rule: r.rule, Cell: &cell{Hit: *h}, At: r.w})
 		return
 	}
 	r.since = min(r.since, h.Ref.Time)
+	f.newest = max(f.newest, h.Ref.Time)
 	if r.rest != nil && r.rest.direct && f.rest(r, h) {
 		return
 	}
@@ -340,18 +348,41 @@ type gated struct {
 }
 
 // flush lets the gates answer for what hits out of order have left open.
-func (f *fold) flush() {
+func (f *fold) flush(level int) {
 	for _, r := range f.rules {
+		if r.level() != level {
+			continue
+		}
 		for _, g := range r.gates {
 			f.flip(r, g.flush())
 		}
 	}
-	for _, x := range f.gated {
+	f.tellGated(never)
+}
+
+// decideGates lets the gates answer for what W has reached.
+func (f *fold) decideGates(level int) {
+	for _, r := range f.rules {
+		for _, g := range r.gates {
+			if g.waits && r.level() == level {
+				f.flip(r, g.decide(r.w, f.end))
+			}
+		}
+	}
+	f.tellGated(forever)
+}
+
+// tellGated tells an observer of hits that did not pass, but for those that wait for W.
+func (f *fold) tellGated(until int64) {
+	f.gated = slices.DeleteFunc(f.gated, func(x gated) bool {
+		if x.gate.waits && x.cell.time() > min(x.rule.w, until) {
+			return false
+		}
 		if !x.gate.held.slab[x.hit].placed {
 			f.trace(trace{Kind: traceGated, Rule: x.rule.rule, Cell: x.cell, Branch: int(x.cell.Branch), Why: x.gate.why(x.hit)})
 		}
-	}
-	f.gated = f.gated[:0]
+		return true
+	})
 }
 
 // tidy lets the gates fold away what W has passed, and counts what they hold.
@@ -411,12 +442,12 @@ func (f *fold) touch(k *partition) {
 	}
 }
 
-// limit is W of a rule at the frontier.
+// limit is W of a rule at the frontier. Where a drop has to be waited for it is behind by that: hits are late by the rule's lateness alone.
 func (f *fold) limit(r *ruleState) int64 {
 	if f.frontier == never {
 		return r.w
 	}
-	return max(r.w, f.frontier-r.plan.Lateness)
+	return max(r.w, f.frontier-r.plan.Lateness-r.hold)
 }
 
 // settle does what is due in a partition at W and says when it has to be looked at again.

@@ -19,6 +19,7 @@ type gate struct {
 	all          uint8 // The bits of all modifiers.
 	outputs      int   // Values appended to the fields of hits that pass.
 	limit        int   // Registers of one modifier.
+	waits        bool  // Hits are judged when W reaches them.
 	noted        []uint32
 	out          []flip
 
@@ -35,6 +36,9 @@ type memory interface {
 	offer(x uint32, c *cell, w int64) (fresh bool)
 	// flush answers what offer has left open.
 	flush()
+	// decide answers for hits that W has reached and that could not be judged before, since something might have followed; end is how far
+	// event time is known to have gone.
+	decide(w, end int64)
 	// tidy folds hits at or before w into what is remembered, and forgets what has had its time.
 	tidy(w int64)
 	// values appends what a hit that passes exposes.
@@ -45,6 +49,9 @@ type memory interface {
 	size() (registers int, bytes int64)
 	// giveUp forgets one in so many registers, the newest.
 	giveUp(share int) (registers int)
+
+	// recall says what is remembered under the names asked for.
+	recall(now int64, about func(name string) bool) []Memory
 
 	write(w *writer, now int64)
 	read(r *reader, s *ruleState)
@@ -64,6 +71,20 @@ func newGate(branch, step int, x *rules.Step, limit int) *gate {
 	if x.New != nil {
 		g.add(&newMemory{gate: g, bit: g.bit(), New: x.New})
 	}
+	if x.Spike != nil {
+		g.add(newSpikeMemory(g, x.Spike))
+	}
+	if x.Beacon != nil {
+		g.add(newBeaconMemory(g, x.Beacon))
+	}
+	switch {
+	case x.Drop == nil:
+	case x.Drop.Volume != nil:
+		g.add(newFallMemory(g, x.Drop))
+	default:
+		g.add(newBeatMemory(g, x.Drop))
+	}
+	g.waits = x.Drop != nil
 	return g
 }
 
@@ -117,6 +138,14 @@ func (g *gate) offer(c *cell, w int64) (flips []flip, x uint32, v verdict) {
 func (g *gate) flush() []flip {
 	for _, m := range g.mods {
 		m.flush()
+	}
+	return g.deliver(0, nil)
+}
+
+// decide answers for what W has reached.
+func (g *gate) decide(w, end int64) []flip {
+	for _, m := range g.mods {
+		m.decide(w, end)
 	}
 	return g.deliver(0, nil)
 }

@@ -98,6 +98,8 @@ func (m *changedMemory) settle(r *changedRegister, w int64) {
 	r.held = m.held.drop(r.held, n)
 }
 
+func (m *changedMemory) decide(int64, int64) {}
+
 func (m *changedMemory) tidy(w int64) {
 	for r, ok := m.all.next(w); ok; r, ok = m.all.next(w) {
 		m.settle(r, w)

@@ -71,7 +71,7 @@ func (w *writer) held(g *gate, x uint32) {
 
 // entries reads a list whose times must be later than after, in order.
 func (r *reader) entries(g *gate, s *ruleState, also func(e *entry)) []entry {
-	n := r.count(2)
+	n := r.count(1)
 	if n == 0 {
 		return nil
 	}

@@ -418,6 +418,7 @@ func parseHex(s string) (v uint64, ok bool) {
 // entry is a hit in the list of a register.
 type entry struct {
 	time int64
+	n    int64  // What the modifier wants to know of it.
 	hit  uint32 // Handle.
 	mark uint32 // Of the modifier's own.
 }

@@ -184,6 +184,8 @@ func (m *newMemory) settle(s *sightings, w int64) {
 	s.held = m.held.drop(s.held, n)
 }
 
+func (m *newMemory) decide(int64, int64) {}
+
 func (m *newMemory) tidy(w int64) {
 	m.tidyAll(&m.all, w)
 	m.tidyAll(&m.families, w)

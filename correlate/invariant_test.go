@@ -137,6 +137,40 @@ score: '10 * b.prev + b.count'`,
     - {class: api_activity, where: 'api.operation == "G" and a.prev > 1', before: 30s, after: 30s, bind: {robot: robot}}
 severity_if:
   - {when: 'a.prev > a.count', severity: high}`,
+	`match:
+  event: {id: a, class: api_activity, where: 'api.operation in ["A", "B"]', bind: {robot: robot}, spike: {value: count, per: [robot], bucket: 10s, over: 1m, baseline: 1d, season: none, learn: 3m, ratio: 1.2, deviations: 0.5, floor: 9, freeze: api.operation == "B" and count == 0}}
+score: 'clamp(a.amount - a.usual)'`,
+	`match:
+  sequence:
+    - {id: a, class: api_activity, where: api.operation == "A", bind: {robot: robot}, spike: {per: [robot], bucket: 5s, over: 30s, baseline: 1d, season: hour_of_day, learn: 0s, ratio: 1, deviations: 0, floor: 2}, new: {value: api.service.name, per: [robot], history: 10m}}
+    - {id: b, class: api_activity, where: api.operation == "B", bind: {robot: robot}}
+  within: 3m
+score: 'a.amount * 3'`,
+	`match:
+  event: {id: a, class: api_activity, where: api.operation != "U", bind: {robot: robot}, beacon: {per: [robot], at_least: 4, over: 5m, jitter_max: 0.6, min_gap: 6s, freeze: count == 4}}
+score: 'clamp(a.gap / 1000 + int(10 * a.jitter))'`,
+	`match:
+  sequence:
+    - {id: a, class: api_activity, where: api.operation == "A", bind: {robot: robot, who: actor.user}, beacon: {per: [robot, who], at_least: 3, over: 10m, jitter_max: 0.5}, changed: {value: count, per: [robot]}}
+    - {id: b, class: api_activity, where: api.operation == "B" , bind: {robot: robot}, new: {value: api.service.name, per: [robot], history: 2m}}
+  within: 5m
+score: 'clamp(a.prev + a.gap / 1000)'`,
+	`match:
+  event: {id: a, class: api_activity, where: 'api.operation == "A"', bind: {robot: robot}, drop: {per: [robot], for: 45s, at_least: 3, over: 3m, freeze: count == 4}}
+throttle: {per: [robot], for: 3m}
+score: '(a.silent_since - a.time) == 0 ? 30 : 40'`,
+	`match:
+  sequence:
+    - {id: a, class: api_activity, where: api.operation == "B", bind: {robot: robot}}
+    - {id: b, class: api_activity, where: api.operation == "A", bind: {robot: robot}, drop: {per: [robot], for: 30s, at_least: 1}, new: {value: api.service.name, per: [robot], history: 5m}}
+    - {id: c, class: api_activity, where: api.operation == "C", bind: {robot: robot}}
+  within: 10m
+  order_tolerance: 20s`,
+	`match:
+  event: {id: a, class: api_activity, bind: {robot: robot}, drop: {value: count, per: [robot], bucket: 10s, over: 30s, baseline: 1d, season: none, learn: 2m, ratio: 1.5, deviations: 0, freeze: api.operation == "G"}}
+score: 'clamp(a.usual - a.amount)'`,
+	`match:
+  event: {id: a, class: api_activity, where: api.operation != "U", bind: {robot: robot}, emit: {who: actor.user}, new: {value: string(count), per: [who, robot], history: 20m, learn: 8m, inherit: api.service.name}}`,
 }
 
 // seedOf is a random seed, or the one in TOCSIN_SEED, to see a failure again.
@@ -177,6 +211,11 @@ func randomEvents(r *rand.Rand, n int) []event.Event {
 
 // arrival is an order and a cut of events in which none is later than lateness.
 func arrival(r *rand.Rand, events []event.Event, lateness int64) [][]event.Event {
+	return arrivalIn(r, events, lateness, 0)
+}
+
+// arrivalIn is arrival with so many batches at least.
+func arrivalIn(r *rand.Rand, events []event.Event, lateness int64, batches int) [][]event.Event {
 	type keyed struct {
 		event.Event
 		at int64
@@ -189,7 +228,7 @@ func arrival(r *rand.Rand, events []event.Event, lateness int64) [][]event.Event
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	slices.SortStableFunc(all, func(a, b keyed) int { return int(min(1, max(-1, a.at-b.at))) })
 	var out [][]event.Event
-	size := 1 + r.IntN(len(all))
+	size := 1 + r.IntN(max(1, len(all)/max(1, batches)))
 	for len(all) > 0 {
 		n := min(len(all), 1+r.IntN(size))
 		batch := make([]event.Event, n)
@@ -218,7 +257,7 @@ func marksAfter(batches [][]event.Event) [][]event.Mark {
 func outcome(all []incident.Finding) []string {
 	var out []string
 	for _, f := range correlate.Finals(all) {
-		out = append(out, fmt.Sprintf("%s %s score %d severity %s", event.FormatID(event.FindingPrefix, f.ID), line(f), f.Score, f.Severity))
+		out = append(out, fmt.Sprintf("%s %s %s score %d severity %s", f.Rule.ID, event.FormatID(event.FindingPrefix, f.ID), line(f), f.Score, f.Severity))
 	}
 	return out
 }

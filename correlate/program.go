@@ -25,6 +25,7 @@ type program struct {
 	guards   int   // Guards and untils of all branches: the length of partition.guards.
 	history  int64 // The longest look back of a guard or `new`, for the remark about short histories.
 	after    int64 // The longest `after`.
+	hold     int64 // How much longer W waits for a drop to be decided.
 	joined   []bool
 }
 
@@ -51,7 +52,7 @@ type part struct {
 
 // compile prepares a plan for the fold.
 func compile(r *rules.Rule) *program {
-	p := &program{rule: r, plan: r.Plan, joined: make([]bool, len(r.Plan.Vars))}
+	p := &program{rule: r, plan: r.Plan, hold: r.Plan.Waits(), joined: make([]bool, len(r.Plan.Vars))}
 	for i := range r.Plan.Branches {
 		b := branch{Branch: &r.Plan.Branches[i], index: i, simple: true}
 		for j := range b.Steps {
@@ -134,9 +135,7 @@ func (b *branch) retain(p *program) {
 	}
 	for i := range b.parts {
 		x := &b.parts[i]
-		if x.New != nil {
-			p.history = max(p.history, x.New.History)
-		}
+		p.history = max(p.history, x.History())
 		if x.guard == nil {
 			continue
 		}

@@ -45,6 +45,7 @@ type registers[R interface {
 	agenda []R // A binary heap by due.
 	born   uint64
 	text   int64 // Bytes of their names.
+	dirty  []R   // Those that wait to be judged anew.
 }
 
 // add takes in a new register.
@@ -65,6 +66,26 @@ func (a *registers[R]) remove(r R) {
 	a.set(r, forever)
 	delete(a.of, h.per)
 	a.text -= int64(len(h.per))
+}
+
+// later notes that a register has to be judged anew from a held hit on, unless that is its last one and nothing waits already. A register
+// that hits come to out of order is judged once a batch.
+func (a *registers[R]) later(r R, dirty *int, at, last int) bool {
+	switch {
+	case *dirty >= 0:
+		*dirty = min(*dirty, at)
+		return true
+	case at < last:
+		*dirty = at
+		a.dirty = append(a.dirty, r)
+		return true
+	}
+	return false
+}
+
+func (a *registers[R]) clean() {
+	clear(a.dirty)
+	a.dirty = a.dirty[:0]
 }
 
 // newest gives the share of registers that were made last, the newest first.

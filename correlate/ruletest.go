@@ -34,6 +34,7 @@ func RunTest(r *rules.Rule, t *rules.Test) TestResult {
 	}
 	Sort(&b)
 	hits, _ := e.Match(&b)
+	e.readUp(&b)
 	e.Fold(hits, nil)
 	found := of(r, Finals(e.Drain()))
 	stats := e.statsOf(r.ID)
@@ -70,25 +71,62 @@ func (e *Engine) statsOf(id string) RuleStats {
 	return RuleStats{}
 }
 
-// seed gives the histories that a test takes as given.
+// readUp says that event time is known to have gone as far as these events, without moving W.
+func (e *Engine) readUp(b *event.Batch) {
+	if n := len(b.Sorted); n > 0 {
+		e.fold.newest = max(e.fold.newest, b.Events[b.Sorted[n-1]].Time)
+	}
+}
+
+// seed gives what a test takes as remembered.
 func (e *Engine) seed(t *rules.Test) {
 	for _, r := range e.fold.rules {
 		for _, g := range r.gates {
-			step := &r.plan.Branches[g.branch].Steps[g.step]
+			id := r.plan.Branches[g.branch].Steps[g.step].ID
 			for _, s := range t.Given.Seen {
-				if s.Step != step.ID {
-					continue
-				}
-				per := strings.Join(s.Per, keySeparator) + keySeparator
-				if len(s.Per) == 1 {
-					per = s.Per[0]
-				}
-				for _, m := range g.mods {
-					if n, ok := m.(*newMemory); ok {
-						n.seed(per, s.Values, t.Start-1)
-					}
+				if s.Step == id {
+					g.seedSeen(joinPer(s.Per), s.Values, t.Start-1)
 				}
 			}
+			for _, s := range t.Given.Usual {
+				if s.Step == id {
+					g.seedUsual(joinPer(s.Per), s.Median, t.Start-1)
+				}
+			}
+		}
+	}
+}
+
+// joinPer is the name of a register, as perKey makes it.
+func joinPer(values []string) string {
+	if len(values) == 1 {
+		return values[0]
+	}
+	return strings.Join(values, keySeparator) + keySeparator
+}
+
+// seedSeen tells `new` of a gate values that were seen before t.
+func (g *gate) seedSeen(per string, values []string, t int64) {
+	for _, m := range g.mods {
+		if n, ok := m.(*newMemory); ok {
+			n.seed(per, values, t)
+		}
+	}
+}
+
+// seedUsual tells a baseline of a gate what is usual, with the learning time over at t.
+func (g *gate) seedUsual(per string, median float64, t int64) {
+	usual := amountOf(numberValue(median))
+	for _, m := range g.mods {
+		switch m := m.(type) {
+		case *spikeMemory:
+			r := &spikeRegister{passed: never, newest: never, dirty: -1}
+			r.seeded, r.given, r.first = true, usual, t-m.Learn
+			m.all.add(per, r)
+		case *fallMemory:
+			r := &fallRegister{passed: never}
+			r.seeded, r.given, r.first = true, usual, t-m.Learn
+			m.all.add(per, r)
 		}
 	}
 }

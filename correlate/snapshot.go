@@ -86,6 +86,7 @@ func openSnapshot(b []byte) ([]byte, error) {
 
 func (w *writer) engine(e *Engine) {
 	w.int(e.fold.frontier)
+	w.int(e.fold.newest)
 	w.uint(e.fold.born)
 	keys := slices.SortedFunc(maps.Keys(e.watch.seen), func(a, b watchKey) int {
 		return bytes.Compare([]byte(a.entity+"\x00"+a.what), []byte(b.entity+"\x00"+b.what))
@@ -176,7 +177,7 @@ func (w *writer) partition(k *partition) {
 }
 
 func (r *reader) engine(e *Engine) {
-	e.fold.frontier, e.fold.born = r.time(), r.uint()
+	e.fold.frontier, e.fold.newest, e.fold.born = r.time(), r.time(), r.uint()
 	for range r.count(4) {
 		k := watchKey{r.string(), r.string()}
 		e.watch.seen[k] = watchValue{r.string(), r.time()}

@@ -21,10 +21,17 @@ type Var struct{ Name string }
 
 // StepScope is what hits of a step carry: the values of Fields, then those of Values.
 type StepScope struct {
-	ID     string
-	Fields []*event.Field
-	Values []*Event
-	Prev   *event.Field // What <step>.prev is the earlier value of: the hits that the fold gives have it after Fields and Values. Nil: there is none.
+	ID      string
+	Fields  []*event.Field
+	Values  []*Event
+	Outputs []Output     // What <step>.<name> reads beside: the hits that the fold gives have them after Fields, Values and the value of Prev.
+	Prev    *event.Field // What <step>.prev is the earlier value of: the hits that the fold gives have it after Fields and Values. Nil: there is none.
+}
+
+// Output is a value that the fold adds to hits of a step.
+type Output struct {
+	Name string
+	Kind event.Kind
 }
 
 // Match is what a fold-side expression is evaluated over. Missing hits and variables read as unknown.

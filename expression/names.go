@@ -71,6 +71,7 @@ type root struct {
 	prefix string // Distinguishes identifiers of different roots.
 	step   *StepScope
 	before bool // The value before the change, in place of the field's own.
+	output int  // One more than the index of an output of the step, in place of a field; 0: a field.
 	hit    func(*frame) *event.Hit
 }
 
@@ -101,7 +102,19 @@ func (r *names) rootOf(n ast.Node, report bool) (at root, path []string, ok bool
 		at.before, at.prefix = true, at.prefix+"prev."
 		path = strings.Split(at.step.Prev.Path, ".")
 	}
+	if ok && at.step != nil && len(path) == 1 {
+		at.output = 1 + slices.IndexFunc(at.step.Outputs, func(o Output) bool { return o.Name == path[0] })
+	}
 	return at, path, ok
+}
+
+// fieldAt finds what a path reads at its root: a field, or an output, which has a field's name and kind and nothing else of it.
+func (r *names) fieldAt(n ast.Node, at root, path []string) *event.Field {
+	if at.output > 0 {
+		o := at.step.Outputs[at.output-1]
+		return &event.Field{Path: o.Name, Kind: o.Kind}
+	}
+	return r.field(n, path)
 }
 
 // hitOf is rootOf without the value before a change.
@@ -258,6 +271,16 @@ func (r *names) known(n ast.Node, at root, fd *event.Field) ast.Node {
 
 // carried makes hits of the root's step carry a field and gives its reader.
 func (r *names) carried(at root, fd *event.Field) func(*frame) *event.FieldValue {
+	if at.output > 0 {
+		step, hit, output := at.step, at.hit, at.output-1
+		return func(f *frame) *event.FieldValue {
+			i := len(step.Fields) + len(step.Values) + output
+			if step.Prev != nil {
+				i++
+			}
+			return carriedAt(hit(f), i)
+		}
+	}
 	i := at.step.Need(fd)
 	if !slices.Contains(r.needs[at.step], fd) {
 		r.needs[at.step] = append(r.needs[at.step], fd)

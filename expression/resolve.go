@@ -65,7 +65,7 @@ func (r *names) path(n ast.Node) ast.Node {
 	if !ok {
 		return n
 	}
-	fd := r.field(n, path)
+	fd := r.fieldAt(n, at, path)
 	if fd == nil {
 		return n
 	}
@@ -109,7 +109,7 @@ func (r *names) member(n *ast.MemberNode) ast.Node {
 		return r.path(n)
 	}
 	if at, path, ok := r.rootOf(n, true); ok {
-		if fd := r.field(n, path); fd != nil {
+		if fd := r.fieldAt(n, at, path); fd != nil {
 			return r.read(n, at, fd)
 		}
 		return n
@@ -212,7 +212,7 @@ func (r *names) otherwise(n *ast.BinaryNode) ast.Node {
 	if !ok {
 		return r.issue(n, CodeRefused, "?? needs a field on its left", "")
 	}
-	fd := r.field(n.Left, path)
+	fd := r.fieldAt(n.Left, at, path)
 	if fd == nil {
 		return n
 	}

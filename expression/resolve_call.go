@@ -196,7 +196,7 @@ func (r *names) unknownFunction(n ast.Node, name string) ast.Node {
 func (r *names) knownCall(n *ast.CallNode) ast.Node {
 	if len(n.Arguments) == 1 {
 		if at, path, ok := r.rootOf(n.Arguments[0], false); ok {
-			fd := r.field(n.Arguments[0], path)
+			fd := r.fieldAt(n.Arguments[0], at, path)
 			if fd == nil {
 				return n
 			}

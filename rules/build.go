@@ -220,14 +220,10 @@ func (p *Plan) each(visit func(*Step)) {
 func (s *stepSpec) finished() Step {
 	st := s.step
 	st.Fields, st.Values = s.scope.Fields, s.scope.Values
-	if w := st.New; w != nil {
-		if s.newValue != nil {
-			w.Value += len(st.Fields)
-		}
-		if w.Freeze >= 0 {
-			w.Freeze += len(st.Fields)
-		}
+	for _, index := range s.computed {
+		*index += len(st.Fields)
 	}
+	s.computed = nil
 	return st
 }
 
@@ -251,11 +247,11 @@ func (b *builder) everywhere(v int) bool {
 			if len(s.step.BindAny) > 0 || !s.mustBind(v) {
 				return false
 			}
-			if w := s.step.New; w != nil && !slices.Contains(w.Per, v) {
+			if slices.ContainsFunc(s.step.pers(), func(per []int) bool { return !slices.Contains(per, v) }) {
 				return false
 			}
-			if c := s.step.Changed; c != nil && !slices.Contains(c.Per, v) {
-				return false
+			if s.step.New != nil && s.step.New.Inherit >= 0 {
+				return false // What it goes by is remembered across entities.
 			}
 		}
 		for _, g := range br.guards {
@@ -319,7 +315,7 @@ func (b *builder) usedOnce(br *branchSpec, v int) bool {
 		if s.binds(v) {
 			steps++
 		}
-		if s.step.New != nil && slices.Contains(s.step.New.Per, v) || s.step.Changed != nil && slices.Contains(s.step.Changed.Per, v) {
+		if slices.ContainsFunc(s.step.pers(), func(per []int) bool { return slices.Contains(per, v) }) {
 			return false
 		}
 	}

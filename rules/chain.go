@@ -160,7 +160,7 @@ func findingHas(fd *event.Field) bool {
 // settle is the lateness of a rule that listens to others: it decides what they have decided before.
 func (p *Plan) settle() {
 	for _, up := range p.Rule.Upstream {
-		p.Lateness = max(p.Lateness, up.Plan.Lateness+up.Plan.Decides())
+		p.Lateness = max(p.Lateness, up.Plan.Lateness+up.Plan.Waits()+up.Plan.Decides())
 	}
 }
 

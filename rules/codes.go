@@ -41,6 +41,8 @@ const (
 	codeMatchKinds    = "R039"
 	codeTests         = "R040"
 	codeTestEvent     = "R041"
+	codePer           = "R042"
+	codeModifier      = "R043"
 	codeUnusedVar     = "R050"
 	codeApproximate   = "R051"
 	codeTag           = "R052"
@@ -92,6 +94,8 @@ var codes = []Code{
 	{codeMatchKinds, Error, "A match needs exactly one of event, sequence, all, any, count, consecutive, with at least one step."},
 	{codeTests, Error, "A live rule without a firing and a silent test; or a test that cannot be."},
 	{codeTestEvent, Error, "A test's event has a field, value or class that events do not have."},
+	{codePer, Error, "The per of a modifier names a variable that its step does not bind, so that no event could pass."},
+	{codeModifier, Error, "A modifier with memory that could not work: a number out of range, such as a jitter_max above 1, a span that is no multiple of its bucket, a baseline too short for its season, or two that exclude each other."},
 	{codeUnusedVar, Warning, "A variable is bound in one step only and used nowhere; emit says so openly."},
 	{codeApproximate, Warning, "A count above 4096 is kept in buckets and is approximate."},
 	{codeTag, Warning, "A tag that looks like a technique of ATT&CK or a requirement of IEC 62443-3-3 but is not written as attack.t1078, attack.t1556.006, ics.t0858 or iec62443.sr1.13."},

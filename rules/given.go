@@ -47,6 +47,7 @@ func (b *builder) given(f *fields, start int64) Given {
 		}
 	}
 	b.each(f.get("new"), "new", func(step, v *yaml.Node) { b.seen(&g, step, v) })
+	b.each(f.get("baseline"), "baseline", func(step, v *yaml.Node) { b.usual(&g, step, v) })
 	return g
 }
 
@@ -148,35 +149,4 @@ func (b *builder) assetField(k, v *yaml.Node) (GivenField, bool) {
 		b.doc.problem(v, codeValue, k.Value+" is "+article(kinds[i].String()), "")
 	}
 	return out, err == nil
-}
-
-// seen reads the history of a step's new: {entity: [values]}, with several per values joined by commas.
-func (b *builder) seen(g *Given, step, v *yaml.Node) {
-	var st *Step
-	for i := range b.plan.Branches {
-		for j := range b.plan.Branches[i].Steps {
-			if s := &b.plan.Branches[i].Steps[j]; s.ID == step.Value {
-				st = s
-			}
-		}
-	}
-	if st == nil || st.New == nil {
-		b.doc.problem(step, codeTests, "no step named "+step.Value+" has new", "")
-		return
-	}
-	b.each(v, "the history of a step", func(k, v *yaml.Node) {
-		seen := GivenSeen{Step: step.Value}
-		parts := strings.Split(k.Value, ",")
-		if len(parts) != len(st.New.Per) {
-			b.doc.problem(k, codeTests, "new of "+step.Value+" is per "+strconv.Itoa(len(st.New.Per))+" variables", "separate their values by commas")
-			return
-		}
-		for i, p := range parts {
-			seen.Per = append(seen.Per, canonicalID(b.plan.Vars[st.New.Per[i]].Kind, strings.TrimSpace(p)))
-		}
-		for _, e := range b.doc.scalars(v, "the history of a step") {
-			seen.Values = append(seen.Values, e.Value)
-		}
-		g.Seen = append(g.Seen, seen)
-	})
 }

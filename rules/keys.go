@@ -15,6 +15,9 @@ const (
 	InUntil       Place = "until"
 	InNew         Place = "new"
 	InChanged     Place = "changed"
+	InSpike       Place = "spike"
+	InBeacon      Place = "beacon"
+	InDrop        Place = "drop"
 	InThrottle    Place = "throttle"
 	InImported    Place = "imported_from"
 	InSeverityIf  Place = "severity_if"
@@ -45,6 +48,7 @@ func Keys() []Key { return keys }
 const (
 	typeExpression = "expression"
 	typeDuration   = "duration"
+	typeNumber     = "number"
 	required       = "required"
 )
 
@@ -100,7 +104,10 @@ var keys = []Key{
 	{"above", []Place{InCount}, "number", "", "The measure must be above this."},
 	{"reaches", []Place{InCount}, "number", "", "The measure must be at least this."},
 	{"changed", []Place{InStep}, "changed", "", "Lets an event pass only if a value differs from the one before."},
-	{"new", []Place{InStep}, "new", "", "Lets an event pass only if a value was not seen before."},
+	{"new", []Place{InStep}, "new", "", "Lets an event pass only if a value was not seen before. Beside beacon, spike or drop a value stays new for their over."},
+	{"spike", []Place{InStep}, "spike", "", "Lets the event pass at which an amount exceeds what is usual. Exposes amount and usual."},
+	{"beacon", []Place{InStep}, "beacon", "", "Lets the event pass at which contacts have become regular. Exposes gap (ms) and jitter."},
+	{"drop", []Place{InStep}, "drop", "", "Lets the last event pass before a silence, or before an amount has fallen below what is usual. Exposes silent_since, and amount and usual."},
 	{"collect", []Place{InStep, InCount, InConsecutive}, "name: field, max", "max 20", "Gathers values of a field over the evidence."},
 	{"when", []Place{InConsecutive}, typeExpression, required, "Condition over an event and the one before it, prev."},
 	{"when", []Place{InSeverityIf}, typeExpression, required, "Condition over the match."},
@@ -113,10 +120,28 @@ var keys = []Key{
 
 	{"value", []Place{InNew}, typeExpression, required, "The value that must be new."},
 	{"value", []Place{InChanged}, "field", required, "The value that must have changed."},
-	{"per", []Place{InNew, InChanged, InThrottle}, "list of variables", required, "Variables that history, change or throttle is kept for."},
+	{"value", []Place{InSpike, InDrop}, typeExpression, "", "The amount of an event, a number of at least 0; without it events are counted."},
+	{"per", []Place{InNew, InChanged, InSpike, InBeacon, InDrop, InThrottle}, "list of variables", required, "Variables that memory or throttle is kept for. The step must bind those of a modifier."},
 	{"history", []Place{InNew}, typeDuration, "30d", "How long a value is remembered."},
 	{"learn", []Place{InNew}, typeDuration, "0s", "How long values are only learned, from the first event of an entity."},
-	{"freeze", []Place{InNew}, typeExpression, "", "While true, values neither pass nor are learned."},
+	{"learn", []Place{InSpike, InDrop}, typeDuration, "7d, at most half of baseline", "How long there is no answer, from the first event of an entity."},
+	{"inherit", []Place{InNew}, "field", "", "An entity that is still learning goes by what entities with the same value of this field (such as robot.model) have seen. Such a rule is kept as a whole."},
+	{"freeze", []Place{InNew, InBeacon}, typeExpression, "", "While true, events neither pass nor are learned from."},
+	{"freeze", []Place{InSpike, InDrop}, typeExpression, "", "While true, events count for nothing and the time is left out of the baseline; silence after such an event is no drop."},
+	{"bucket", []Place{InSpike, InDrop}, typeDuration, "1m", "Amounts are added up by stretches of this length, which fits into an hour a whole number of times."},
+	{"over", []Place{InSpike, InDrop}, typeDuration, "10m", "The amount is that of the last so long, a multiple of bucket. In a drop with for: the run of at_least lies within this time (1h)."},
+	{"over", []Place{InBeacon}, typeDuration, "4h", "Contacts of the last so long are looked at."},
+	{"baseline", []Place{InSpike, InDrop}, typeDuration, "14d", "How far back amounts are compared with."},
+	{"season", []Place{InSpike, InDrop}, "hour_of_week, hour_of_day, none", "hour_of_week", "Which times of the baseline a time is compared with; UTC."},
+	{"ratio", []Place{InSpike, InDrop}, typeNumber, "4", "At least so many times the median; for a drop less than the median divided by it."},
+	{"deviations", []Place{InSpike, InDrop}, typeNumber, "6; drop 2", "And so many median absolute deviations (× 1.4826) away from the median."},
+	{"floor", []Place{InSpike}, typeNumber, required, "The least amount that matters."},
+	{"floor", []Place{InDrop}, typeNumber, "0", "The least median whose absence matters."},
+	{"at_least", []Place{InBeacon}, "integer", "8", "How many gaps between contacts."},
+	{"at_least", []Place{InDrop}, "integer", "3", "How many events make a run whose end matters."},
+	{"jitter_max", []Place{InBeacon}, typeNumber, "0.2", "The greatest median absolute deviation of the gaps, divided by their median: 0 to 1."},
+	{"min_gap", []Place{InBeacon}, typeDuration, "1s", "Events closer than this are one contact."},
+	{"for", []Place{InDrop}, typeDuration, "", "How long nothing may follow; required in a drop without baseline."},
 	{"for", []Place{InThrottle}, typeDuration, required, "A match this soon after the last finding is counted into it."},
 
 	{"rule", []Place{InBeside}, "rule id", required, "The rule that is excepted."},
@@ -148,6 +173,7 @@ var keys = []Key{
 	{"schedules", []Place{InGiven}, "list of windows", "", "Windows that window() reads."},
 	{"bindings", []Place{InGiven}, "list of bindings", "", "Addresses that stand for entities, as enrichment would have learned."},
 	{"new", []Place{InGiven}, "step: {entity: values}", "", "History of a step's new; several per values are joined by commas."},
+	{"baseline", []Place{InGiven}, "step: {entity: number}", "", "What is usual for a step's spike or drop of an amount: the median over the time of over, at all times."},
 	{"kind", []Place{InSchedule}, "string", required, "Kind of window, such as maintenance."},
 	{"entity", []Place{InSchedule, InBinding}, "canonical id", required, "The entity, as in robot:r1."},
 	{"from", []Place{InSchedule, InBinding}, typeDuration, "always", "Offset of the start; may be negative."},

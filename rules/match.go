@@ -7,7 +7,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/expression"
 )
 
@@ -184,50 +183,6 @@ func (d *document) condition(f *fields, key string) *expression.Event {
 }
 
 func flow(f *fields) bool { return f.node.Style&yaml.FlowStyle != 0 }
-
-// histories reads new and changed of a step, once all variables are known.
-func (b *builder) histories(s *stepSpec) {
-	if f := b.doc.mapping(s.fields.get("changed"), "changed", false, InChanged); f != nil {
-		c := &Changed{Per: b.variables(f, "per")}
-		f.need("per", "changed")
-		if fd := b.doc.path(f.need("value", "changed"), "value"); fd != nil {
-			c.Value, s.scope.Prev = s.scope.Need(fd), fd
-		}
-		s.step.Changed = c
-	}
-	f := b.doc.mapping(s.fields.get("new"), "new", false, InNew)
-	if f == nil {
-		return
-	}
-	f.need("per", "new")
-	w := &New{Per: b.variables(f, "per"), Freeze: -1, Inherit: -1}
-	w.History = f.duration("history", 30*day, maxHistory)
-	w.Learn = f.duration("learn", 0, maxHistory)
-	if w.Learn > w.History {
-		b.doc.problem(f.get("learn"), codeSpan, "learn is longer than history, so that nothing is ever new", "")
-	}
-	b.newValue(s, f, w)
-	if s.freeze = b.doc.condition(f, "freeze"); s.freeze != nil {
-		w.Freeze = s.scope.NeedValue(s.freeze)
-	}
-	s.step.New = w
-}
-
-func (b *builder) newValue(s *stepSpec, f *fields, w *New) {
-	n := f.need("value", "new")
-	if n == nil {
-		return
-	}
-	if fd := event.FieldNamed(n.Value); fd != nil {
-		w.Value = s.scope.Need(fd)
-		return
-	}
-	x, issues := expression.CompileValue(b.doc.scalar(n, "value"))
-	b.doc.issues(n, flow(f), issues)
-	if x != nil {
-		s.newValue, w.Value = x, s.scope.NeedValue(x)
-	}
-}
 
 // guards reads the guards and untils of a branch, once all steps and variables are known.
 func (b *builder) guards(br *branchSpec) {

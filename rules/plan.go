@@ -76,6 +76,9 @@ type Step struct {
 	Distinct int                 // Index into Hit.Fields; those AtLeast hits must differ in it; −1: no.
 	Changed  *Changed
 	New      *New
+	Spike    *Spike
+	Beacon   *Beacon
+	Drop     *Drop
 	Collect  []Collect
 	Excepted []int // Indexes into Rule.Exceptions: events they hold for are invisible to the step.
 }
@@ -94,36 +97,6 @@ type Var struct {
 	Name string
 	Kind event.EntityKind // EntityNone for plain values.
 }
-
-// Changed lets a hit pass only if Value differs from the one of the previous hit (in event time) with the same Per values. The first value seen never passes.
-// The fold adds the earlier value to its own copy of a hit, after what the hit carries; logged hits do not have it.
-type Changed struct {
-	Value int   // Index into Hit.Fields.
-	Per   []int // Indexes into Plan.Vars.
-}
-
-// New lets a hit pass only if Value was not seen for the same Per values within History before it, once Learn has passed since their first hit.
-type New struct {
-	Value   int   // Index into Hit.Fields.
-	Per     []int // Indexes into Plan.Vars.
-	History int64
-	Learn   int64
-	Hold    int64 // For how long a value stays new: the `over` of a beacon, spike or drop of the same step, whose hits are many.
-	Inherit int   // Index into Hit.Fields: an entity that is still learning goes by what entities with the same value have seen; −1: no.
-	Freeze  int   // Index into Hit.Fields: while true the value neither passes nor is learned; −1: never.
-}
-
-// Outputs is how many values the fold appends to what a hit of the step carries, once it has passed the modifiers with memory.
-func (s *Step) Outputs() int {
-	n := 0
-	if s.Changed != nil {
-		n++ // The value before the change.
-	}
-	return n
-}
-
-// Gated reports whether the step has modifiers with memory.
-func (s *Step) Gated() bool { return s.Changed != nil || s.New != nil }
 
 // Collect gathers values of a field over the evidence.
 type Collect struct {

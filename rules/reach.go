@@ -14,9 +14,7 @@ func (p *Plan) Reach() int64 {
 			reach = max(reach, b.Within+u.QuietFor)
 		}
 		for _, s := range b.Steps {
-			if s.New != nil {
-				reach = max(reach, s.New.History)
-			}
+			reach = max(reach, s.Memory())
 		}
 		longest = max(longest, reach)
 	}

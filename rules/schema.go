@@ -111,6 +111,7 @@ var schemaTypes = map[string]map[string]any{
 	"name: values":             {"type": "object", "additionalProperties": map[string]any{"$ref": "#/$defs/words"}},
 	"id: attributes":           {"type": "object", "additionalProperties": map[string]any{"type": "object"}},
 	"step: {entity: values}":   {"type": "object", "additionalProperties": map[string]any{"type": "object", "additionalProperties": map[string]any{"$ref": "#/$defs/words"}}},
+	"step: {entity: number}":   {"type": "object", "additionalProperties": map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "number"}}},
 	"true or [step, step]":     {"anyOf": []any{map[string]any{"const": true}, map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "minItems": 2, "maxItems": 2}}},
 }
 

@@ -66,8 +66,7 @@ type stepSpec struct {
 	fields   *fields
 	step     Step
 	scope    *expression.StepScope
-	newValue *expression.Event // Set where New's value is computed.
-	freeze   *expression.Event
+	computed []*int // Indexes of values that modifiers with memory compute; the number of fields is added to them when it is known.
 }
 
 type guardSpec struct {

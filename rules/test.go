@@ -49,6 +49,7 @@ type Given struct {
 	Windows  []GivenWindow
 	Bindings []GivenBinding
 	Seen     []GivenSeen
+	Usual    []GivenUsual
 }
 
 // GivenList is a named list.
@@ -82,13 +83,6 @@ type GivenBinding struct {
 	Key      string
 	Entity   string // Canonical id.
 	From, To int64  // Microseconds since the Unix epoch.
-}
-
-// GivenSeen is the history of a step's `new`: values already seen for an entity, with the learning time over.
-type GivenSeen struct {
-	Step   string
-	Per    []string // Values of the step's per variables, in their order.
-	Values []string
 }
 
 // InList implements expression.Lookups.

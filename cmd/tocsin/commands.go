@@ -11,6 +11,7 @@ func commands(t *terminal) []*cobra.Command {
 		formatsCommand(t),
 		rulesCommand(t),
 		lspCommand(t),
+		baselineCommand(t),
 		rejectsCommand(t),
 		topicsCommand(t),
 		sqlCommand(t),
