@@ -109,9 +109,12 @@ func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding
 	f.out = append(f.out[:0], f.leftover...)
 	f.leftover, f.aside = nil, nil
 	f.sort(hits)
-	for _, h := range f.queue {
-		if r := f.byID[h.Rule]; r != nil && r.rule.Version == h.Version && f.fits(r, h) {
-			f.take(r, h, nil)
+	for few := range slices.Chunk(f.queue, hitsAhead) {
+		f.foresee(few)
+		for _, h := range few {
+			if r := f.byID[h.Rule]; r != nil && r.rule.Version == h.Version && f.fits(r, h) {
+				f.take(r, h, nil)
+			}
 		}
 	}
 	f.run(frontier, ok)

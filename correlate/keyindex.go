@@ -10,6 +10,7 @@ type keyIndex struct {
 	entries []uint64 // hash<<32 | place; 0: free. The last ones are room for what runs over the end.
 	homes   int
 	n       int
+	touched uint64 // So that touch is not for nothing.
 }
 
 const (
@@ -39,6 +40,13 @@ func (x *keyIndex) find(hash uint32, is func(place) bool) place {
 		}
 	}
 	return 0
+}
+
+// touch reads the homes of hashes, so that what comes next finds them in the cache.
+func (x *keyIndex) touch(hashes []uint32) {
+	for _, h := range hashes {
+		x.touched ^= x.entries[x.home(h)]
+	}
 }
 
 // put adds an entry; it keeps the entries in the order of their hashes.

@@ -128,18 +128,22 @@ func (f *fold) pack(k *partition) bool {
 	return true
 }
 
-// gather collects every hit the partition depends on, in order.
+// gather collects every hit the partition depends on, in order; nil if there are too many to rest.
 func (k *partition) gather() []*cell {
 	st := &k.head
 	if len(k.buf) > 0 {
 		st = &k.base
 	}
+	n := len(k.buf)
+	for _, list := range k.guards {
+		n += len(list)
+	}
+	if n > 2*maxRestingHits { // Guards may stand in the buffer, too.
+		return nil
+	}
 	cells := slices.Clone(k.buf)
 	for _, list := range k.guards {
 		cells = append(cells, list...)
-	}
-	if len(cells) > 2*maxRestingHits {
-		return cells
 	}
 	for i := range st.branches {
 		b := &st.branches[i]

@@ -138,6 +138,7 @@ func (k *partition) rescan(s *scan, work *state) {
 		return
 	}
 	first, start := k.resume(work)
+	k.head.lend(s.program, work)
 	cut := slices.IndexFunc(k.matches, func(m *candidate) bool { return k.place(m) >= start })
 	if cut < 0 {
 		cut = len(k.matches)
@@ -155,6 +156,7 @@ func (k *partition) rescan(s *scan, work *state) {
 		}
 		if len(old) > 0 && old[0].after == c {
 			if c.time() > k.horizon && work.equal(&old[0].state) {
+				work.lend(s.program, &k.head)
 				k.converge(old, dropped, c)
 				return
 			}

@@ -99,6 +99,42 @@ func (r *ruleState) held() int64 {
 	return r.bytes + r.gated + r.rest.arena.held + indexBytes*int64(r.rest.n)
 }
 
+// hitsAhead is how many hits are looked ahead at, and keysAhead from how many resting keys on: fewer are in the cache anyway.
+const (
+	hitsAhead = 64
+	keysAhead = 1 << 14
+)
+
+// foresee reads what is needed first for each of the hits that come next, so that the processor waits for their places in memory at once and
+// not for one after the other.
+func (f *fold) foresee(hits []*event.Hit) {
+	var near [hitsAhead]struct {
+		*resting
+		hash uint32
+	}
+	var last *ruleState
+	for i, h := range hits {
+		if last == nil || last.rule.ID != h.Rule {
+			last = f.byID[h.Rule]
+		}
+		if last != nil && last.rest != nil && last.rest.direct && last.rest.n >= keysAhead {
+			near[i].resting, near[i].hash = last.rest, last.rest.index.hashString(h.Key)
+		}
+	}
+	for i := range near {
+		if s := near[i].resting; s != nil {
+			s.index.touched ^= s.index.entries[s.index.home(near[i].hash)]
+		}
+	}
+	for i := range near {
+		if s := near[i].resting; s != nil {
+			if p := s.index.find(near[i].hash, func(place) bool { return true }); p != 0 {
+				s.index.touched ^= uint64(s.arena.at(p)[0])
+			}
+		}
+	}
+}
+
 // find gives the record of a key, 0 if it does not rest.
 func (s *resting) find(hash uint32, key string) place {
 	return s.index.find(hash, func(p place) bool { return string(record(s.arena.record(p)).key()) == key })

@@ -87,24 +87,32 @@ func (r *ruleState) soundTemplate(c *cell) bool {
 	return c != nil && c.Ref != nil && c.Branch == 0 && int(c.Step) < len(r.branches[0].parts) && len(c.Vars) == len(r.plan.Vars)
 }
 
-// load stores records; false if one is damaged.
+// load stores records; false if one is damaged. It goes by a few records at a time, so that the processor waits for the places of their
+// entries in the index at once and not for one after the other.
 func (s *resting) load(all []byte, n int) bool {
 	s.index.reserve(n)
+	var records [64]record
+	var hashes [64]uint32
 	for len(all) > 0 {
-		if len(all) < recordHead {
-			return false
+		few := 0
+		for ; few < len(records) && len(all) > 0; few++ {
+			if len(all) < recordHead {
+				return false
+			}
+			size := int(binary.LittleEndian.Uint16(all))
+			if size > len(all) || size > maxRecord || size < recordHead || !s.soundRecord(record(all[:size])) {
+				return false
+			}
+			records[few], all = record(all[:size]), all[size:]
+			hashes[few] = s.index.hash(records[few].key())
 		}
-		size := int(binary.LittleEndian.Uint16(all))
-		if size > len(all) || size > maxRecord || size < recordHead || !s.soundRecord(record(all[:size])) {
-			return false
+		s.index.touch(hashes[:few])
+		for i, b := range records[:few] {
+			if s.index.find(hashes[i], func(p place) bool { return string(record(s.arena.record(p)).key()) == string(b.key()) }) != 0 {
+				return false
+			}
+			s.put(hashes[i], b)
 		}
-		b := record(all[:size])
-		hash := s.index.hash(b.key())
-		if s.index.find(hash, func(p place) bool { return string(record(s.arena.record(p)).key()) == string(b.key()) }) != 0 {
-			return false
-		}
-		s.put(hash, b)
-		all = all[size:]
 	}
 	return s.n == n
 }
