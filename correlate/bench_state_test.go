@@ -178,7 +178,7 @@ func openBench(b *testing.B, rule string, each int, settings correlate.Settings)
 	var spent [2]timings
 	for b.Loop() {
 		for i, pick := range picks {
-			hits, marks := s.next(timedBatch, pick, constant)
+			hits, marks := s.next(timedBatch/4, pick, constant)
 			t := time.Now()
 			e.Fold(hits, marks)
 			spent[i].add(t, len(hits))
