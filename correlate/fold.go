@@ -185,17 +185,18 @@ func (f *fold) turns() {
 // turn scans what was touched in the rules of a level and moves their W.
 func (f *fold) turn(level int) {
 	f.flush(level)
-	for _, r := range f.rules {
-		if r.level() == level {
-			r.w = f.limit(r)
-		}
-	}
 	f.decideGates(level)
 	for _, k := range f.touched {
 		if r := k.rule; r.level() == level {
 			k.rescan(f.scan.with(r, k), f.scratch(r))
 		}
 	}
+	for _, r := range f.rules {
+		if r.level() == level {
+			r.w = f.limit(r)
+		}
+	}
+	f.tellGated(forever)
 	for _, k := range f.touched {
 		if k.touched && k.rule.level() == level {
 			f.settle(k)
@@ -363,16 +364,15 @@ func (f *fold) flush(level int) {
 	f.tellGated(never)
 }
 
-// decideGates lets the gates answer for what W has reached.
+// decideGates lets the gates answer for what W is about to reach: what passes must be in its partition when W passes it there.
 func (f *fold) decideGates(level int) {
 	for _, r := range f.rules {
 		for _, g := range r.gates {
 			if g.waits && r.level() == level {
-				f.flip(r, g.decide(r.w, f.end))
+				f.flip(r, g.decide(f.limit(r), f.end))
 			}
 		}
 	}
-	f.tellGated(forever)
 }
 
 // tellGated tells an observer of hits that did not pass, but for those that wait for W.
