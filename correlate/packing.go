@@ -18,7 +18,7 @@ func (f *fold) wake(r *ruleState, hash uint32, p place) *partition {
 	}
 	s.drop(hash, p)
 	r.parts[k.key] = k
-	k.recall(f.scan.quiet(r, k), cells)
+	k.recall(f.scan.quiet(r, k), cells, r.passed())
 	k.measure()
 	f.touch(k)
 	return k
@@ -51,8 +51,16 @@ func (x *part) remembered() bool {
 	return x.guard != nil && (x.guard.Before > 0 || x.guard.After > 0 || x.guard.QuietFor > 0)
 }
 
-// recall scans a resting key's hits: those up to W make the state before the buffer, the others are the buffer.
-func (k *partition) recall(s *scan, cells []*cell) {
+// passed is the time up to which no hit can enter a partition any more. Where hits wait at a gate for W they enter when it has reached them.
+func (r *ruleState) passed() int64 {
+	if r.hold > 0 {
+		return never
+	}
+	return r.w
+}
+
+// recall scans a resting key's hits: those up to a time make the state before the buffer, the others are the buffer.
+func (k *partition) recall(s *scan, cells []*cell, until int64) {
 	for _, c := range cells {
 		if x := &s.branches[c.Branch].parts[c.Step]; x.remembered() {
 			k.guards[x.memory] = append(k.guards[x.memory], c)
@@ -63,7 +71,7 @@ func (k *partition) recall(s *scan, cells []*cell) {
 		if !b.parts[c.Step].scanned(b, int(c.Step)) {
 			continue
 		}
-		if c.time() <= k.rule.w {
+		if c.time() <= until {
 			s.st, s.guards, s.found = &k.head, k.guards, s.found[:0]
 			s.apply(c)
 			k.take(s)
