@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -162,6 +165,29 @@ next:
 		sum += v
 	}
 	return sum
+}
+
+// greatest gives the rules with the greatest values of a counter that has one for each rule, as rule value, the greatest first.
+func (m metrics) greatest(name string, n int) (list []string) {
+	rule := regexp.MustCompile(`rule="([^"]*)"`)
+	type entry struct {
+		rule  string
+		value float64
+	}
+	var all []entry
+	for series, v := range m {
+		if family, _, _ := strings.Cut(series, "{"); family != name {
+			continue
+		}
+		if found := rule.FindStringSubmatch(series); found != nil {
+			all = append(all, entry{found[1], v})
+		}
+	}
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.rule, b.rule)) })
+	for _, e := range all[:min(n, len(all))] {
+		list = append(list, fmt.Sprintf("%s %.0f", e.rule, e.value))
+	}
+	return list
 }
 
 // handled is how many events are in the store.
