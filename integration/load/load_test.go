@@ -119,7 +119,7 @@ func (r *run) begin() {
 	cfg.Console.Listen = "127.0.0.1:0"
 	cfg.Kafka.Brokers = []string{r.broker.Addr()}
 	cfg.Ingest.Linger, cfg.Ingest.Batch = r.linger, r.batch
-	cfg.Stitch.Flood.Findings = 0 // Probes are to be told one by one, however many there are.
+	cfg.Stitch.Flood.Findings = 2000 // More than there are probes: each is to be told.
 	for _, s := range streams {
 		cfg.Sources = append(cfg.Sources, app.SourceConfig{Name: s.name, Format: s.format, Topic: s.name, Site: "werk-1", Timezone: "UTC"})
 	}
