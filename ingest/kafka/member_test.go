@@ -204,12 +204,19 @@ func settings(sources ...kafka.SourceSettings) kafka.ConsumerSettings {
 // join starts a member.
 func (w *world) join(set kafka.ConsumerSettings) *member {
 	w.t.Helper()
+	return w.joinAs(set, func(*member) {})
+}
+
+// joinAs is join with something said to the member before it fetches for the first time: slow or pause, once it runs, may come too late.
+func (w *world) joinAs(set kafka.ConsumerSettings, say func(*member)) *member {
+	w.t.Helper()
 	m := &member{w: w, cluster: w.connect(), wire: &wire{net: &w.net, open: map[*wired]bool{}}, limit: 1000, lag: w.lag, gone: make(chan struct{}), ends: map[string][]event.End{}}
 	m.cluster.SetNetwork(m.wire.dial)
 	var err error
 	if m.consumer, err = kafka.NewConsumer(m.cluster, set); err != nil {
 		w.t.Fatal(err)
 	}
+	say(m)
 	ctx, stop := context.WithCancel(w.t.Context())
 	fetching, enough := context.WithCancel(ctx)
 	m.stop, m.enough = stop, enough

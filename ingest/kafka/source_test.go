@@ -83,8 +83,7 @@ func TestAMemberThatStoodStillPastItsSessionHandsOutAndCommitsNothingStale(t *te
 		w.send("logs", 0, 0, 2000)
 		rarely := settings(logs)
 		rarely.Commit = time.Hour // kafka-go holds a mutex while a commit is under way, and time does not pass here while anybody waits for one.
-		a := w.join(rarely)
-		a.slow(1) // It has most of it in memory for the next twenty seconds.
+		a := w.joinAs(rarely, func(m *member) { m.slow(1) }) // It has most of it in memory for the next twenty seconds.
 		w.until("the first records", func() bool { return w.count() > 10 })
 		a.wire.freeze()
 		b := w.join(settings(logs))
@@ -132,8 +131,7 @@ func TestNothingIsHandedOutByAProcessThatJustWokeFromALongStandstill(t *testing.
 		w.topic("logs", 1)
 		w.send("logs", 0, 0, 100)
 		set := settings(logs)
-		m := w.join(set)
-		m.pause(true)
+		m := w.joinAs(set, func(m *member) { m.pause(true) })
 		source := m.consumer.Source("s")
 		w.until("records are in memory", func() bool { return m.consumer.Buffered() > 128*100 })
 		m.consumer.StandStill(set.Session)
@@ -238,8 +236,7 @@ func TestASourceThatNobodyFetchesHoldsNoMoreThanItsBudget(t *testing.T) {
 		}
 		set := settings(logs)
 		set.Bytes = 4 << 20
-		m := w.join(set)
-		m.pause(true)
+		m := w.joinAs(set, func(m *member) { m.pause(true) })
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		held := m.consumer.Buffered()
@@ -286,9 +283,8 @@ func TestWhatADeadMemberHadIsReadByTheOthersFromWhereItHadCommitted(t *testing.T
 			w.send("logs", p, 0, 300)
 		}
 		w.lag = 50 * time.Millisecond
-		a, b := w.join(settings(logs)), w.join(settings(logs))
-		a.slow(20)
-		b.slow(20)
+		slowly := func(m *member) { m.slow(20) }
+		a, b := w.joinAs(settings(logs), slowly), w.joinAs(settings(logs), slowly)
 		w.until("both read", func() bool {
 			by := map[*member]bool{}
 			for _, r := range w.records() {
