@@ -58,12 +58,12 @@ func choicesFor(in *incident.Incident) []choice {
 func (s *server) act(w http.ResponseWriter, r *http.Request) {
 	id, err := idOf(r, event.IncidentPrefix)
 	if err != nil {
-		s.problem(w, err, "")
+		s.problem(w, r, err, "")
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := s.carryOut(r, id); err != nil {
-		s.problem(w, err, incidentPath(id))
+		s.problem(w, r, err, incidentPath(id))
 		return
 	}
 	http.Redirect(w, r, incidentPath(id), http.StatusSeeOther)

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 )
@@ -56,10 +57,11 @@ type Check struct {
 // Settings is what the console is made of. Reader, Log and Now must be set.
 type Settings struct {
 	Reader  Reader
-	Analyst Analyst                 // nil: read only.
-	Health  func() []Check          // Asked for each health page; nil: nothing to tell.
-	Mounts  map[string]http.Handler // Further handlers by ServeMux pattern, such as the feed and the HTTP sources.
-	Hosts   []string                // Names and addresses, without port, that requests may be addressed to beside loopback.
+	Analyst Analyst                           // nil: read only.
+	Health  func() []Check                    // Asked for each health page; nil: nothing to tell.
+	Mounts  map[string]http.Handler           // Further handlers by ServeMux pattern, such as the feed and the HTTP sources.
+	Person  func(*http.Request) access.Person // Who asks; nil: whoever reaches this address may do everything.
+	Hosts   []string                          // Names and addresses, without port, that requests may be addressed to beside loopback.
 	Log     *slog.Logger
 	Now     func() int64 // Microseconds.
 }
@@ -71,32 +73,21 @@ var pages embed.FS
 type server struct {
 	set       Settings
 	templates map[string]*template.Template
+	needs     map[string]access.Role // by pattern: the least role
 }
 
 // New makes the handler. It does not listen. The error names a page that does not parse or a mount whose pattern cannot be served.
 func New(set Settings) (http.Handler, error) {
-	s := &server{set: set, templates: map[string]*template.Template{}}
-	for _, name := range []string{"queue", "incident", "event", "rejects", "health", "problem"} {
-		t, err := template.New("layout.html").Funcs(functions).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
-		if err != nil {
-			return nil, fmt.Errorf("console page %s: %w", name, err)
-		}
-		s.templates[name] = t
+	templates, err := parse(pages)
+	if err != nil {
+		return nil, err
 	}
+	s := &server{set: set, templates: templates, needs: map[string]access.Role{}}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", http.RedirectHandler("/incidents", http.StatusSeeOther))
-	mux.HandleFunc("GET /incidents", s.queue)
-	mux.HandleFunc("GET /incidents/{id}", s.incident)
-	mux.HandleFunc("POST /incidents/{id}", s.act)
-	mux.HandleFunc("GET /events/{id}", s.event)
-	mux.HandleFunc("GET /rejects", s.rejects)
-	mux.HandleFunc("GET /health", s.health)
-	mux.HandleFunc("GET /style.css", s.file("style.css", "text/css; charset=utf-8"))
-	mux.HandleFunc("GET /icon.svg", s.file("icon.svg", "image/svg+xml"))
-	mux.HandleFunc("GET /api/v1/incidents", s.apiIncidents)
-	mux.HandleFunc("GET /api/v1/incidents/{id}", s.apiIncident)
-	mux.HandleFunc("GET /api/v1/events/{id}", s.apiEvent)
-	mux.HandleFunc("GET /api/v1/health", s.apiHealth)
+	for _, x := range s.routes() {
+		s.needs[x.pattern] = x.needs
+		mux.Handle(x.pattern, s.admit(x))
+	}
 	mux.HandleFunc("/", s.elsewhere)
 	for pattern, h := range set.Mounts {
 		if err := mount(mux, pattern, h); err != nil {

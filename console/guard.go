@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/tocsin-siem/tocsin/access"
 )
 
 // policy lets a page load its style and its icon from here and nothing else: no script, no frame, no form that leads elsewhere.
@@ -15,8 +17,8 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-actio
 // anything. The referrer policy must not be no-referrer: browsers then send a form's origin as null, which older ones cannot prove ours.
 func (s *server) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
-	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		s.page(w, "problem", http.StatusForbidden, s.problemOf(http.StatusForbidden, "The request came from another web site.", ""))
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.page(w, "problem", http.StatusForbidden, s.problemOf(r, http.StatusForbidden, "The request came from another web site.", ""))
 	}))
 	inner := origin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,8 +33,16 @@ func (s *server) guard(next http.Handler) http.Handler {
 			http.Error(w, "The console does not answer to this name. Open it as http://localhost or http://127.0.0.1 with its port.", http.StatusMisdirectedRequest)
 			return
 		}
-		inner.ServeHTTP(w, r)
+		inner.ServeHTTP(w, r.WithContext(access.With(r.Context(), s.person(r))))
 	})
+}
+
+// person is who asks. Where nobody signs in, whoever reaches this address is trusted with everything.
+func (s *server) person(r *http.Request) access.Person {
+	if s.set.Person != nil {
+		return s.set.Person(r)
+	}
+	return access.Person{Name: "local", Role: access.Admin, Via: "loopback"}
 }
 
 // local reports whether a Host header names this machine.

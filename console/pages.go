@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/triage"
@@ -20,13 +21,6 @@ const (
 	rejectsLimit = 100
 	rejectShown  = 400
 )
-
-// layout is what every page has.
-type layout struct {
-	Title  string
-	Active string // Which of the navigation's entries this is.
-	Now    int64
-}
 
 type queuePage struct {
 	layout
@@ -113,13 +107,20 @@ func (s *server) incidents(r *http.Request) ([]*incident.Incident, Filter, error
 	return list, f, err
 }
 
+func (s *server) queueRoutes() []route {
+	return []route{
+		{"GET /incidents", access.Viewer, s.queue},
+		{"GET /api/v1/incidents", access.Viewer, s.apiIncidents},
+	}
+}
+
 func (s *server) queue(w http.ResponseWriter, r *http.Request) {
 	list, f, err := s.incidents(r)
 	if err != nil {
-		s.problem(w, err, "")
+		s.problem(w, r, err, "")
 		return
 	}
-	s.page(w, "queue", http.StatusOK, queuePage{layout{"Queue", "queue", s.set.Now()}, f, statuses(), list, queueLimit})
+	s.page(w, "queue", http.StatusOK, queuePage{s.layout(r, "Queue", "queue"), f, statuses(), list, queueLimit})
 }
 
 func idOf(r *http.Request, prefix string) (event.ID, error) {
@@ -142,18 +143,26 @@ func (s *server) oneIncident(r *http.Request) (*incident.Incident, error) {
 	return in, nil
 }
 
+func (s *server) incidentRoutes() []route {
+	return []route{
+		{"GET /incidents/{id}", access.Viewer, s.incident},
+		{"POST /incidents/{id}", access.Analyst, s.act},
+		{"GET /api/v1/incidents/{id}", access.Viewer, s.apiIncident},
+	}
+}
+
 func (s *server) incident(w http.ResponseWriter, r *http.Request) {
 	in, err := s.oneIncident(r)
 	if err != nil {
-		s.problem(w, err, "")
+		s.problem(w, r, err, "")
 		return
 	}
 	moments := triage.Timeline(in)
 	p := incidentPage{
-		layout: layout{in.Title, "", s.set.Now()}, Incident: in, Answers: triage.Answer(in), Timeline: rowsOf(moments), Chart: chart(moments),
+		layout: s.layout(r, in.Title, ""), Incident: in, Answers: triage.Answer(in), Timeline: rowsOf(moments), Chart: chart(moments),
 		Findings: map[event.ID]string{}, Checks: triage.Checks(in), Verdicts: incident.Verdicts(),
 	}
-	if s.set.Analyst != nil && in.Status != incident.Merged {
+	if s.set.Analyst != nil && p.Who.May(access.Analyst) && in.Status != incident.Merged {
 		p.Choices = choicesFor(in)
 	}
 	times := timesOf(in)
@@ -180,14 +189,21 @@ func (s *server) oneEvent(r *http.Request) (*event.Event, error) {
 	return e, nil
 }
 
+func (s *server) eventRoutes() []route {
+	return []route{
+		{"GET /events/{id}", access.Viewer, s.event},
+		{"GET /api/v1/events/{id}", access.Viewer, s.apiEvent},
+	}
+}
+
 func (s *server) event(w http.ResponseWriter, r *http.Request) {
 	e, err := s.oneEvent(r)
 	if err != nil {
-		s.problem(w, err, "")
+		s.problem(w, r, err, "")
 		return
 	}
 	p := eventPage{
-		layout: layout{"Event " + e.Envelope.ID.String(), "", s.set.Now()}, Event: e, Fields: fieldsOf(e),
+		layout: s.layout(r, "Event "+e.Envelope.ID.String(), ""), Event: e, Fields: fieldsOf(e),
 		Raw: string(visible(e.Envelope.Raw)), OCSF: indent(event.AppendOCSF(nil, e, false)),
 	}
 	s.page(w, "event", http.StatusOK, p)
@@ -222,13 +238,15 @@ func indent(doc []byte) string {
 	return b.String()
 }
 
+func (s *server) rejectRoutes() []route { return []route{{"GET /rejects", access.Viewer, s.rejects}} }
+
 func (s *server) rejects(w http.ResponseWriter, r *http.Request) {
 	list, err := s.set.Reader.Rejects(r.Context(), rejectsLimit)
 	if err != nil {
-		s.problem(w, err, "")
+		s.problem(w, r, err, "")
 		return
 	}
-	p := rejectsPage{layout{"Rejects", "rejects", s.set.Now()}, nil, rejectsLimit}
+	p := rejectsPage{s.layout(r, "Rejects", "rejects"), nil, rejectsLimit}
 	for _, x := range list {
 		shown := x.Raw[:min(len(x.Raw), rejectShown)]
 		p.Rejects = append(p.Rejects, rejectRow{x, string(visible(shown)), len(shown) < len(x.Raw)})
@@ -243,6 +261,13 @@ func (s *server) checks() []Check {
 	return s.set.Health()
 }
 
-func (s *server) health(w http.ResponseWriter, _ *http.Request) {
-	s.page(w, "health", http.StatusOK, healthPage{layout{"Health", "health", s.set.Now()}, s.checks()})
+func (s *server) healthRoutes() []route {
+	return []route{
+		{"GET /health", access.Viewer, s.health},
+		{"GET /api/v1/health", 0, s.apiHealth}, // For probes.
+	}
+}
+
+func (s *server) health(w http.ResponseWriter, r *http.Request) {
+	s.page(w, "health", http.StatusOK, healthPage{s.layout(r, "Health", "health"), s.checks()})
 }

@@ -32,15 +32,15 @@ var problems = map[int]struct{ title, help string }{
 	http.StatusInternalServerError:   {"Something is wrong", "Nothing is lost: what was received is kept. Look at the health page and at Tocsin's log, then try again."},
 }
 
-func (s *server) problemOf(status int, text, back string) problemPage {
+func (s *server) problemOf(r *http.Request, status int, text, back string) problemPage {
 	p := problems[status]
-	return problemPage{layout{p.title, "", s.set.Now()}, status, text, p.help, back}
+	return problemPage{s.layout(r, p.title, ""), status, text, p.help, back}
 }
 
 // problem is the page for everything that went wrong. back is the incident it was about, if any.
-func (s *server) problem(w http.ResponseWriter, err error, back string) {
+func (s *server) problem(w http.ResponseWriter, r *http.Request, err error, back string) {
 	status := s.statusOf(err)
-	s.page(w, "problem", status, s.problemOf(status, sayOf(status, err), back))
+	s.page(w, "problem", status, s.problemOf(r, status, sayOf(status, err), back))
 }
 
 // sayOf is the error for people: without the mark that only code reads.
@@ -80,7 +80,7 @@ func (s *server) elsewhere(w http.ResponseWriter, r *http.Request) {
 		apiError(w, status, text)
 		return
 	}
-	s.page(w, "problem", status, s.problemOf(status, text, ""))
+	s.page(w, "problem", status, s.problemOf(r, status, text, ""))
 }
 
 // incidentPath is the page of an incident.

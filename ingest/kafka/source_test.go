@@ -82,7 +82,7 @@ func TestAMemberThatStoodStillPastItsSessionHandsOutAndCommitsNothingStale(t *te
 		w.topic("logs", 1)
 		w.send("logs", 0, 0, 2000)
 		rarely := settings(logs)
-		rarely.Commit = time.Hour // kafka-go holds a mutex while a commit is under way, and time does not pass here while anybody waits for one.
+		rarely.Commit = time.Hour                            // kafka-go holds a mutex while a commit is under way, and time does not pass here while anybody waits for one.
 		a := w.joinAs(rarely, func(m *member) { m.slow(1) }) // It has most of it in memory for the next twenty seconds.
 		w.until("the first records", func() bool { return w.count() > 10 })
 		a.wire.freeze()

@@ -1,0 +1,52 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/tocsin-siem/tocsin/access"
+)
+
+// entry is one of the pages that every page leads to.
+type entry struct {
+	Key  string // What a page calls itself by in layout.Active.
+	Path string
+	Name string
+	Keys string // The keys that lead there.
+}
+
+// navigation is in the order of an analyst's day. An entry shows where its page exists and the person may see it.
+var navigation = []entry{
+	{"queue", "/incidents", "Queue", "g q"},
+	{"fleet", "/fleet", "Fleet", "g f"},
+	{"hunt", "/hunt", "Hunt", "g h"},
+	{"changes", "/changes", "Changes", "g c"},
+	{"rules", "/rules", "Rules", "g r"},
+	{"suppressions", "/suppressions", "Suppressions", "g s"},
+	{"integrations", "/integrations", "Integrations", "g i"},
+	{"health", "/health", "Health", "g d"},
+	{"rejects", "/rejects", "Rejects", "g x"},
+	{"measures", "/measures", "Measures", "g m"},
+	{"handover", "/handover", "Handover", "g o"},
+	{"audit", "/audit", "Audit", "g a"},
+	{"people", "/people", "People", "g p"},
+}
+
+// layout is what every page has.
+type layout struct {
+	Title  string
+	Active string // Which of the navigation's entries this is.
+	Now    int64
+	Nav    []entry
+	Who    access.Person
+}
+
+// layout is what the page of a request has around it.
+func (s *server) layout(r *http.Request, title, active string) layout {
+	l := layout{Title: title, Active: active, Now: s.set.Now(), Who: access.From(r.Context())}
+	for _, e := range navigation {
+		if needs, exists := s.needs["GET "+e.Path]; exists && l.Who.May(needs) {
+			l.Nav = append(l.Nav, e)
+		}
+	}
+	return l
+}
