@@ -32,6 +32,7 @@ type Retention struct {
 	Classes  map[string]time.Duration `yaml:"classes"`  // By class name, such as robot_state.
 	Log      time.Duration            `yaml:"log"`      // Hits, notes, actions and markers; never newer than the oldest checkpoint kept.
 	Attempts time.Duration            `yaml:"attempts"` // Deliveries.
+	Audit    time.Duration            `yaml:"audit"`    // Who did what in the console.
 }
 
 // TLS says how to reach a server with TLS.
@@ -79,6 +80,7 @@ func DefaultConfig() Config {
 			Classes:  map[string]time.Duration{},
 			Log:      30 * day,
 			Attempts: 90 * day,
+			Audit:    400 * day,
 		},
 	}
 }

@@ -26,6 +26,7 @@ func (r Retention) check() []error {
 	whole("events", r.Events, day)
 	whole("log", r.Log, minLog)
 	whole("attempts", r.Attempts, day)
+	whole("audit", r.Audit, day)
 	for _, name := range slices.Sorted(maps.Keys(r.Classes)) {
 		whole("classes."+name, r.Classes[name], day)
 		if _, err := event.ParseClass(name); err != nil || strings.Contains(name, ".") {
@@ -75,6 +76,7 @@ func (db *DB) applyRetention(ctx context.Context) error {
 		{"rejects", ttl(days(r.Events))},
 		{"retries", ttl(days(r.Events))},
 		{"attempts", fmt.Sprintf("toDateTime(at) + toIntervalDay(%d)", days(r.Attempts))},
+		{"audit", fmt.Sprintf("toDateTime(at) + toIntervalDay(%d)", days(r.Audit))},
 	} {
 		var ddl string
 		if err := db.row(ctx, "SELECT create_table_query FROM system.tables WHERE database = {db:String} AND name = {t:String}",
