@@ -144,8 +144,15 @@ type bodySummary struct {
 
 // bodyAction asks people to do something. Executes is always false: nothing of ours acts on the world.
 type bodyAction struct {
-	Text     string `json:"text"`
-	Executes bool   `json:"executes"`
+	ID         string   `json:"id"`
+	References []string `json:"references,omitempty"`
+	Stage      string   `json:"stage"`
+	Text       string   `json:"text"`
+	Authority  string   `json:"authority"`
+	People     int      `json:"people"`
+	Precheck   []string `json:"precheck"`
+	Targets    []string `json:"targets,omitempty"`
+	Executes   bool     `json:"executes"`
 }
 
 type bodyRaw struct {
@@ -199,8 +206,16 @@ func describe(in *incident.Incident, console string) *bodyIncident {
 			b.Summary.Refs = append(b.Summary.Refs, id.String())
 		}
 	}
-	for _, c := range Checks(in) {
-		b.Actions = append(b.Actions, bodyAction{Text: c})
+	for _, x := range Actions(in, a.Assessment) {
+		b.Actions = append(b.Actions, bodyActionOf(&x))
+	}
+	return b
+}
+
+func bodyActionOf(a *Action) bodyAction {
+	b := bodyAction{ID: a.ID, References: a.References, Stage: a.Stage, Text: a.Say(), Authority: a.Authority, People: a.People, Precheck: append([]string{}, a.Prechecks...)}
+	for _, id := range a.Targets {
+		b.Targets = append(b.Targets, name(id))
 	}
 	return b
 }
@@ -289,6 +304,7 @@ func (e *envelope) fit() []byte {
 		{"rules", func() int { return size(in.Rules) }, func() int { return halve(&in.Rules) }},
 		{"for", func() int { return size(in.Assessment.For) }, func() int { return halve(&in.Assessment.For) }},
 		{"against", func() int { return size(in.Assessment.Against) }, func() int { return halve(&in.Assessment.Against) }},
+		{"actions", func() int { return size(in.Actions) }, func() int { return halve(&in.Actions) }},
 		{"refs", func() int { return size(in.Summary.Refs) }, func() int { return halve(&in.Summary.Refs) }},
 	}
 	for {

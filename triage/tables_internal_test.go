@@ -8,7 +8,7 @@ import (
 	"github.com/tocsin-siem/tocsin/event/ocsf"
 )
 
-// TestTablesNameClassesThatExist holds the tables of signs, deeds and checks against the OCSF tables: a misspelt class would never match.
+// TestTablesNameClassesThatExist holds the tables of signs, deeds and actions against the OCSF tables: a misspelt class would never match.
 func TestTablesNameClassesThatExist(t *testing.T) {
 	var names []string
 	for _, s := range signs {
@@ -28,8 +28,8 @@ func TestTablesNameClassesThatExist(t *testing.T) {
 	for key := range deeds {
 		names = append(names, key)
 	}
-	for _, c := range checks {
-		names = append(names, c.classes...)
+	for _, p := range library {
+		names = append(names, p.classes...)
 	}
 	for _, n := range names {
 		if _, err := event.ParseClass(n); err != nil {
