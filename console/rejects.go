@@ -1,0 +1,42 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/tocsin-siem/tocsin/access"
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// How many rejects the page shows, and how much of a rejected record.
+const (
+	rejectsLimit = 100
+	rejectShown  = 400
+)
+
+type rejectsPage struct {
+	layout
+	Rejects []rejectRow
+	Limit   int
+}
+
+type rejectRow struct {
+	event.Reject
+	Shown string
+	Cut   bool
+}
+
+func (s *server) rejectRoutes() []route { return []route{{"GET /rejects", access.Viewer, s.rejects}} }
+
+func (s *server) rejects(w http.ResponseWriter, r *http.Request) {
+	list, err := s.set.Reader.Rejects(r.Context(), rejectsLimit)
+	if err != nil {
+		s.problem(w, r, err, "")
+		return
+	}
+	p := rejectsPage{s.layout(r, "Rejects", "rejects"), nil, rejectsLimit}
+	for _, x := range list {
+		shown := x.Raw[:min(len(x.Raw), rejectShown)]
+		p.Rejects = append(p.Rejects, rejectRow{x, string(visible(shown)), len(shown) < len(x.Raw)})
+	}
+	s.page(w, "rejects", http.StatusOK, p)
+}
