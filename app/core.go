@@ -148,3 +148,6 @@ func (d directory) OwnerTeam(entity string) string { return d.tables().OwnerTeam
 
 // Criticality implements incident.Directory.
 func (d directory) Criticality(entity string) uint8 { return d.tables().Criticality(entity) }
+
+// Site implements incident.Directory.
+func (d directory) Site(entity string) string { return d.tables().Site(entity) }

@@ -297,6 +297,12 @@ func (t *Tables) OwnerTeam(id string) string {
 	return ""
 }
 
+// Site is the plant the inventory says an entity belongs to; "" if it does not.
+func (t *Tables) Site(entity string) string {
+	a, _ := t.Asset(entity)
+	return a.Site
+}
+
 // Criticality is 1 low to 4 critical; 0 for what the inventory does not rate.
 func (t *Tables) Criticality(id string) uint8 {
 	if a := t.asset(id); a != nil {

@@ -38,6 +38,7 @@ type Ref struct {
 	Domain       string // identity, network_access, endpoint, device_management, network, ot, robot, change.
 	Source       string
 	Format       string
+	Site         string `json:",omitempty"` // Plant the source belongs to.
 	Summary      string // One line of our own words with the event's values.
 	Entities     []EntityRef
 }

@@ -15,7 +15,7 @@ func randomRef(r *rand.Rand) *event.Ref {
 	x := &event.Ref{
 		Event: event.NewID(fmt.Sprint(r.Uint64())), Time: r.Int64() - r.Int64(), Received: r.Int64() - r.Int64(), Sequence: text(r),
 		ClassUID: r.Uint32(), Activity: uint16(r.Uint32()), ActivityName: text(r), Severity: uint8(r.IntN(256)), Status: uint8(r.IntN(256)),
-		Future: r.IntN(2) == 0, Domain: text(r), Source: text(r), Format: text(r), Summary: text(r),
+		Future: r.IntN(2) == 0, Domain: text(r), Source: text(r), Format: text(r), Summary: text(r), Site: text(r),
 	}
 	for range r.IntN(4) {
 		x.Entities = append(x.Entities, event.EntityRef{

@@ -10,7 +10,7 @@ func RefOf(e *Event) *Ref {
 	r := &Ref{
 		Event: e.Envelope.ID, Time: e.Time, Received: e.Envelope.Received, Sequence: tieKey(e),
 		ClassUID: e.ClassUID, Activity: e.ActivityID, ActivityName: strings.Clone(e.Activity), Severity: e.SeverityID, Status: e.StatusID,
-		Future: e.Envelope.Quality&Future != 0, Domain: e.Domain(), Source: strings.Clone(e.Envelope.Position.Source), Format: strings.Clone(e.Envelope.Format),
+		Future: e.Envelope.Quality&Future != 0, Domain: e.Domain(), Source: strings.Clone(e.Envelope.Position.Source), Format: strings.Clone(e.Envelope.Format), Site: strings.Clone(e.Envelope.Site),
 		Summary: e.Summary(),
 	}
 	r.Entities = cloneEntities(e.Entities)

@@ -5,7 +5,10 @@ import "encoding/binary"
 // The compact forms of a Ref, a Hit (hitcodec.go) and a Note (notecodec.go) are each a length, a version byte and the fields in their order;
 // so a reader copies the bytes of one thing once, and what is kept of it pins nothing else. A reader refuses versions it does not know, and
 // counts are never believed beyond what the bytes could hold.
-const refVersion = 1
+const (
+	refVersion   = 1
+	refVersion2  = 2 // A Ref with a site, which comes last.
+)
 
 // maxElements bounds the variables, fields, entities and list values of one thing when reading.
 const maxElements = 1 << 16
@@ -16,7 +19,11 @@ func AppendRef(b []byte, r *Ref) []byte {
 		return append(b, 0)
 	}
 	start := len(b)
-	b = append(b, refVersion)
+	if r.Site == "" {
+		b = append(b, refVersion)
+	} else {
+		b = append(b, refVersion2)
+	}
 	b = append(b, r.Event[:]...)
 	b = binary.AppendVarint(b, r.Time)
 	b = binary.AppendVarint(b, r.Received-r.Time)
@@ -35,6 +42,9 @@ func AppendRef(b []byte, r *Ref) []byte {
 		b = appendString(b, e.Key)
 		b = appendString(b, e.ID)
 	}
+	if r.Site != "" {
+		b = appendString(b, r.Site)
+	}
 	return prefixLength(b, start)
 }
 
@@ -43,7 +53,7 @@ func ReadRef(b []byte) (*Ref, []byte, error) {
 	if len(b) > 0 && b[0] == 0 {
 		return nil, b[1:], nil
 	}
-	r, rest := openBody(b, refVersion)
+	r, rest, version := openBodies(b, refVersion, refVersion2)
 	x := &Ref{Event: r.id(), Time: r.varint()}
 	x.Received = x.Time + r.varint()
 	x.Sequence = r.string()
@@ -61,6 +71,11 @@ func ReadRef(b []byte) (*Ref, []byte, error) {
 			if e.Kind > EntityResource || e.Role > RoleContext || e.Strength > Strong {
 				r.fail()
 			}
+		}
+	}
+	if version == refVersion2 {
+		if x.Site = r.string(); x.Site == "" {
+			r.fail()
 		}
 	}
 	if err := r.end(); err != nil {
@@ -82,16 +97,22 @@ func prefixLength(b []byte, start int) []byte {
 
 // openBody gives a reader of the body at the start of b, past its version, and what follows the body.
 func openBody(b []byte, version byte) (r reader, rest []byte) {
+	r, rest, _ = openBodies(b, version, version)
+	return r, rest
+}
+
+// openBodies is openBody of either of two versions, and says which it was.
+func openBodies(b []byte, one, other byte) (r reader, rest []byte, version byte) {
 	n, k := binary.Uvarint(b)
 	if k <= 0 || n > uint64(len(b)-k) {
 		r.fail()
-		return r, nil
+		return r, nil, 0
 	}
 	r.b = string(b[k : k+int(n)])
-	if r.byte() != version {
+	if version = r.byte(); version != one && version != other {
 		r.fail()
 	}
-	return r, b[k+int(n):]
+	return r, b[k+int(n):], version
 }
 
 // end is the reader's error; bytes that are left over are one.

@@ -27,7 +27,8 @@ func (s *Stitcher) build(id event.ID, old *Incident, g *group, now int64) *Incid
 	}
 	in.Links = append(in.Links, linksOf(g.members)...)
 	in.Entities = s.membersOf(g)
-	in.Domains, in.Robots = domainsOf(in), robotsOf(in)
+	in.Domains, in.Robots, in.Sites = domainsOf(in), robotsOf(in), s.sitesOf(in)
+	s.anchor(in, g, now)
 	in.Score = scoreOf(in.Findings)
 	in.Severity = severityOf(in)
 	in.Owner, in.OwnerWhy = s.ownerOf(in)

@@ -72,6 +72,7 @@ type Finding struct {
 	Truncated  int32      // Evidence left out because of a bound.
 	Upstream   []Upstream `json:",omitempty"` // Findings of other rules it follows from; their evidence is its own.
 	Digest     *Digest    `json:",omitempty"` // Set for a finding that stands for many; see Flood.
+	Suppressed event.ID   `json:",omitzero"`  // The suppression that keeps it out of incidents; zero if none does.
 	Notes      []string   // Remarks such as "order not certain within 5s" or "history: 3h of 72h".
 }
 

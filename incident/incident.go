@@ -61,11 +61,29 @@ type Incident struct {
 	Acked    int64 // Our clock; 0 before.
 	ClosedAt int64 // Our clock; 0 before.
 
+	Ingested   int64 `json:",omitzero"` // Our clock: when the earliest evidence was received.
+	Arrived    int64 `json:",omitzero"` // Our clock: when the event that completed the first of its findings was received.
+	Alerted    int64 `json:",omitzero"` // Our clock: when the first of its findings was announced.
+	Viewed     int64 `json:",omitzero"` // Our clock: when somebody first looked at it; 0 before.
+	Decided    int64 `json:",omitzero"` // When it was decided what is to be done; 0 before.
+	Contained  int64 `json:",omitzero"` // When it was reported as contained; 0 before.
+	Understood int64 `json:",omitzero"` // Our clock: the first moment a person had answered all three questions; 0 before.
+	Snoozed    int64 `json:",omitzero"` // Our clock: nobody wants to see it until then; 0 is not snoozed.
+
+	Said     Said     `json:",omitzero"`  // What people answered to the three questions.
+	Tickets  []Ticket `json:",omitempty"` // Where it is worked on elsewhere, in the order in which they were named.
+	Reopened int32    `json:",omitzero"`  // How often it was reopened.
+	Detached int32    `json:",omitzero"`  // How many findings people took out of it.
+
+	LastView int32 `json:",omitzero"` // The revision that only says that somebody looked; see Stale.
+	LastAck  int32 `json:",omitzero"` // The revision that only says that somebody acknowledged.
+
 	Findings []Finding    // By (time, id); withdrawn ones are left out.
 	Links    []Link       // Why the findings are together, by (A, B).
 	Entities []Member     // Every entity of the evidence, by kind and id.
 	Domains  []string     // Domains of the evidence, in the order of the lanes.
 	Robots   []string     // Canonical ids of the robots affected.
+	Sites    []string     `json:",omitempty"` // Plants of its entities and of the sources of its evidence, sorted.
 	Changed  []event.Note // What changed in the hour before the first finding and since, by time; at most MaxNotes.
 	Remarks  []Remark     // Analysts' notes, by time.
 }
@@ -131,34 +149,3 @@ type Change struct {
 	Origin   string   // Endpoint that caused it, so that it is not told its own news.
 	Incident *Incident
 }
-
-// Action is an analyst's act, an entry of the log. Expected must be the incident's revision, or the action is refused.
-type Action struct {
-	ID       event.ID // Idempotency: an action seen again does nothing.
-	Kind     ActionKind
-	Incident event.ID
-	Expected int32
-	By       string
-	At       int64 // Our clock, microseconds.
-	Origin   string
-	Verdict  Verdict    // Close.
-	Text     string     // Reason or note.
-	Into     event.ID   // Merge: the incident that survives.
-	Findings []event.ID // Split, detach.
-	Assignee string     // Assign.
-}
-
-// ActionKind is what an analyst can do.
-type ActionKind string
-
-// The actions.
-const (
-	ActionAcknowledge ActionKind = "acknowledge"
-	ActionAssign      ActionKind = "assign"
-	ActionNote        ActionKind = "note"
-	ActionMerge       ActionKind = "merge"
-	ActionSplit       ActionKind = "split"
-	ActionDetach      ActionKind = "detach"
-	ActionClose       ActionKind = "close"
-	ActionReopen      ActionKind = "reopen"
-)

@@ -8,10 +8,11 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// Directory answers what the inventory knows of an entity. Both methods are pure reads of one version of the tables.
+// Directory answers what the inventory knows of an entity. All methods are pure reads of one version of the tables.
 type Directory interface {
 	OwnerTeam(entity string) string  // it, ot, robot-operations, facilities or safety; "" if not known.
 	Criticality(entity string) uint8 // 1 low to 4 critical; 0 if not known.
+	Site(entity string) string       // The plant it belongs to; "" if not known.
 }
 
 // Config bounds stitching. Durations are microseconds of event time.

@@ -24,6 +24,7 @@ type memberState struct {
 	Finding Finding
 	Home    event.ID
 	Links   []Link
+	Told    int64 `json:",omitzero"`
 }
 
 type entityState struct {
@@ -40,7 +41,7 @@ type notesState struct {
 func (s *Stitcher) Snapshot(b []byte) ([]byte, error) {
 	st := state{Hubs: s.hubs, Floods: s.floods, Acted: sorted(s.acted), Newest: s.newest}
 	for _, m := range s.findings {
-		x := memberState{Finding: m.finding, Home: m.home}
+		x := memberState{Finding: m.finding, Home: m.home, Told: m.told}
 		for _, l := range m.links {
 			if l.A == m.finding.ID {
 				x.Links = append(x.Links, l)
@@ -78,7 +79,7 @@ func (s *Stitcher) Restore(b []byte) error {
 	}
 	s.hubs, s.floods, s.newest = st.Hubs, st.Floods, st.Newest
 	for _, x := range st.Findings {
-		s.findings[x.Finding.ID] = &member{finding: x.Finding, ties: ties(&x.Finding), home: x.Home, links: map[event.ID]Link{}}
+		s.findings[x.Finding.ID] = &member{finding: x.Finding, ties: ties(&x.Finding), home: x.Home, told: x.Told, links: map[event.ID]Link{}}
 	}
 	for _, x := range st.Findings {
 		for _, l := range x.Links {

@@ -31,6 +31,7 @@ type member struct {
 	ties    []tie
 	links   map[event.ID]Link // by the other finding
 	home    event.ID
+	told    int64 // our clock when it was announced first; 0 if that is forgotten
 }
 
 // NewStitcher makes an empty stitcher. dir may be nil.
@@ -82,13 +83,13 @@ func (s *Stitcher) Apply(findings []Finding, notes []event.Note, batch event.Bat
 		}
 		digests, folded := s.damp(f)
 		for j := range digests {
-			s.put(&digests[j])
+			s.put(&digests[j], now)
 			touched[digests[j].ID] = true
 		}
 		if folded {
 			continue
 		}
-		s.put(f)
+		s.put(f, now)
 		touched[f.ID] = true
 	}
 	if len(touched) == 0 && len(lost) == 0 {
@@ -103,10 +104,10 @@ func (s *Stitcher) Apply(findings []Finding, notes []event.Note, batch event.Bat
 }
 
 // put adds or replaces a finding and links it to the others. A revision may have other evidence than the one before, and so other ties.
-func (s *Stitcher) put(f *Finding) {
+func (s *Stitcher) put(f *Finding, now int64) {
 	m := s.findings[f.ID]
 	if m == nil {
-		m = &member{links: map[event.ID]Link{}}
+		m = &member{links: map[event.ID]Link{}, told: now}
 		s.findings[f.ID] = m
 		s.hubs.total(f)
 	}
