@@ -6,8 +6,8 @@ import "encoding/binary"
 // so a reader copies the bytes of one thing once, and what is kept of it pins nothing else. A reader refuses versions it does not know, and
 // counts are never believed beyond what the bytes could hold.
 const (
-	refVersion   = 1
-	refVersion2  = 2 // A Ref with a site, which comes last.
+	refVersion  = 1
+	refVersion2 = 2 // A Ref with a site, which comes last.
 )
 
 // maxElements bounds the variables, fields, entities and list values of one thing when reading.
