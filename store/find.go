@@ -17,10 +17,12 @@ type EventFilter struct {
 	Entity   string   // Canonical id of an entity the event names.
 	Text     string   // Part of the raw text, or of a value, without regard to ASCII case.
 	Where    []Condition
-	Forward  bool        // Oldest first.
-	After    EventCursor // Go on behind this event.
-	Limit    int         // 0 for no limit.
-	NoRaw    bool        // Leave the raw text out: a timeline of scattered events costs a fraction.
+	Matching *event.Where // Narrows down as far as columns can tell; nil: not at all. See Hunt for what is left.
+	Sites    []string     // Events of these sites or of none; nil: of all.
+	Forward  bool         // Oldest first.
+	After    EventCursor  // Go on behind this event.
+	Limit    int          // 0 for no limit.
+	NoRaw    bool         // Leave the raw text out: a timeline of scattered events costs a fraction.
 }
 
 // EventCursor is an event's place in the order of time; the zero value is before all.
@@ -120,6 +122,13 @@ func (db *DB) eventSearch(f EventFilter) (q query, err error) {
 		if err := q.condition(c); err != nil {
 			return q, err
 		}
+	}
+	if f.Matching != nil {
+		sql, _ := q.sift(f.Matching, true)
+		q.and(sql)
+	}
+	if f.Sites != nil {
+		q.and("(site = '' OR site IN ?)", strs(f.Sites))
 	}
 	q.tail = "ORDER BY hour DESC, time DESC, id DESC"
 	if f.Forward {
