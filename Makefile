@@ -7,12 +7,23 @@ FUZZTIME ?= 15s
 BENCHTIME ?= 1s
 INTEGRATION_TIMEOUT ?= 20m
 
-.PHONY: help build demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check load clean
+.PHONY: help build bundle web demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check load clean
 
 help: ## Show this help
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build bin/tocsin
+# What the console's script is made of.
+SCRIPT := console/web/package-lock.json console/web/build.js console/web/bundle $(wildcard console/web/src/*.ts)
+
+console/assets/.built: $(SCRIPT)
+	@console/web/bundle
+
+bundle: console/assets/.built ## Build the console's script with npm (without npm its pages are served plain)
+
+web: console/assets/.built ## Check and test the console's script (required with CI=true)
+	@if [ -e console/assets/.built ]; then cd console/web && npm run --silent check && npm test --silent; else echo "skipped: the console's script was not built"; fi
+
+build: bundle ## Build bin/tocsin
 	@mkdir -p bin
 	@echo "building bin/tocsin (the first time this takes a minute or two)"
 	@$(GO) build -trimpath -o bin/tocsin ./cmd/tocsin
@@ -81,4 +92,4 @@ deploy-check: ## Deployment files, against the loaders of those who read them
 	cd deploy/check && $(GO) vet . && $(GO) test -count=1 .
 
 clean: ## Remove what was built
-	rm -rf bin
+	rm -rf bin console/assets/*.js console/assets/.built console/web/node_modules console/web/.test

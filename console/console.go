@@ -1,15 +1,18 @@
 // Package console is the web console and HTTP API on loopback: the queue, an incident with its three answers, timeline and reasons, an event
-// with raw beside normalised, rejects and health. Pages are rendered on the server and hold no script. All text from events is hostile: it
+// with raw beside normalised, rejects and health. Pages are rendered on the server and work without
+// the script that they load where one was built in. All text from events is hostile: it
 // reaches a page only through html/template, and every answer passes visible, which spells out control and direction-changing characters.
 package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
 
@@ -61,6 +64,7 @@ type Settings struct {
 	Health  func() []Check                    // Asked for each health page; nil: nothing to tell.
 	Mounts  map[string]http.Handler           // Further handlers by ServeMux pattern, such as the feed and the HTTP sources.
 	Person  func(*http.Request) access.Person // Who asks; nil: whoever reaches this address may do everything.
+	Bundle  fs.FS                             // The folder assets with the browser's script; nil: what was built in.
 	Hosts   []string                          // Names and addresses, without port, that requests may be addressed to beside loopback.
 	Log     *slog.Logger
 	Now     func() int64 // Microseconds.
@@ -69,10 +73,16 @@ type Settings struct {
 //go:embed pages
 var pages embed.FS
 
+// bundle is what `make build` makes of console/web; without it there is only a note that says so.
+//
+//go:embed assets
+var bundle embed.FS
+
 // server answers requests; its methods are handlers.
 type server struct {
 	set       Settings
 	templates map[string]*template.Template
+	files     *staticFiles
 	needs     map[string]access.Role // by pattern: the least role
 }
 
@@ -82,7 +92,11 @@ func New(set Settings) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{set: set, templates: templates, needs: map[string]access.Role{}}
+	files, err := readFiles(pages, cmp.Or[fs.FS](set.Bundle, bundle))
+	if err != nil {
+		return nil, err
+	}
+	s := &server{set: set, templates: templates, files: files, needs: map[string]access.Role{}}
 	mux := http.NewServeMux()
 	for _, x := range s.routes() {
 		s.needs[x.pattern] = x.needs
@@ -124,15 +138,4 @@ func reply(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	_, _ = w.Write(visible(body))
-}
-
-func (s *server) file(name, contentType string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		b, err := pages.ReadFile("pages/" + name)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		reply(w, http.StatusOK, contentType, b)
-	}
 }

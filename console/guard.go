@@ -12,6 +12,9 @@ import (
 // policy lets a page load its style and its icon from here and nothing else: no script, no frame, no form that leads elsewhere.
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
+// scripted is added where a script was built in: it comes from here, speaks to nobody else, and can make no markup or code out of text.
+const scripted = "; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
+
 // guard answers only requests addressed to this machine, so that a web page elsewhere cannot reach the console by a name that it lets
 // resolve to loopback; refuses what another site makes a browser send; and sets the headers that keep a page from running or loading
 // anything. The referrer policy must not be no-referrer: browsers then send a form's origin as null, which older ones cannot prove ours.
@@ -21,9 +24,13 @@ func (s *server) guard(next http.Handler) http.Handler {
 		s.page(w, "problem", http.StatusForbidden, s.problemOf(r, http.StatusForbidden, "The request came from another web site.", ""))
 	}))
 	inner := origin.Handler(next)
+	allowed := policy
+	if s.files.script != "" {
+		allowed += scripted
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
+		h.Set("Content-Security-Policy", allowed)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")

@@ -38,11 +38,16 @@ type layout struct {
 	Now    int64
 	Nav    []entry
 	Who    access.Person
+	Theme  string // light or dark where the person has chosen; empty: as the system says.
+	Style  string // Path of the style sheet.
+	Script string // Path of the script; empty where none was built in.
 }
 
 // layout is what the page of a request has around it.
 func (s *server) layout(r *http.Request, title, active string) layout {
-	l := layout{Title: title, Active: active, Now: s.set.Now(), Who: access.From(r.Context())}
+	l := layout{
+		Title: title, Active: active, Now: s.set.Now(), Who: access.From(r.Context()), Theme: themeOf(r), Style: s.files.style, Script: s.files.script,
+	}
 	for _, e := range navigation {
 		if needs, exists := s.needs["GET "+e.Path]; exists && l.Who.May(needs) {
 			l.Nav = append(l.Nav, e)

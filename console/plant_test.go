@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/event"
@@ -110,6 +111,7 @@ func (p *plant) handler(t testing.TB) http.Handler {
 func (p *plant) settings() console.Settings {
 	return console.Settings{
 		Reader: p, Analyst: p, Health: func() []console.Check { return p.checks }, Log: slog.New(slog.DiscardHandler), Now: func() int64 { return p.now },
+		Bundle: fstest.MapFS{}, // The same pages whether a script was built or not.
 	}
 }
 

@@ -34,8 +34,9 @@ func (s *server) routes() []route {
 func (s *server) fileRoutes() []route {
 	return []route{
 		{"GET /{$}", access.Viewer, http.RedirectHandler("/incidents", http.StatusSeeOther).ServeHTTP},
-		{"GET /style.css", 0, s.file("style.css", "text/css; charset=utf-8")},
-		{"GET /icon.svg", 0, s.file("icon.svg", "image/svg+xml")},
+		{"GET /style.css", 0, s.files.serve},
+		{"GET /icon.svg", 0, s.files.serve},
+		{"GET /assets/{name}", 0, s.files.serve},
 	}
 }
 

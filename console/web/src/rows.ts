@@ -1,0 +1,139 @@
+// Lists: <table data-rows> with <tr data-row data-href>. The focus is on a row's link, so that Enter, screen readers and the eye agree.
+
+import type { Binding } from "./controls.ts";
+import { passing } from "./keep.ts";
+import { moved, neighbour, range } from "./pick.ts";
+import { say } from "./say.ts";
+
+const all = (): HTMLTableRowElement[] => [...document.querySelectorAll<HTMLTableRowElement>("table[data-rows] tr[data-row]")].filter((r) => r.checkVisibility());
+const here = (): string => location.pathname + location.search;
+let anchor = -1;
+
+/** The row that has the focus, or had it last. */
+function current(list: HTMLTableRowElement[]): number {
+  const row = document.activeElement?.closest<HTMLTableRowElement>("tr[data-row]") ?? document.querySelector<HTMLTableRowElement>("tr[data-row].current");
+  return row ? list.indexOf(row) : -1;
+}
+
+/** focusOn marks a row as the current one and gives its link the focus. */
+function focusOn(row: HTMLTableRowElement): void {
+  mark(row);
+  const link = row.querySelector<HTMLElement>("a[href]");
+  if (!link) row.tabIndex = -1;
+  (link ?? row).focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function mark(row: HTMLTableRowElement): void {
+  for (const r of document.querySelectorAll("tr.current")) r.classList.remove("current");
+  row.classList.add("current");
+  passing.set(`row ${here()}`, row.dataset["row"] ?? "");
+}
+
+function move(step: number): void {
+  const list = all();
+  const row = list[moved(current(list), step, list.length)];
+  if (row) focusOn(row);
+}
+
+/** open goes where the row leads and remembers the list, for the keys of the next page. */
+function open(row: HTMLTableRowElement | undefined): void {
+  if (!row) return;
+  const link = row.querySelector<HTMLAnchorElement>("a[href]");
+  mark(row);
+  if (link) link.click();
+  else if (row.dataset["href"]) location.assign(row.dataset["href"]);
+}
+
+const box = (row: HTMLTableRowElement | undefined): HTMLInputElement | null => row?.querySelector<HTMLInputElement>("input[type=checkbox][name=pick]") ?? null;
+
+function pick(): void {
+  const list = all();
+  const at = current(list);
+  const b = box(list[at]);
+  if (!b) return;
+  anchor = at;
+  set([b], !b.checked);
+}
+
+function pickRange(): void {
+  const list = all();
+  const at = current(list);
+  if (at < 0) return;
+  set(range(anchor < 0 ? at : anchor, at).map((i) => box(list[i])).filter((b) => b !== null), true);
+}
+
+function set(boxes: HTMLInputElement[], checked: boolean): void {
+  for (const b of boxes) {
+    b.checked = checked;
+    b.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+}
+
+function count(): void {
+  let n = 0;
+  for (const row of all()) {
+    const picked = box(row)?.checked ?? false;
+    row.classList.toggle("picked", picked);
+    if (picked) n++;
+  }
+  for (const e of document.querySelectorAll("[data-picked]")) e.textContent = n === 0 ? "none picked" : `${n} picked`;
+  say(n === 0 ? "none picked" : `${n} picked`);
+}
+
+/** The keys of a list, where the page has one, and of its neighbours, where the page was opened from one. */
+export function rowKeys(): Binding[] {
+  const list = all();
+  const out: Binding[] = [];
+  const group = "List";
+  if (list.length > 0) {
+    out.push(
+      { keys: "j", what: "next row", group, run: () => move(1) },
+      { keys: "k", what: "row before", group, run: () => move(-1) },
+      { keys: "Enter", what: "open the row", group, run: () => open(all()[current(all())]) },
+    );
+    for (let n = 1; n <= Math.min(9, list.length); n++) out.push({ keys: String(n), what: `open row ${n}`, group, run: () => open(all()[n - 1]) });
+    if (list.some((r) => box(r))) {
+      out.push({ keys: "x", what: "pick the row", group, run: pick }, { keys: "Shift+x", what: "pick the rows up to here", group, run: pickRange });
+    }
+  }
+  const from = before();
+  for (const [keys, what, step] of [["[", "the one before in the list", -1], ["]", "the next in the list", 1]] as const) {
+    const to = from && neighbour(from.hrefs, location.pathname, step);
+    if (to) out.push({ keys, what, group, run: () => location.assign(to) });
+  }
+  return out;
+}
+
+/** The list that this page was opened from. */
+function before(): { list: string; hrefs: string[] } | undefined {
+  try {
+    const kept: unknown = JSON.parse(passing.get("list") ?? "null");
+    return typeof kept === "object" && kept !== null && "hrefs" in kept && Array.isArray(kept.hrefs) ? (kept as { list: string; hrefs: string[] }) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where Esc leads: the list this page was opened from, as it was. */
+export function listOf(path: string): string | undefined {
+  const from = before();
+  return from?.hrefs.includes(path) ? from.list : undefined;
+}
+
+/** startRows remembers the list and its current row, and gives the focus back to the row that was left. */
+export function startRows(): void {
+  const list = all();
+  if (list.length === 0) return;
+  passing.set("list", JSON.stringify({ list: here(), hrefs: list.map((r) => r.dataset["href"] ?? r.querySelector("a")?.getAttribute("href") ?? "") }));
+  document.addEventListener("focusin", (e) => {
+    const row = (e.target as Element).closest?.<HTMLTableRowElement>("table[data-rows] tr[data-row]");
+    if (row) mark(row);
+  });
+  document.addEventListener("change", (e) => {
+    if ((e.target as Element).matches?.("input[name=pick]")) count();
+  });
+  const left = passing.get(`row ${here()}`);
+  const row = left ? list.find((r) => r.dataset["row"] === left) : undefined;
+  if (row && location.hash === "") focusOn(row);
+}
