@@ -11,23 +11,20 @@ import (
 // keySeparator joins the values of a partition key.
 const keySeparator = "\x1f"
 
-// hit appends the hits of one step: one for every combination of the values its variables take. The event's ref is made with its first hit.
-func (s *Scratch) hit(t *target, e *event.Event, ref *event.Ref, out []event.Hit) ([]event.Hit, *event.Ref) {
+// hit appends the hits of one step, as yet without their event: one for every combination of the values its variables take.
+func (s *Scratch) hit(t *target, e *event.Event, out []event.Hit) []event.Hit {
 	combos, ok := s.bind(t, e)
 	if !ok {
-		return out, ref
-	}
-	if ref == nil {
-		ref = event.RefOf(e)
+		return out
 	}
 	fields := s.fields(t.Step, e)
 	for _, vars := range combos {
 		out = append(out, event.Hit{
 			Rule: t.rule.ID, Version: t.rule.Version, Branch: t.branch, Step: t.step,
-			Key: s.key(t.rule.Plan.Key, vars), Vars: vars, Fields: fields, Ref: ref,
+			Key: s.key(t.rule.Plan.Key, vars), Vars: vars, Fields: fields,
 		})
 	}
-	return out, ref
+	return out
 }
 
 // bind gives the combinations of variable values of an event at a step. A required variable without a value means no hit: null never joins.

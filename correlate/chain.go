@@ -186,7 +186,10 @@ func (f *fold) derive(r *ruleState, l *listener, p *passed) []*cell {
 		ref := event.RefOf(e)
 		ref.Sequence, ref.Domain, ref.Source = p.at.Sequence, p.at.Domain, "rule:"+p.rule
 		ref.Summary = "finding of " + p.rule + ": " + p.finding.Rule.Title
-		hits, _ = s.hit(&t, e, ref, nil)
+		hits = s.hit(&t, e, nil)
+		for i := range hits {
+			hits[i].Ref = ref
+		}
 	}
 	f.tally(r, &s.counts[0])
 	cells := make([]*cell, len(hits))

@@ -54,6 +54,8 @@ type Engine struct {
 	watch    *watchlist
 	fold     *fold
 	hits     []event.Hit
+	made     []origin
+	thinner  thinner
 	observed []event.Note
 }
 
@@ -115,12 +117,13 @@ func (e *Engine) Match(b *event.Batch) ([]event.Hit, []event.Note) {
 // Hits gives the hits of a batch, ordered by event (as in b.Sorted), rule, branch and step. It depends on the batch, the rules and the tables
 // alone, and not on the number of workers. The result is valid until the next call; hits share nothing with b.
 func (e *Engine) Hits(b *event.Batch) []event.Hit {
-	e.hits = e.hits[:0]
-	if n := min(e.settings.Workers, 1+len(b.Sorted)/256); n > 1 {
-		e.parallel(b, n)
-	} else {
-		e.hits = e.matcher.Match(e.scratch[0], b, 0, len(b.Sorted), e.hits)
+	n := max(1, min(e.settings.Workers, 1+len(b.Sorted)/256))
+	e.parallel(b, n)
+	if e.settings.observe == nil { // Who asks what became of an event wants to hear of each.
+		e.thinner.thin(e.matcher, b, e.hits, e.made)
+		e.compact()
 	}
+	refer(b, e.hits, e.made, n)
 	for _, s := range e.scratch {
 		e.fold.count(s, e.set.Rules)
 	}
@@ -158,14 +161,28 @@ func (e *Engine) parallel(b *event.Batch, n int) {
 	for i := range n {
 		wg.Go(func() {
 			s := e.scratch[i]
-			s.hits = e.matcher.Match(s, b, i*len(b.Sorted)/n, (i+1)*len(b.Sorted)/n, s.hits[:0])
+			s.hits = e.matcher.bare(s, b, i*len(b.Sorted)/n, (i+1)*len(b.Sorted)/n, s.hits[:0])
 		})
 	}
 	wg.Wait()
+	e.hits, e.made = e.hits[:0], e.made[:0]
 	for _, s := range e.scratch[:n] {
-		e.hits = append(e.hits, s.hits...)
+		e.hits, e.made = append(e.hits, s.hits...), append(e.made, s.made...)
 		clear(s.hits)
 	}
+}
+
+// compact takes out the hits that were marked to be left out.
+func (e *Engine) compact() {
+	n := 0
+	for i := range e.hits {
+		if e.made[i].event >= 0 {
+			e.hits[n], e.made[n] = e.hits[i], e.made[i]
+			n++
+		}
+	}
+	clear(e.hits[n:])
+	e.hits, e.made = e.hits[:n], e.made[:n]
 }
 
 // Fold takes in the hits of one batch, then moves W to where the marks after the batch allow, and returns revisions of findings in order of

@@ -240,16 +240,16 @@ func same(a, b event.FieldValue) bool {
 }
 
 // perKey joins the values of variables; ok is false if one is unbound.
-func perKey(c *cell, per []int) (string, bool) {
+func perKey(vars []string, per []int) (string, bool) {
 	if len(per) == 1 {
-		return c.Vars[per[0]], c.Vars[per[0]] != ""
+		return vars[per[0]], vars[per[0]] != ""
 	}
 	var b strings.Builder
 	for _, v := range per {
-		if c.Vars[v] == "" {
+		if vars[v] == "" {
 			return "", false
 		}
-		b.WriteString(c.Vars[v])
+		b.WriteString(vars[v])
 		b.WriteString(keySeparator)
 	}
 	return b.String(), true

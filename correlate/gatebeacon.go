@@ -49,7 +49,7 @@ func newBeaconMemory(g *gate, x *rules.Beacon) *beaconMemory {
 }
 
 func (m *beaconMemory) reads(c *cell) (known, room bool) {
-	m.per, known = perKey(c, m.Per)
+	m.per, known = perKey(c.Vars, m.Per)
 	m.frozen = m.Freeze >= 0 && boolean(c.Fields[m.Freeze])
 	return known, m.frozen || m.all.of[m.per] != nil || len(m.all.of) < m.limit
 }

@@ -31,7 +31,7 @@ type changedRegister struct {
 const changedRegisterBytes = 300
 
 func (m *changedMemory) reads(c *cell) (known, room bool) {
-	if m.per, known = perKey(c, m.Per); !known {
+	if m.per, known = perKey(c.Vars, m.Per); !known {
 		return false, true
 	}
 	m.value, known = text(c.Fields[m.Value])

@@ -36,7 +36,7 @@ func newBeatMemory(g *gate, x *rules.Drop) *beatMemory {
 }
 
 func (m *beatMemory) reads(c *cell) (known, room bool) {
-	m.per, known = perKey(c, m.Per)
+	m.per, known = perKey(c.Vars, m.Per)
 	return known, m.all.of[m.per] != nil || len(m.all.of) < m.limit
 }
 
@@ -186,7 +186,7 @@ func newFallMemory(g *gate, x *rules.Drop) *fallMemory {
 }
 
 func (m *fallMemory) reads(c *cell) (known, room bool) {
-	m.per, known = perKey(c, m.drop.Per)
+	m.per, known = perKey(c.Vars, m.drop.Per)
 	return known, m.all.of[m.per] != nil || len(m.all.of) < m.limit
 }
 

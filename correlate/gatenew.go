@@ -50,7 +50,7 @@ const (
 )
 
 func (m *newMemory) reads(c *cell) (known, room bool) {
-	if m.per, known = perKey(c, m.Per); !known {
+	if m.per, known = perKey(c.Vars, m.Per); !known {
 		return false, true
 	}
 	if m.value, known = text(c.Fields[m.Value]); !known {

@@ -40,7 +40,7 @@ func newSpikeMemory(g *gate, x *rules.Spike) *spikeMemory {
 }
 
 func (m *spikeMemory) reads(c *cell) (known, room bool) {
-	m.per, known = perKey(c, m.spike.Per)
+	m.per, known = perKey(c.Vars, m.spike.Per)
 	m.frozen = m.spike.Freeze >= 0 && boolean(c.Fields[m.spike.Freeze])
 	return known, m.all.of[m.per] != nil || len(m.all.of) < m.limit
 }

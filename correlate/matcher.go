@@ -28,6 +28,7 @@ type target struct {
 	branch uint8
 	step   uint8
 	named  bool // Listens to activities that only their name tells apart.
+	thin   bool // Hits that say nothing new within a batch may be left out.
 	*rules.Step
 }
 
@@ -57,6 +58,7 @@ func NewMatcher(set *rules.Set) *Matcher {
 func (m *Matcher) addBranch(t target, b *rules.Branch) {
 	add := func(x *rules.Step) {
 		t.Step = x
+		t.thin = thins(x)
 		t.named = slices.ContainsFunc(x.Classes, func(c event.ClassRef) bool { return c.Name != "" })
 		m.targets = append(m.targets, t)
 		t.step++
@@ -122,6 +124,7 @@ type Scratch struct {
 	machine *expression.Machine
 	found   candidates
 	hits    []event.Hit
+	made    []origin // Of the hits of the last call.
 	counts  []counts // By rule.
 	combos  [][]string
 	values  []string
@@ -150,27 +153,40 @@ func (m *Matcher) NewScratch(l expression.Lookups) *Scratch {
 // Match appends the hits of the events at b.Sorted[from:to], in order of event, rule, branch and step. It is pure but for the counters in s.
 // An event that no rule listens to costs no allocation. Hits share nothing with b.
 func (m *Matcher) Match(s *Scratch, b *event.Batch, from, to int, out []event.Hit) []event.Hit {
+	n := len(out)
+	out = m.bare(s, b, from, to, out)
+	referAll(b, out[n:], s.made)
+	return out
+}
+
+// bare is Match without the events of the hits; s.made says which they are.
+func (m *Matcher) bare(s *Scratch, b *event.Batch, from, to int, out []event.Hit) []event.Hit {
+	s.made = s.made[:0]
 	for _, i := range b.Sorted[from:to] {
-		out = m.match(s, &b.Events[i], out)
+		out = m.match(s, &b.Events[i], int32(i), out)
 	}
 	return out
 }
 
-func (m *Matcher) match(s *Scratch, e *event.Event, out []event.Hit) []event.Hit {
+func (m *Matcher) match(s *Scratch, e *event.Event, at int32, out []event.Hit) []event.Hit {
 	x := m.lookup(e)
 	if x == nil {
 		return out
 	}
 	x.find(&s.found, e)
-	var ref *event.Ref
 	for i, word := range s.found.found {
 		for ; word != 0; word &= word - 1 {
-			t := &m.targets[x.targets[i<<6|bits.TrailingZeros64(word)]]
+			own := x.targets[i<<6|bits.TrailingZeros64(word)]
+			t := &m.targets[own]
 			s.counts[t.index].tried++
 			if !m.holds(s, t, e) || t.Excepted != nil && s.excepted(t, e) >= 0 {
 				continue
 			}
-			out, ref = s.hit(t, e, ref, out)
+			n := len(out)
+			out = s.hit(t, e, out)
+			for range out[n:] {
+				s.made = append(s.made, origin{own, at})
+			}
 		}
 	}
 	return out

@@ -36,8 +36,10 @@ func TestLawHoldsForEveryShippedRule(t *testing.T) {
 	for _, rule := range shippedRules(t) {
 		t.Run(rule.ID, func(t *testing.T) {
 			fired := 0
-			for i := range rule.Tests {
-				fired += lawOf(t, rule, &rule.Tests[i])
+			for try := 0; try < 20 && fired == 0; try++ { // Chance may spoil what a rule waits for.
+				for i := range rule.Tests {
+					fired += lawOf(t, rule, &rule.Tests[i])
+				}
 			}
 			if fired == 0 {
 				t.Error("the rule never fired: the test shows nothing about it")

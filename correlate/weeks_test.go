@@ -72,7 +72,9 @@ func weeks(r *rand.Rand) []event.Event {
 			}
 		}
 		for at := int64(0); at < 21*weekDay; at += 20_000_000 + int64(r.ExpFloat64()*float64(5*weekHour)) {
-			add(robot, at, 8443, "10.0.0.3", 1)
+			if calling := robot == 0 && at >= 18*weekDay-4*weekHour && at < 18*weekDay+7*weekHour; !calling { // Enough of them would hide the beat.
+				add(robot, at, 8443, "10.0.0.3", 1)
+			}
 		}
 	}
 	for i := range int64(12) {
@@ -99,9 +101,6 @@ func TestOverThreeWeeksExactlyWhatWasPlantedIsFound(t *testing.T) {
 		for _, f := range correlate.Finals(reference) {
 			at := f.Time - weekFloor
 			hour := at / weekHour % 24
-			if f.Rule.ID == "week-1" && hour == 3 {
-				hour = 4 // A chance contact before may count as one of the regular ones.
-			}
 			found = append(found, fmt.Sprintf("%s %s day %d, %d:00", f.Rule.ID, f.Vars[0].Value, at/weekDay, hour))
 		}
 		slices.Sort(found)
