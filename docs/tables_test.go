@@ -18,27 +18,29 @@ import (
 
 // tables are the generated parts by the name of their markers.
 var tables = map[string]func(*testing.T) string{
-	"rule-keys":      ruleKeys,
-	"rule-codes":     ruleCodes,
-	"variants":       variants,
-	"sigma-sources":  sigmaSources,
-	"sigma-codes":    sigmaCodes,
-	"functions":      functions,
-	"asset-fields":   assetFields,
-	"classes":        classes,
-	"fields":         fields,
-	"formats":        formats,
-	"assets":         enrichTable("assetColumns", "AssetInfo"),
-	"identities":     enrichTable("identityColumns", "IdentityInfo"),
-	"zones":          enrichTable("zoneColumns", "ZoneInfo"),
-	"schedules":      enrichTable("scheduleColumns", "ScheduleInfo"),
-	"quality":        qualities,
-	"time-sources":   timeSources,
-	"reject-formats": rejectFormats,
-	"config":         configTable,
-	"metrics":        metricsTable,
-	"commands":       commandsTable,
-	"doctor":         doctorTable,
+	"rule-keys":        ruleKeys,
+	"rule-codes":       ruleCodes,
+	"variants":         variants,
+	"sigma-sources":    sigmaSources,
+	"sigma-codes":      sigmaCodes,
+	"functions":        functions,
+	"asset-fields":     assetFields,
+	"filter-names":     filterNames,
+	"filter-functions": filterFunctions,
+	"classes":          classes,
+	"fields":           fields,
+	"formats":          formats,
+	"assets":           enrichTable("assetColumns", "AssetInfo"),
+	"identities":       enrichTable("identityColumns", "IdentityInfo"),
+	"zones":            enrichTable("zoneColumns", "ZoneInfo"),
+	"schedules":        enrichTable("scheduleColumns", "ScheduleInfo"),
+	"quality":          qualities,
+	"time-sources":     timeSources,
+	"reject-formats":   rejectFormats,
+	"config":           configTable,
+	"metrics":          metricsTable,
+	"commands":         commandsTable,
+	"doctor":           doctorTable,
 }
 
 func ruleKeys(*testing.T) string {
@@ -99,6 +101,30 @@ func functions(*testing.T) string {
 		rows = append(rows, []string{code(f.Signature), over, f.Doc, example})
 	}
 	return table([]string{"function", "over", "meaning", "example"}, rows)
+}
+
+func filterNames(*testing.T) string {
+	var rows [][]string
+	for _, n := range expression.FilterNames() {
+		doc := n.Doc
+		if n.Words != nil {
+			doc += " One of `" + strings.Join(n.Words, "`, `") + "`."
+		}
+		rows = append(rows, []string{code(n.Name), n.Kind.String(), doc})
+	}
+	return table([]string{"name", "type", "meaning"}, rows)
+}
+
+func filterFunctions(*testing.T) string {
+	var rows [][]string
+	for _, f := range expression.FilterFunctions() {
+		example := ""
+		if f.Example != "" && f.Name != "duration" {
+			example = code(f.Example + " = " + f.Result)
+		}
+		rows = append(rows, []string{code(f.Signature), strings.Replace(f.Doc, "in milliseconds", "in seconds", 1), example})
+	}
+	return table([]string{"function", "meaning", "example"}, rows)
 }
 
 func assetFields(*testing.T) string {

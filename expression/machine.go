@@ -16,14 +16,15 @@ type Machine struct {
 
 // frame is what closures read and write during one evaluation.
 type frame struct {
-	event *event.Event
-	match *Match
-	look  Lookups
-	elem  string     // # inside a predicate over a list of strings.
-	hit   *event.Hit // The hit inside a predicate over a step.
-	raws  []string   // What raws() gave last.
-	lets  [maxLets]event.FieldValue
-	err   *RunError // The first thing that went wrong; closures go on with zero values, the result is dropped.
+	event   *event.Event
+	match   *Match
+	subject *Subject
+	look    Lookups
+	elem    string     // # inside a predicate over a list of strings.
+	hit     *event.Hit // The hit inside a predicate over a step.
+	raws    []string   // What raws() gave last.
+	lets    [maxLets]event.FieldValue
+	err     *RunError // The first thing that went wrong; closures go on with zero values, the result is dropped.
 }
 
 // NewMachine gives a machine that reads the given tables. With nil every list is empty, every window closed and every asset unknown.

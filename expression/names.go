@@ -23,6 +23,8 @@ type names struct {
 	raws   []string // Raw fields that rawKnown asks for.
 	allRaw bool
 	locals []string   // Names of let.
+	filter bool       // Over a Subject.
+	inside bool       // Inside a predicate over a list of a filter.
 	over   *StepScope // Inside a predicate over the hits of this step.
 	issues []*Issue
 }

@@ -57,6 +57,9 @@ func (r *names) resolve(n ast.Node) ast.Node {
 
 // path resolves a whole path that starts with a name.
 func (r *names) path(n ast.Node) ast.Node {
+	if r.filter {
+		return r.subjectName(n)
+	}
 	parts, base, _ := chain(n)
 	if base == nil && r.scope != nil && parts[0] == "vars" {
 		return r.variable(n, parts[1:])
@@ -136,7 +139,10 @@ func (r *names) slice(n *ast.SliceNode) ast.Node {
 }
 
 func (r *names) let(n *ast.VariableDeclaratorNode) ast.Node {
-	if r.scope != nil {
+	switch {
+	case r.filter:
+		return r.issue(n, CodeRefused, "let is not available in filters", "")
+	case r.scope != nil:
 		return r.issue(n, CodeRefused, "let is not available over a match", "")
 	}
 	for _, fd := range event.Fields() {
@@ -167,12 +173,16 @@ func (r *names) binary(n *ast.BinaryNode) ast.Node {
 		}
 	}
 	n.Left, n.Right = r.resolve(n.Left), r.resolve(n.Right)
+	words := r.caption
+	if r.filter {
+		words = r.wording
+	}
 	switch n.Operator {
 	case "==", "!=":
-		r.caption(n.Left, n.Right)
-		r.caption(n.Right, n.Left)
+		words(n.Left, n.Right)
+		words(n.Right, n.Left)
 	case "in":
-		r.caption(n.Left, n.Right)
+		words(n.Left, n.Right)
 	}
 	return n
 }
@@ -209,6 +219,9 @@ func constantInt(n ast.Node) (int, bool) {
 // otherwise writes a ?? b as known(a) ? a : b, because here values are never nil.
 func (r *names) otherwise(n *ast.BinaryNode) ast.Node {
 	at, path, ok := r.rootOf(n.Left, false)
+	if r.filter {
+		return r.issue(n, CodeRefused, "filters have no ??", "")
+	}
 	if !ok {
 		return r.issue(n, CodeRefused, "?? needs a field on its left", "")
 	}

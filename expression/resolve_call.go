@@ -13,6 +13,11 @@ import (
 
 // builtin resolves a call of one of expr's functions.
 func (r *names) builtin(n *ast.BuiltinNode) ast.Node {
+	if r.filter {
+		if out, handled := r.filterCall(n, n.Name); handled {
+			return out
+		}
+	}
 	if !builtins[n.Name] {
 		return r.unknownFunction(n, n.Name)
 	}
@@ -27,10 +32,10 @@ func (r *names) builtin(n *ast.BuiltinNode) ast.Node {
 		if len(n.Arguments) == 1 {
 			return r.issue(n, CodeRefused, n.Name+" needs a predicate over a list", "len(list) counts its values")
 		}
-		over := r.over
-		r.over = nil
+		over, inside := r.over, r.inside
+		r.over, r.inside = nil, true
 		n.Arguments[1] = r.resolve(n.Arguments[1])
-		r.over = over
+		r.over, r.inside = over, inside
 		return n
 	}
 	for i := range n.Arguments {
@@ -126,6 +131,11 @@ func (r *names) call(n *ast.CallNode) ast.Node {
 	if !ok {
 		return r.issue(n, CodeRefused, "values have no methods", "")
 	}
+	if r.filter {
+		if out, handled := r.filterCall(n, id.Value); handled {
+			return out
+		}
+	}
 	switch id.Value {
 	case "known":
 		return r.knownCall(n)
@@ -215,6 +225,9 @@ func (r *names) durationCall(n *ast.CallNode) ast.Node {
 				return r.issue(s, CodeConstant, err.Error(), "units are ms, s, m, h, d and w, as in 1h30m")
 			}
 			out := &ast.IntegerNode{Value: int(us / 1000)}
+			if r.filter { // their times are in seconds
+				out.Value /= 1000
+			}
 			out.SetLocation(n.Location())
 			return out
 		}

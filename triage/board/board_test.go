@@ -1,0 +1,417 @@
+package board_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/tocsin-siem/tocsin/access"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/expression"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage"
+	"github.com/tocsin-siem/tocsin/triage/board"
+)
+
+const start = 1_767_607_200_000_000 // a Monday, 10:00 UTC
+
+// archive is a store in memory: every revision and every change.
+type archive struct {
+	revisions map[event.ID][]*incident.Incident
+	changes   []incident.Change
+}
+
+func (a *archive) record(r *rand.Rand, in *incident.Incident) incident.Change {
+	a.revisions[in.ID] = append(a.revisions[in.ID], in)
+	batch := event.BatchID{Epoch: 1, Number: uint64(len(a.changes) / 3)}
+	c := incident.Change{Batch: batch, Index: len(a.changes) % 3, Kind: incident.ChangeUpdated, Incident: in}
+	if r.IntN(2) == 0 {
+		c.Kind = incident.ChangeEscalated
+	}
+	a.changes = append(a.changes, c)
+	return c
+}
+
+func (a *archive) Incidents(_ context.Context, statuses []incident.Status, after board.Place, limit int) ([]*incident.Incident, error) {
+	var out []*incident.Incident
+	for _, list := range a.revisions {
+		in := list[len(list)-1]
+		behind := after == (board.Place{}) || in.Updated < after.Updated || in.Updated == after.Updated && in.ID.Compare(after.ID) > 0
+		if slices.Contains(statuses, in.Status) && behind {
+			out = append(out, in)
+		}
+	}
+	slices.SortFunc(out, func(x, y *incident.Incident) int {
+		return cmp.Or(cmp.Compare(y.Updated, x.Updated), x.ID.Compare(y.ID))
+	})
+	return out[:min(limit, len(out))], nil
+}
+
+func (a *archive) Last(context.Context) (triage.Sequence, error) {
+	if len(a.changes) == 0 {
+		return triage.Sequence{}, nil
+	}
+	return triage.SequenceOf(&a.changes[len(a.changes)-1]), nil
+}
+
+func (a *archive) Changes(_ context.Context, after triage.Sequence, limit int) ([]incident.Change, error) {
+	var out []incident.Change
+	for _, c := range a.changes {
+		if after.Less(triage.SequenceOf(&c)) && len(out) < limit {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func zones(entity string) string {
+	if entity == "robot:r1" || entity == "robot:r2" {
+		return "cell-3"
+	}
+	return ""
+}
+
+// random makes an incident at its first revision.
+func random(r *rand.Rand, n int) *incident.Incident {
+	in := &incident.Incident{ID: event.NewID("incident", fmt.Sprint(n)), Opened: start + r.Int64N(1e9), First: start - r.Int64N(1e12), Last: start}
+	return revised(r, in)
+}
+
+// revised is the next revision, changed at random.
+func revised(r *rand.Rand, old *incident.Incident) *incident.Incident {
+	in := *old
+	in.Revision++
+	in.Status = []incident.Status{incident.Open, incident.Acknowledged, incident.Closed, incident.Merged}[r.IntN(4)]
+	in.Severity, in.Score, in.Owner = incident.Severity(1+r.IntN(6)), r.IntN(101), []string{"it", "ot", "robot-operations"}[r.IntN(3)]
+	in.Title = fmt.Sprintf("Incident of r%d", r.IntN(20))
+	in.Updated = start + r.Int64N(1e9)/1e6*1e6 // many are equal
+	in.Robots, in.Entities, in.Findings = nil, nil, nil
+	for i := range 1 + r.IntN(3) {
+		robot := fmt.Sprintf("robot:r%d", r.IntN(10))
+		if !slices.Contains(in.Robots, robot) {
+			in.Robots = append(in.Robots, robot)
+			in.Entities = append(in.Entities, incident.Member{ID: robot, Kind: event.EntityRobot, Strength: event.Strong, Roles: []event.Role{event.RoleTarget}})
+		}
+		ref := &event.Ref{Event: event.NewID(robot), Time: in.First, Domain: "robot", ClassUID: event.ClassAuthentication, Activity: 1}
+		in.Findings = append(in.Findings, incident.Finding{
+			ID: event.NewID("finding", fmt.Sprint(in.ID, i)), Rule: incident.RuleRef{ID: fmt.Sprintf("rb-%04d", r.IntN(5)), Title: "T", Tags: []string{"attack.t0859", "ics.t0855.001", "other.t1"}},
+			Evidence: []incident.Evidence{{Step: "a", Event: ref}}, Time: in.Last, First: in.First,
+		})
+	}
+	in.Domains = []string{"robot"}
+	return &in
+}
+
+var everybody = access.Person{Name: "test", Role: access.Viewer}
+
+func newBoard(a *archive, keep int) *board.Board {
+	return board.New(board.Settings{Store: a, Zones: zones, Now: func() int64 { return start + 3600e6 }, Keep: keep})
+}
+
+func loaded(t *testing.T, a *archive, keep int) *board.Board {
+	t.Helper()
+	b := newBoard(a, keep)
+	if err := b.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.LoadPast(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// row is what two boards must agree on.
+type row struct {
+	ID       string
+	Revision int32
+	Subject  expression.Subject
+	For      []string
+}
+
+// all reads a query page by page.
+func all(t *testing.T, b *board.Board, q board.Query) (rows []row, facets []board.Facet) {
+	t.Helper()
+	for {
+		p, err := b.List(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range p.Cards {
+			rows = append(rows, row{c.ID.String(), c.Revision, c.Subject(start), c.For})
+		}
+		if p.Next == (board.Cursor{}) {
+			if len(rows) != p.Total {
+				t.Errorf("%d cards on all pages, %d in all", len(rows), p.Total)
+			}
+			return rows, p.Facets
+		}
+		next, err := board.ParseCursor(p.Next.String())
+		if err != nil || next != p.Next {
+			t.Fatalf("cursor %s: %v", p.Next, err)
+		}
+		q.After = next
+	}
+}
+
+func TestABoardKeptByChangesEqualsOneLoadedFromTheStore(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 5))
+	for range 12 {
+		a := &archive{revisions: map[event.ID][]*incident.Incident{}}
+		kept, followed := newBoard(a, 0), newBoard(a, 0)
+		var batch []incident.Change
+		for n := range 1 + r.IntN(150) {
+			in := random(r, n)
+			if n > 3 && r.IntN(3) > 0 {
+				list := a.revisions[event.NewID("incident", fmt.Sprint(r.IntN(n/2)))]
+				if list != nil {
+					in = revised(r, list[len(list)-1])
+				}
+			}
+			batch = append(batch, a.record(r, in))
+			switch r.IntN(4) {
+			case 0:
+				kept.Publish(batch)
+				batch = nil
+			case 1:
+				kept.Publish(batch) // and once more, as after a change of leaders
+			case 2:
+				if err := followed.Load(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			case 3:
+				if err := followed.Follow(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		kept.Publish(batch)
+		if err := followed.LoadPast(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := followed.Follow(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		fresh := loaded(t, a, 0)
+		if kept.Last() != fresh.Last() || followed.Last() != fresh.Last() {
+			t.Fatalf("last changes: %s, %s, %s", kept.Last(), followed.Last(), fresh.Last())
+		}
+		for _, by := range board.Sorts() {
+			for _, ascending := range []bool{false, true} {
+				q := board.Query{Person: everybody, Merged: true, Sort: board.Sort{By: by, Ascending: ascending}, Limit: 1 + r.IntN(20), Facets: true}
+				want, wantFacets := all(t, fresh, q)
+				if len(want) != len(a.revisions) {
+					t.Fatalf("%d of %d incidents", len(want), len(a.revisions))
+				}
+				for name, b := range map[string]*board.Board{"kept": kept, "followed": followed} {
+					got, gotFacets := all(t, b, q)
+					if d := gocmp.Diff(want, got); d != "" {
+						t.Fatalf("%s by %s (- loaded, + %s):\n%s", by, q.Sort, name, d)
+					}
+					if d := gocmp.Diff(wantFacets, gotFacets); d != "" {
+						t.Fatalf("facets (- loaded, + %s):\n%s", name, d)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestCardsComeInTheOrderAskedForAndOnceEach(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	a := &archive{revisions: map[event.ID][]*incident.Incident{}}
+	for n := range 300 {
+		a.record(r, random(r, n))
+	}
+	b := loaded(t, a, 0)
+	f, err := expression.CompileFilter(`open and severity >= high and "cell-3" in zones and "T0855.001" in attack and age > 60`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]func(*board.Card) int64{
+		"updated": func(c *board.Card) int64 { return c.Updated }, "severity": func(c *board.Card) int64 { return int64(c.Severity)*1000 + int64(c.Score) },
+		"score": func(c *board.Card) int64 { return int64(c.Score) }, "opened": func(c *board.Card) int64 { return c.Opened }, "first": func(c *board.Card) int64 { return c.First },
+		"last": func(c *board.Card) int64 { return c.Last }, "findings": func(c *board.Card) int64 { return int64(c.Findings) }, "robots": func(c *board.Card) int64 { return int64(len(c.Robots)) },
+	}
+	for _, by := range board.Sorts() {
+		for _, filter := range []*expression.Filter{nil, f} {
+			q := board.Query{Filter: filter, Person: everybody, Sort: board.Sort{By: by}, Limit: 7}
+			var cards []*board.Card
+			seen := map[event.ID]bool{}
+			for {
+				p, err := b.List(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				cards = append(cards, p.Cards...)
+				if q.After = p.Next; p.Next == (board.Cursor{}) {
+					break
+				}
+			}
+			want := 0
+			for _, list := range a.revisions {
+				in := list[0]
+				s := board.CardOf(in, zones).Subject(start + 3600e6)
+				if in.Status != incident.Merged && (filter == nil || filter.Match(&s)) {
+					want++
+				}
+			}
+			if want == 0 {
+				t.Fatal("the filter lets nothing pass")
+			}
+			for i, c := range cards {
+				if seen[c.ID] || i > 0 && keys[by](cards[i-1]) < keys[by](c) {
+					t.Errorf("by %s: card %d is out of order or comes again", by, i)
+				}
+				seen[c.ID] = true
+			}
+			if len(cards) != want {
+				t.Errorf("by %s: %d cards, not %d", by, len(cards), want)
+			}
+		}
+	}
+}
+
+func TestClosedIncidentsBeyondTheBoundLeaveTheBoardAndOpenOnesStay(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	a := &archive{revisions: map[event.ID][]*incident.Incident{}}
+	b := newBoard(a, 50)
+	open := 0
+	for n := range 1000 {
+		in := random(r, n)
+		if in.Status == incident.Open || in.Status == incident.Acknowledged {
+			open++
+		}
+		b.Publish([]incident.Change{a.record(r, in)})
+	}
+	p, err := b.List(t.Context(), board.Query{Person: everybody, Merged: true, Limit: 1})
+	if err != nil || p.Total < open+50 || p.Total > open+54 {
+		t.Errorf("%d cards with %d open: %v", p.Total, open, err)
+	}
+}
+
+func TestNobodySeesWhatItsSitesDoNotHave(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	a := &archive{revisions: map[event.ID][]*incident.Incident{}}
+	a.record(r, random(r, 1))
+	b := loaded(t, a, 0)
+	p, err := b.List(t.Context(), board.Query{Merged: true, Facets: true})
+	if err != nil || p.Total != 0 || len(p.Cards) != 0 || len(p.Facets[0].Counts) != 0 {
+		t.Errorf("nobody sees %+v: %v", p, err)
+	}
+}
+
+func TestTheSubjectOfAFindingHasWhatSuppressionsAskFor(t *testing.T) {
+	in := random(rand.New(rand.NewPCG(7, 8)), 1)
+	f := in.Findings[0]
+	f.Evidence[0].Event.Entities = []event.EntityRef{
+		{Kind: event.EntityRobot, ID: "robot:r1", Role: event.RoleTarget, Strength: event.Strong}, {Kind: event.EntityIP, ID: "ip:10.0.0.1", Role: event.RoleSource, Strength: event.Weak},
+		{Kind: event.EntityDevice, ID: "device:sensor", Role: event.RoleReporter, Strength: event.Context},
+	}
+	f.Rule.ID, f.Severity, f.First = "rb-0001", incident.High, start
+	x, err := expression.CompileFilter(`rule == "rb-0001" and "r1" in robots and "10.0.0.1" in addresses and len(devices) == 0 and "device:sensor" in entities and ` +
+		`"cell-3" in zones and severity == high and "T0859" in attack and hour == 10 and weekday == 1 and "robot" in domains and id startsWith "fi_"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := board.SubjectOf(&f, zones); !x.Match(&s) {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestWhatIsNoCursorOrSortIsRefused(t *testing.T) {
+	for _, text := range []string{"x", "AAAA", "=", string(make([]byte, 60))} {
+		if _, err := board.ParseCursor(text); err == nil {
+			t.Errorf("%q is a cursor", text)
+		}
+	}
+	if c, err := board.ParseCursor(""); err != nil || c.String() != "" {
+		t.Errorf("the first page: %v", err)
+	}
+	for _, text := range []string{"", "-", "title", "--score"} {
+		if s, err := board.SortOf(text); err == nil {
+			t.Errorf("%q sorts by %s", text, s)
+		}
+	}
+	for _, by := range board.Sorts() {
+		for _, text := range []string{by, "-" + by} {
+			if s, err := board.SortOf(text); err != nil || s.String() != text {
+				t.Errorf("%s: %s %v", text, s, err)
+			}
+		}
+	}
+}
+
+func TestTheWordsOfFiltersAreThoseOfIncidents(t *testing.T) {
+	for _, n := range expression.FilterNames() {
+		var want []string
+		switch n.Name {
+		case "status":
+			for s := incident.Open; s <= incident.Merged; s++ {
+				want = append(want, s.String())
+			}
+		case "verdict":
+			for _, v := range incident.Verdicts() {
+				want = append(want, string(v))
+			}
+		case "assessment":
+			want = []string{triage.Intrusion, triage.Malfunction, triage.Misuse, triage.Authorised, triage.Undetermined}
+		default:
+			continue
+		}
+		if d := gocmp.Diff(want, n.Words); d != "" {
+			t.Errorf("%s (- incidents, + filters):\n%s", n.Name, d)
+		}
+	}
+	for i, s := range expression.FilterSeverities() {
+		if incident.SeverityOf(s) != incident.Severity(i+1) {
+			t.Errorf("severity %s", s)
+		}
+	}
+}
+
+func BenchmarkListFilterAndFacets(b *testing.B) {
+	f, err := expression.CompileFilter(`open and severity >= medium and any(zones, # startsWith "cell-")`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, n := range []int{5_000, 100_000} {
+		r := rand.New(rand.NewPCG(9, 10))
+		x := newBoard(&archive{revisions: map[event.ID][]*incident.Incident{}}, n)
+		var changes []incident.Change
+		for i := range n {
+			changes = append(changes, incident.Change{Batch: event.BatchID{Epoch: 1, Number: uint64(i)}, Incident: random(r, i)})
+		}
+		x.Publish(changes)
+		for name, q := range map[string]board.Query{
+			"updated":  {Filter: f, Person: everybody, Facets: true},
+			"severity": {Filter: f, Person: everybody, Facets: true, Sort: board.Sort{By: "severity"}},
+			"all":      {Person: everybody, Facets: true},
+		} {
+			b.Run(fmt.Sprintf("cards=%d/%s", n, name), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := x.List(b.Context(), q); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+		b.Run(fmt.Sprintf("cards=%d/publish", n), func(b *testing.B) {
+			i := n
+			for b.Loop() {
+				b.StopTimer()
+				c := incident.Change{Incident: random(r, i)}
+				b.StartTimer()
+				x.Publish([]incident.Change{c})
+				x.Get(c.Incident.ID)
+				i++
+			}
+		})
+	}
+}
