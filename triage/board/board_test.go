@@ -104,6 +104,11 @@ func revised(r *rand.Rand, old *incident.Incident) *incident.Incident {
 		})
 	}
 	in.Domains = []string{"robot"}
+	in.Snoozed = start + r.Int64N(7200e6)
+	if r.IntN(2) == 0 {
+		in.Said.Assessment = "misuse"
+	}
+	in.Sites = [][]string{nil, {"north"}, {"south"}, {"north", "south"}}[r.IntN(4)]
 	return &in
 }
 
@@ -299,11 +304,33 @@ func TestClosedIncidentsBeyondTheBoundLeaveTheBoardAndOpenOnesStay(t *testing.T)
 func TestNobodySeesWhatItsSitesDoNotHave(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	a := &archive{revisions: map[event.ID][]*incident.Incident{}}
-	a.record(r, random(r, 1))
+	for n := range 100 {
+		a.record(r, random(r, n))
+	}
 	b := loaded(t, a, 0)
-	p, err := b.List(t.Context(), board.Query{Merged: true, Facets: true})
-	if err != nil || p.Total != 0 || len(p.Cards) != 0 || len(p.Facets[0].Counts) != 0 {
-		t.Errorf("nobody sees %+v: %v", p, err)
+	for _, c := range []struct {
+		who  access.Person
+		sees func(sites []string) bool
+	}{
+		{access.Person{}, func([]string) bool { return false }},
+		{everybody, func([]string) bool { return true }},
+		{access.Person{Role: access.Admin, Sites: []string{"north"}}, func(sites []string) bool { return sites == nil || slices.Contains(sites, "north") }},
+		{access.Person{Role: access.Admin, Sites: []string{}}, func(sites []string) bool { return sites == nil }},
+	} {
+		want := 0
+		for _, list := range a.revisions {
+			if c.sees(list[0].Sites) {
+				want++
+			}
+		}
+		p, err := b.List(t.Context(), board.Query{Person: c.who, Merged: true, Facets: true})
+		counted := 0
+		for _, x := range p.Facets[0].Counts {
+			counted += x.N
+		}
+		if err != nil || p.Total != want || len(p.Cards) != want || counted != want {
+			t.Errorf("%+v sees %d of %d, %d counted: %v", c.who, p.Total, want, counted, err)
+		}
 	}
 }
 
@@ -315,8 +342,9 @@ func TestTheSubjectOfAFindingHasWhatSuppressionsAskFor(t *testing.T) {
 		{Kind: event.EntityDevice, ID: "device:sensor", Role: event.RoleReporter, Strength: event.Context},
 	}
 	f.Rule.ID, f.Severity, f.First = "rb-0001", incident.High, start
+	f.Evidence[0].Event.Site = "north"
 	x, err := expression.CompileFilter(`rule == "rb-0001" and "r1" in robots and "10.0.0.1" in addresses and len(devices) == 0 and "device:sensor" in entities and ` +
-		`"cell-3" in zones and severity == high and "T0859" in attack and hour == 10 and weekday == 1 and "robot" in domains and id startsWith "fi_"`)
+		`"cell-3" in zones and severity == high and "T0859" in attack and hour == 10 and weekday == 1 and "robot" in domains and sites[0] == "north" and id startsWith "fi_"`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ type Card struct {
 
 	Assessment string   // What the evidence says.
 	For        []string // The weightiest reasons for it, at most two.
+	Said       string   // What a person answered; "" not yet.
 
 	Findings int
 	Events   int      // Events of the evidence, each once.
@@ -36,8 +37,12 @@ type Card struct {
 	Domains  []string // In the order of the lanes.
 
 	First, Last     int64 // Event time, microseconds.
-	Opened, Updated int64 // Our clock, microseconds, as are the next two.
-	Acked, ClosedAt int64 // 0 before.
+	Opened, Updated int64 // Our clock, microseconds, as are the next ones.
+	Acked, ClosedAt int64 // 0 before, as are the next three.
+	Viewed          int64
+	Understood      int64
+	Contained       int64
+	Snoozed         int64 // Until when; 0: not snoozed.
 
 	Kind     incident.ChangeKind // Of the last change; "" where the board was loaded after it.
 	Sequence triage.Sequence     // Of the last change; zero where the board was loaded after it.
@@ -59,15 +64,16 @@ func CardOf(in *incident.Incident, zones Zones) *Card {
 		ID: in.ID, Revision: in.Revision, Status: in.Status, Verdict: in.Verdict, Severity: in.Severity, Score: in.Score, Title: in.Title, Owner: in.Owner,
 		Assignee: in.Assignee, MergedInto: in.MergedInto, Assessment: answers.Assessment, Findings: len(in.Findings), Robots: in.Robots, Domains: in.Domains,
 		First: in.First, Last: in.Last, Opened: in.Opened, Updated: in.Updated, Acked: in.Acked, ClosedAt: in.ClosedAt,
+		Said: in.Said.Assessment, Viewed: in.Viewed, Understood: in.Understood, Contained: in.Contained, Snoozed: in.Snoozed,
 	}
 	for _, claim := range answers.For[:min(maxReasons, len(answers.For))] {
 		c.For = append(c.For, claim.Text)
 	}
 	s := &c.subject
 	*s = expression.Subject{
-		ID: event.FormatID(event.IncidentPrefix, in.ID), Title: in.Title, Status: in.Status.String(), Verdict: string(in.Verdict), Assessment: c.Assessment,
+		ID: event.FormatID(event.IncidentPrefix, in.ID), Title: in.Title, Status: in.Status.String(), Verdict: string(in.Verdict), Assessment: cmp.Or(c.Said, c.Assessment),
 		Owner: in.Owner, Assignee: in.Assignee, Severity: int64(in.Severity), Score: int64(in.Score), Findings: int64(len(in.Findings)),
-		Opened: seconds(in.Opened), Updated: seconds(in.Updated), Open: in.Status == incident.Open || in.Status == incident.Acknowledged, Domains: in.Domains,
+		Opened: seconds(in.Opened), Updated: seconds(in.Updated), Open: in.Status == incident.Open || in.Status == incident.Acknowledged, Domains: in.Domains, Sites: in.Sites,
 	}
 	spanOf(s, in.First, in.Last)
 	events := map[event.ID]bool{}
@@ -96,7 +102,7 @@ func CardOf(in *incident.Incident, zones Zones) *Card {
 // Subject is what filters see of the card at a moment of our clock, in microseconds.
 func (c *Card) Subject(now int64) expression.Subject {
 	s := c.subject
-	s.Age = max(0, seconds(now)-s.Opened)
+	s.Age, s.Snoozed = max(0, seconds(now)-s.Opened), c.Snoozed > now
 	return s
 }
 
@@ -112,6 +118,9 @@ func SubjectOf(f *incident.Finding, zones Zones) expression.Subject {
 			continue
 		}
 		s.Domains = append(s.Domains, ev.Event.Domain)
+		if ev.Event.Site != "" {
+			s.Sites = append(s.Sites, ev.Event.Site)
+		}
 		for _, x := range ev.Event.Entities {
 			addEntity(&s, x.Kind, x.ID, x.Strength != event.Context && takesPart(x.Role), zones)
 		}
@@ -168,7 +177,8 @@ func tidy(s *expression.Subject) {
 	}
 	if s.Rule != "" { // a finding's: one per event of the evidence
 		slices.Sort(s.Domains)
-		s.Domains = slices.Compact(s.Domains)
+		slices.Sort(s.Sites)
+		s.Domains, s.Sites = slices.Compact(s.Domains), slices.Compact(s.Sites)
 	}
 }
 
