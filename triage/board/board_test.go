@@ -338,7 +338,8 @@ func TestTheSubjectOfAFindingHasWhatSuppressionsAskFor(t *testing.T) {
 	in := random(rand.New(rand.NewPCG(7, 8)), 1)
 	f := in.Findings[0]
 	f.Evidence[0].Event.Entities = []event.EntityRef{
-		{Kind: event.EntityRobot, ID: "robot:r1", Role: event.RoleTarget, Strength: event.Strong}, {Kind: event.EntityIP, ID: "ip:10.0.0.1", Role: event.RoleSource, Strength: event.Weak},
+		{Kind: event.EntityRobot, ID: "robot:r1", Role: event.RoleTarget, Strength: event.Strong},
+		{Kind: event.EntityIP, ID: "ip:10.0.0.1", Role: event.RoleSource, Strength: event.Weak},
 		{Kind: event.EntityDevice, ID: "device:sensor", Role: event.RoleReporter, Strength: event.Context},
 	}
 	f.Rule.ID, f.Severity, f.First = "rb-0001", incident.High, start
