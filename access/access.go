@@ -24,6 +24,15 @@ var roleNames = [...]string{"", "viewer", "analyst", "author", "admin"}
 // String is the role as configuration and pages write it.
 func (r Role) String() string { return roleNames[min(int(r), len(roleNames)-1)] }
 
+// MarshalText writes the role's name.
+func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a role's name.
+func (r *Role) UnmarshalText(text []byte) (err error) {
+	*r, err = RoleOf(string(text))
+	return err
+}
+
 // RoleOf is the role with that name; the error lists the names.
 func RoleOf(name string) (Role, error) {
 	if i := slices.Index(roleNames[1:], name); i >= 0 {
@@ -39,6 +48,9 @@ type Person struct {
 	Sites  []string // The sites this person sees; nil: all.
 	Via    string   // How we know: loopback, local, oidc or token:<id>.
 	Scopes []string // Of a token; nil: whatever the role may.
+	Origin string   // Of a token: the endpoint that uses it, which is not told again what it told us.
+	Keys   string   // Whether the keyboard steers the pages: on, off, or "" for the default.
+	Clock  string   // Which clock the pages show: utc, local, relative, or "" for the default.
 }
 
 // May reports whether the person has at least the role.
@@ -54,6 +66,9 @@ func (p Person) Sees(sites []string) bool {
 	}
 	return slices.ContainsFunc(sites, func(s string) bool { return slices.Contains(p.Sites, s) })
 }
+
+// Everywhere reports whether the person sees all sites, and so may see what cannot be told by site.
+func (p Person) Everywhere() bool { return p.Role > 0 && p.Sites == nil }
 
 // Has reports whether a token may be used for this; a person without a token may.
 func (p Person) Has(scope string) bool { return p.Scopes == nil || slices.Contains(p.Scopes, scope) }
