@@ -17,6 +17,7 @@ type Limit struct {
 	mu     sync.Mutex
 	used   map[string]bucket // guarded by mu
 	others bucket            // guarded by mu
+	swept  time.Time         // guarded by mu: when keys were last forgotten, which takes a while
 }
 
 // bucket is how much was used as of a time; it empties as time passes.
@@ -39,7 +40,10 @@ func (l *Limit) Take(key string) (wait time.Duration) {
 	now := l.now()
 	b, known := l.used[key]
 	if !known && len(l.used) >= l.keys {
-		l.forget(now)
+		if now.Sub(l.swept) >= l.per {
+			l.swept = now
+			l.forget(now)
+		}
 		if len(l.used) >= l.keys {
 			wait, l.others = l.step(l.others, now)
 			return wait

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Settings is what a Service is made of. Keeper must be set.
+// Settings is what a Service is made of. Keeper and Now must be set.
 type Settings struct {
 	Keeper Keeper
 	Local  bool          // People have a name and a password here.
@@ -45,9 +45,6 @@ type Service struct {
 
 // New makes a Service.
 func New(set Settings) *Service {
-	if set.Now == nil {
-		set.Now = time.Now
-	}
 	if set.Idle == 0 {
 		set.Idle = time.Hour
 	}
