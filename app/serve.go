@@ -24,7 +24,7 @@ func (s *Service) serve(ctx context.Context) error {
 		mounts[pattern] = h
 	}
 	handler, err := console.New(console.Settings{
-		Reader: reader{s.db.DB}, Analyst: s.analyst, Health: s.checks, Mounts: mounts, Hosts: s.cfg.Console.Hosts,
+		Reader: reader{s.db.DB}, Analyst: s.analyst, Hunter: hunter{s.db.DB, s.core.Live.Tables}, Views: views{s.db.DB, s.now}, Health: s.checks, Mounts: mounts, Hosts: s.cfg.Console.Hosts,
 		Log: s.tel.Log.With("component", "console"), Now: s.now,
 	})
 	if err != nil {

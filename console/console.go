@@ -61,6 +61,8 @@ type Check struct {
 type Settings struct {
 	Reader  Reader
 	Analyst Analyst                           // nil: read only.
+	Hunter  Hunter                            // nil: no hunting.
+	Views   Views                             // nil: hunts are not kept.
 	Health  func() []Check                    // Asked for each health page; nil: nothing to tell.
 	Mounts  map[string]http.Handler           // Further handlers by ServeMux pattern, such as the feed and the HTTP sources.
 	Person  func(*http.Request) access.Person // Who asks; nil: whoever reaches this address may do everything.

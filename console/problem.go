@@ -45,7 +45,7 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error, back
 
 // sayOf is the error for people: without the mark that only code reads.
 func sayOf(status int, err error) string {
-	text := strings.TrimPrefix(err.Error(), errBadRequest.Error()+": ")
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), errBadRequest.Error()+": "), ErrQuestion.Error()+": ")
 	if status == http.StatusInternalServerError {
 		text = "The store did not answer: " + text
 	}
@@ -62,7 +62,7 @@ func (s *server) statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, incident.ErrStale):
 		return http.StatusConflict
-	case errors.Is(err, incident.ErrRefused), errors.Is(err, errBadRequest):
+	case errors.Is(err, incident.ErrRefused), errors.Is(err, errBadRequest), errors.Is(err, ErrQuestion):
 		return http.StatusBadRequest
 	case !errors.Is(err, context.Canceled):
 		s.set.Log.Error("console request failed", "err", err)

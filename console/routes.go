@@ -28,6 +28,7 @@ func (s *server) routes() []route {
 		s.eventRoutes(),
 		s.rejectRoutes(),
 		s.healthRoutes(),
+		s.huntRoutes(),
 	)
 }
 
