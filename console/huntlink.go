@@ -129,11 +129,6 @@ func groupRows(q question, t Tally) []groupRow {
 	return out
 }
 
-// huntFor is the address of a hunt for an entity.
-func huntFor(entity string, pairs ...string) string {
-	return question{}.with(append([]string{"entity", entity}, pairs...)...).path()
-}
-
 // entityPath is the page of an entity, "" for what has none.
 func entityPath(id string) string {
 	kind, _, ok := strings.Cut(id, ":")
