@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strconv"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -111,6 +112,9 @@ func (db *DB) eventSearch(f EventFilter) (q query, err error) {
 		inner := query{head: "SELECT " + indexKey + " FROM " + db.table("entity_index"), args: q.args}
 		inner.and("entity = ?", uns(entityKey(f.Entity)))
 		inner.between("time", lower, upper)
+		if f.narrowed() == 0 && f.Limit > 0 && f.After == (EventCursor{}) && !f.Forward { // The newest of the index are the newest there are.
+			inner.tail = "ORDER BY time DESC, id DESC LIMIT " + strconv.Itoa(2*f.Limit+slack)
+		}
 		q.args = inner.args
 		q.and("(" + eventKey + ") IN (" + inner.String() + ")")
 		q.and("has(entities, ?)", str(f.Entity))
@@ -135,6 +139,18 @@ func (db *DB) eventSearch(f EventFilter) (q query, err error) {
 		q.tail = "ORDER BY hour, time, id"
 	}
 	return q, nil
+}
+
+// narrowed is how many conditions there are beside time and entity.
+func (f *EventFilter) narrowed() int {
+	n := len(f.Classes) + len(f.Text) + len(f.Where)
+	if f.Matching != nil {
+		n++
+	}
+	if f.Sites != nil {
+		n++
+	}
+	return n
 }
 
 func (q *query) classes(names []string) error {

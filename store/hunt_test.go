@@ -247,13 +247,14 @@ func TestGroupsAreTheSameFromColumnsAndFromEvents(t *testing.T) {
 
 func TestAnEntitysActivityIsCountedByClass(t *testing.T) {
 	db := hunted(t)
-	got, err := db.EntityActivity(t.Context(), new(sample(3)).PrimaryEntity(event.EntityRobot, event.RoleNone), 0, 0, 3600*1e6)
+	robot := new(sample(3)).PrimaryEntity(event.EntityRobot, event.RoleNone)
+	got, err := db.EntityActivity(t.Context(), []string{robot, "robot:nobody"}, 0, 0, 3600*1e6)
 	must(t, err)
 	total := int64(0)
 	for _, a := range got {
 		total += a.Count
-		if a.ClassUID != event.ClassRobotState {
-			t.Errorf("class %d", a.ClassUID)
+		if a.ClassUID != event.ClassRobotState || a.Entity != robot {
+			t.Errorf("%+v", a)
 		}
 	}
 	if total != 43 {

@@ -172,20 +172,29 @@ func groupColumn(path string) (sql string, ok bool) {
 
 // Activity is how many events named an entity in a stretch of time, by class.
 type Activity struct {
+	Entity   string
 	Start    int64 // Event time, microseconds.
 	ClassUID uint32
 	Count    int64
 }
 
-// EntityActivity counts the events that name an entity by stretches of width microseconds and by class, from the index alone.
-func (db *DB) EntityActivity(ctx context.Context, entity string, from, to, width int64) ([]Activity, error) {
-	q := query{tail: "GROUP BY start, class_uid ORDER BY start, class_uid"}
-	q.head = q.fill("SELECT intDiv(toUnixTimestamp64Micro(time), ?) * ? AS start, class_uid, toInt64(count()) FROM ", num(width), num(width)) + db.table("entity_index")
-	q.and("entity = ?", uns(entityKey(entity)))
+// EntityActivity counts the events that name each of some entities by stretches of width microseconds and by class, from the index alone.
+func (db *DB) EntityActivity(ctx context.Context, entities []string, from, to, width int64) ([]Activity, error) {
+	names := map[uint64]string{}
+	keys := make([]uint64, len(entities))
+	for i, e := range entities {
+		keys[i] = entityKey(e)
+		names[keys[i]] = e
+	}
+	q := query{tail: "GROUP BY entity, start, class_uid ORDER BY start, class_uid, entity"}
+	q.head = q.fill("SELECT entity, intDiv(toUnixTimestamp64Micro(time), ?) * ? AS start, class_uid, toInt64(count()) FROM ", num(width), num(width)) + db.table("entity_index")
+	q.and("entity IN ?", typed{"Array(UInt64)", keys})
 	q.between("time", from, to)
 	var out []Activity
 	for a, err := range stream(bounded(ctx), db, "count an entity's events", q, func(rows driver.Rows) (a Activity, err error) {
-		err = rows.Scan(&a.Start, &a.ClassUID, &a.Count)
+		var key uint64
+		err = rows.Scan(&key, &a.Start, &a.ClassUID, &a.Count)
+		a.Entity = names[key]
 		return a, err
 	}) {
 		if err != nil {

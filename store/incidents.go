@@ -33,6 +33,10 @@ type IncidentCursor struct {
 
 // Incidents lists the latest revisions, the last updated first, equal ones by id.
 func (db *DB) Incidents(ctx context.Context, f IncidentFilter) iter.Seq2[*incident.Incident, error] {
+	return stream(ctx, db, "list incidents", db.incidentQuery(f), scanDocument[incident.Incident])
+}
+
+func (db *DB) incidentQuery(f IncidentFilter) query {
 	q := query{head: "SELECT doc FROM " + db.table("incidents"), tail: "ORDER BY updated DESC, id LIMIT 1 BY id" + limit(f.Limit)}
 	q.and("(id, revision) IN (SELECT id, max(revision) FROM " + db.table("incidents") + " GROUP BY id)")
 	if len(f.Status) > 0 {
@@ -59,7 +63,7 @@ func (db *DB) Incidents(ctx context.Context, f IncidentFilter) iter.Seq2[*incide
 	if c := f.After; c != (IncidentCursor{}) {
 		q.and("(updated < "+moment+" OR (updated = "+moment+" AND id > toFixedString(unhex(?), 16)))", num(c.Updated), num(c.Updated), hexID(c.ID))
 	}
-	return stream(ctx, db, "list incidents", q, scanDocument[incident.Incident])
+	return q
 }
 
 // Incident reads one revision of an incident, the latest for revision 0; found is false if there is none.

@@ -228,7 +228,7 @@ func TestRejectsAndNotesAreListedWithWhatTheyHold(t *testing.T) {
 	if diff := cmp.Diff(e.Batch.Rejects, collect(t, db.Rejects(t.Context(), store.RejectFilter{Code: "json_syntax", Limit: 5}))); diff != "" {
 		t.Errorf("rejects (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(e.Notes, collect(t, db.Notes(t.Context(), "robot:amr-01", start, 0, 10))); diff != "" {
+	if diff := cmp.Diff(e.Notes, collect(t, db.Notes(t.Context(), store.NoteFilter{Entities: []string{"robot:amr-01"}, From: start, Limit: 10}))); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 }

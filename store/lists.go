@@ -9,15 +9,30 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// Notes lists what changed of an entity, or of all for "", in a stretch of event time (microseconds, from inclusive, to exclusive, 0 for no
-// bound), newest first.
-func (db *DB) Notes(ctx context.Context, entity string, from, to int64, max int) iter.Seq2[event.Note, error] {
+// NoteFilter says which changes are wanted; its zero value is all of them.
+type NoteFilter struct {
+	Entities []string // Canonical ids: of what changed, or of who changed it; empty for all.
+	What     string   // firmware, mode, map …
+	From, To int64    // Event time, microseconds, from inclusive, to exclusive; 0 for no bound.
+	After    EventCursor
+	Limit    int // 0 for no limit.
+}
+
+// Notes lists what changed, newest first; After goes on behind the changes of an event.
+func (db *DB) Notes(ctx context.Context, f NoteFilter) iter.Seq2[event.Note, error] {
 	q := query{
 		head: "SELECT entity, what, prev, value, actor, payload FROM " + db.table("notes"),
-		tail: "ORDER BY time DESC, event, what LIMIT 1 BY time, event, entity, what" + limit(max),
+		tail: "ORDER BY time DESC, event DESC, what, entity LIMIT 1 BY time, event, entity, what" + limit(f.Limit),
 	}
-	q.equal("entity", entity)
-	q.between("time", from, to)
+	if len(f.Entities) > 0 {
+		q.and("(entity IN ? OR actor IN ?)", strs(f.Entities), strs(f.Entities))
+	}
+	q.equal("what", f.What)
+	q.between("time", f.From, f.To)
+	if c := f.After; c != (EventCursor{}) {
+		q.and("time <= "+moment, num(c.Time))
+		q.and("(time, event) < ("+moment+", toFixedString(unhex(?), 16))", num(c.Time), hexID(c.ID))
+	}
 	return stream(ctx, db, "list notes", q, func(rows driver.Rows) (n event.Note, err error) {
 		var payload string
 		if err := rows.Scan(&n.Entity, &n.What, &n.Prev, &n.Value, &n.Actor, &payload); err != nil {
@@ -68,13 +83,16 @@ func (db *DB) MirrorBindings(ctx context.Context, list []Binding) error {
 	return db.insertFirm(ctx, "mirror bindings", b, "")
 }
 
-// Bindings lists what an identifier, or all for "", was bound to at an instant (event time, microseconds; 0 for ever), latest first.
-func (db *DB) Bindings(ctx context.Context, identifier string, at int64, max int) iter.Seq2[Binding, error] {
+// Bindings lists what a name, or all for "", was bound to at an instant (event time, microseconds; 0 for ever), latest first. The name is an
+// identifier or an entity.
+func (db *DB) Bindings(ctx context.Context, name string, at int64, max int) iter.Seq2[Binding, error] {
 	q := query{
 		head: "SELECT relation, identifier, entity, session, toUnixTimestamp64Micro(since), toUnixTimestamp64Micro(until), source, confidence FROM " + db.table("bindings") + " FINAL",
 		tail: "ORDER BY since DESC, identifier, relation, entity, source" + limit(max),
 	}
-	q.equal("identifier", identifier)
+	if name != "" {
+		q.and("(identifier = ? OR entity = ?)", str(name), str(name))
+	}
 	if at != 0 {
 		q.and("since <= "+moment+" AND until > "+moment, num(at), num(at))
 	}
