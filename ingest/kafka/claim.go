@@ -18,6 +18,7 @@ type Claim struct {
 	Committed  int64 // Where the group stands: the next offset to read; -1 where nothing has been committed.
 
 	session *session
+	id      string // The topic's, once it is known; guarded by session.mu.
 }
 
 // Commit says that everything before offset need not be read again. The latest offset wins; it is sent with those of the other claims, at
@@ -28,6 +29,13 @@ func (c *Claim) Commit(offset int64) { c.session.note(c, offset) }
 // has lost its partitions before it can hear of it. Safe for concurrent use.
 func (c *Claim) Alive() bool { return c.session.alive() }
 
+// identify says which topic the offsets are of that are committed from now on.
+func (c *Claim) identify(id string) {
+	c.session.mu.Lock()
+	defer c.session.mu.Unlock()
+	c.id = id
+}
+
 // session is our part in one generation.
 type session struct {
 	group  *group
@@ -36,10 +44,11 @@ type session struct {
 	began  time.Time    // what lease counts from, by the monotonic clock
 	lease  atomic.Int64 // nanoseconds after began until which the group waits for us
 	dirty  chan struct{}
+	desk   desk // For commits: of the goroutine that makes them.
 
 	mu   sync.Mutex // guards what follows
-	next map[place]int64
-	sent map[place]int64
+	next map[place]standing
+	sent map[place]standing
 	over map[place]bool // claims that have ended
 }
 
@@ -62,7 +71,7 @@ func (g *group) claims(ctx, ended context.Context, gen *kafka.Generation, all vi
 	defer context.AfterFunc(ended, func() { cancel(errEnded) })()
 	s := &session{
 		group: g, gen: gen, cancel: cancel, began: time.Now(), dirty: make(chan struct{}, 1),
-		next: map[place]int64{}, sent: map[place]int64{}, over: map[place]bool{},
+		desk: desk{cluster: g.cluster, group: g.set.Group}, next: map[place]standing{}, sent: map[place]standing{}, over: map[place]bool{},
 	}
 	defer s.lease.Store(0)
 	if !s.begin(claimed) {
@@ -98,6 +107,7 @@ func (g *group) claims(ctx, ended context.Context, gen *kafka.Generation, all vi
 	stop()
 	services.Wait()
 	_ = s.commit() // It has said so.
+	s.desk.close()
 	err := g.why(ctx, context.Cause(claimed))
 	if err == nil {
 		s.reunite(ctx)

@@ -351,8 +351,8 @@ func (d *diary) all() string {
 }
 
 // raw is another client of the same broker.
-func (w *world) raw() *kgo.Client {
-	c, err := kgo.NewClient(kgo.SeedBrokers(w.broker.ListenAddrs()...), kgo.Dialer(w.net.DialContext))
+func (w *world) raw(opts ...kgo.Opt) *kgo.Client {
+	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.broker.ListenAddrs()...), kgo.Dialer(w.net.DialContext))...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -104,6 +104,7 @@ func (c *Consumer) begin(ctx context.Context, p *part, claim *Claim) (int64, err
 	p.next, p.high = at, high
 	p.durable = at
 	p.id = cmp.Or(is, was)
+	claim.identify(p.id)
 	c.mu.Unlock()
 	if claim.Committed < 0 {
 		claim.Commit(at) // Else "latest" would be somewhere else after a restart before the first record.
@@ -132,10 +133,22 @@ func (c *Consumer) known(ctx context.Context, p *part, claim *Claim) (at int64, 
 		return Earliest, "", nil // An incarnation that was accepted; what a log's group has committed is of one that is gone.
 	}
 	if claim.Committed >= 0 {
-		return claim.Committed, "", nil
+		return c.stood(ctx, p, claim)
 	}
 	at, err = c.start(ctx, p, virgin)
 	return at, "", err
+}
+
+// stood is where the group stands in a partition, and in which topic: without a log of its own, a process knows a topic that was made anew by that.
+func (c *Consumer) stood(ctx context.Context, p *part, claim *Claim) (at int64, id string, err error) {
+	err = c.persist(ctx, p, func() error {
+		all, err := c.cluster.committed(ctx, c.set.Group, map[string]int32{p.at.topic: p.at.partition + 1})
+		if x, ok := all[p.at]; ok && x.offset >= claim.Committed {
+			claim.Committed, id = x.offset, x.id
+		}
+		return err
+	})
+	return claim.Committed, id, err
 }
 
 // start is where a source begins in a partition that was never read.

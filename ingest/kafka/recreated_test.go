@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
@@ -245,6 +246,74 @@ func TestACoordinatorThatIsNotThereYetIsNoWarning(t *testing.T) {
 		w.until("all records", func() bool { return w.count() == 5 })
 		if w.diary.count("Not Coordinator For Group") != 1 || w.diary.count("level=WARN") != 0 {
 			t.Error(w.diary.all())
+		}
+	})
+}
+
+// commit says in the name of the group g, which must have no members, where it stands in partition 0.
+func (w *world) commit(topic string, offset int64, metadata string) {
+	w.t.Helper()
+	client := w.raw(kgo.MaxVersions(kversion.V3_0_0())) // Later ones name topics by their ids.
+	defer client.Close()
+	partition := kmsg.NewOffsetCommitRequestTopicPartition()
+	partition.Offset, partition.Metadata = offset, &metadata
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.Generation = "g", -1
+	req.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: topic, Partitions: []kmsg.OffsetCommitRequestTopicPartition{partition}}}
+	answer, err := req.RequestWith(w.t.Context(), client)
+	if err != nil || answer.Topics[0].Partitions[0].ErrorCode != 0 {
+		w.t.Fatal(err, answer)
+	}
+}
+
+func TestAGroupWhoseOffsetsAreOfATopicThatIsNoMoreStopsAndSaysSo(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("logs", 1)
+		w.send("logs", 0, 0, 10)
+		m := w.join(settings(logs))
+		w.until("ten records are committed", func() bool { return w.committed("logs")[0] == 10 })
+		m.leave()
+		late := w.broker.GroupInfo("g").Commits["logs"][0] // As a commit says that is on its way while the topic is made anew.
+		w.again("logs", 30)
+		w.commit("logs", late.Offset, late.Metadata)
+		w.join(settings(logs)).stopped()
+		if w.count() != 10 {
+			t.Errorf("%d records of the new topic were handed out", w.count()-10)
+		}
+		c := w.connect()
+		defer c.Close()
+		if err := c.Forget(t.Context(), settings(logs).Group, []string{"logs"}); err != nil {
+			t.Fatal(err)
+		}
+		set := settings(logs)
+		set.Incarnation = func(string) int { return 1 }
+		w.join(set)
+		w.until("the new topic from its beginning", func() bool { return w.count() == 40 })
+		if d := cmp.Diff(map[string][]string{"s-0": numbers(0, 10), "s#1-0": numbers(0, 30)}, w.values()); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestWhatIsStillToBeCommittedOfATopicThatIsGoneKeepsNoOtherFromBeingCommitted(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("mqtt.a", 1)
+		w.topic("mqtt.b", 1)
+		w.join(settings(kafka.SourceSettings{Name: "fleet", Pattern: `mqtt\..*`}))
+		down := w.broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Count: -1})
+		w.send("mqtt.a", 0, 0, 5)
+		w.send("mqtt.b", 0, 0, 5)
+		w.until("all are handed out", func() bool { return w.count() == 10 })
+		if err := w.broker.DeleteTopic("mqtt.a"); err != nil {
+			t.Fatal(err)
+		}
+		down.Remove()
+		w.until("the other is committed", func() bool { return w.committed("mqtt.b")[0] == 5 })
+		w.until("committing is well again", func() bool {
+			return w.diary.count("offsets are committed again") == w.diary.count("offsets not committed")
+		})
+		if got := w.committed("mqtt.a"); len(got) > 0 {
+			t.Errorf("committed of a topic that is gone: %v", got)
 		}
 	})
 }

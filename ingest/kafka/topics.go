@@ -170,8 +170,8 @@ func (c *Cluster) otherSettings(ctx context.Context, other []kafka.IncrementalAl
 	return collect("alter", errs)
 }
 
-// committed gives where a group stands in topics: the offsets to read next. What it has never committed is missing.
-func (c *Cluster) committed(ctx context.Context, group string, topics map[string]int32) (map[place]int64, error) {
+// committed gives where a group stands in topics: the offsets to read next, and of which topics they are. What it has never committed is missing.
+func (c *Cluster) committed(ctx context.Context, group string, topics map[string]int32) (map[place]standing, error) {
 	ask := map[string][]int{}
 	for topic, n := range topics {
 		for i := range n {
@@ -191,14 +191,14 @@ func (c *Cluster) committed(ctx context.Context, group string, topics map[string
 	if err != nil {
 		return nil, fmt.Errorf("offsets of group %s: %w", group, err)
 	}
-	out := map[place]int64{}
+	out := map[place]standing{}
 	for topic, list := range res.Topics {
 		for _, p := range list {
 			if p.Error != nil {
 				return nil, fmt.Errorf("offsets of group %s: topic %s partition %d: %w", group, topic, p.Partition, p.Error)
 			}
 			if p.CommittedOffset >= 0 {
-				out[place{topic, int32(p.Partition)}] = p.CommittedOffset
+				out[place{topic, int32(p.Partition)}] = standing{p.CommittedOffset, idIn(p.Metadata)}
 			}
 		}
 	}
