@@ -221,11 +221,15 @@ func (s *Stitcher) settle(id event.ID, g *group, now int64) []Change {
 		}
 	case old.Status == Closed && grew(old, in):
 		in.Status, in.Verdict, in.ClosedAt = Open, "", 0
+		in.Reopened++
 		kind, fields = ChangeReopened, append(fields, "status")
 	case len(fields) == 0:
 		in.Revision, in.Updated = old.Revision, old.Updated
 		s.incidents[id] = in
 		return nil
+	}
+	if kind == ChangeEscalated && in.Snoozed != 0 { // It is no longer what somebody wanted not to see.
+		in.Snoozed, fields = 0, append(fields, "snoozed")
 	}
 	s.incidents[id] = in
 	return []Change{{Kind: kind, Fields: fields, Actor: "rule:" + latest(g).Rule.ID, Incident: in}}

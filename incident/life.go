@@ -11,27 +11,19 @@ import (
 // ErrStale means that the incident has changed since the analyst looked at it: read it again and decide again.
 var ErrStale = errors.New("the incident has changed since")
 
-// ErrUnknown means that there is no such incident.
+// ErrUnknown means that there is no such incident or suppression.
 var ErrUnknown = errors.New("no such incident")
 
 // ErrRefused means that the action makes no sense for the incident as it is.
 var ErrRefused = errors.New("not possible")
 
-// Act carries out an analyst's action and gives the changes that follow. An action that was carried out before does nothing. The error,
-// which wraps ErrStale, ErrUnknown or ErrRefused, leaves everything as it was.
+// Act carries out an action and gives the changes that follow. An action that was carried out before does nothing. The error, which wraps
+// ErrStale, ErrUnknown or ErrRefused, leaves everything as it was.
 func (s *Stitcher) Act(a Action, batch event.BatchID) ([]Change, error) {
 	if s.acted[a.ID] {
 		return nil, nil
 	}
-	in, err := s.target(a)
-	if err != nil {
-		return nil, err
-	}
-	do, known := acts[a.Kind]
-	if !known {
-		return nil, fmt.Errorf("%w: there is no action %q", ErrRefused, a.Kind)
-	}
-	changes, err := do(s, in, a)
+	changes, err := s.carryOut(a)
 	if err != nil {
 		return nil, err
 	}
@@ -43,21 +35,55 @@ func (s *Stitcher) Act(a Action, batch event.BatchID) ([]Change, error) {
 	return changes, nil
 }
 
+func (s *Stitcher) carryOut(a Action) ([]Change, error) {
+	switch a.Kind {
+	case ActionSuppress:
+		return nil, s.suppress(a)
+	case ActionUnsuppress:
+		return nil, s.unsuppress(a)
+	}
+	in, err := s.target(a)
+	if err != nil {
+		return nil, err
+	}
+	do, known := acts[a.Kind]
+	if !known {
+		return nil, fmt.Errorf("%w: there is no action %q", ErrRefused, a.Kind)
+	}
+	into := s.incidents[a.Into]
+	changes, err := do(s, in, a)
+	if err != nil {
+		return nil, err
+	}
+	s.undos.remember(a, changes, in, into)
+	return changes, nil
+}
+
 func (s *Stitcher) target(a Action) (*Incident, error) {
 	in := s.incidents[a.Incident]
 	if in == nil {
 		return nil, fmt.Errorf("%w: %s", ErrUnknown, event.FormatID(event.IncidentPrefix, a.Incident))
 	}
-	if in.Revision != a.Expected {
-		return nil, fmt.Errorf("%w: it is at revision %d, not %d", ErrStale, in.Revision, a.Expected)
-	}
-	if in.Status == Merged {
+	if in.Status == Merged && a.Kind != ActionUndo {
 		return nil, fmt.Errorf("%w: it was merged into %s", ErrRefused, event.FormatID(event.IncidentPrefix, in.MergedInto))
+	}
+	if a.Kind != ActionView && in.Stale(a.Expected, a.Kind == ActionDispose && a.Status == Closed) {
+		return nil, fmt.Errorf("%w: it is at revision %d, not %d", ErrStale, in.Revision, a.Expected)
 	}
 	return in, nil
 }
 
-// acts is what each kind of action does.
+// Stale reports whether what somebody saw at a revision is no longer what there is to decide on. That somebody looked at the incident for the
+// first time in between makes nothing stale; and whoever resolves it wins over one who acknowledged it in between.
+func (in *Incident) Stale(expected int32, resolving bool) bool {
+	now := in.Revision
+	for now > expected && (now == in.LastView || resolving && now == in.LastAck) {
+		now--
+	}
+	return now != expected
+}
+
+// acts is what each kind of action on an incident does.
 var acts = map[ActionKind]func(*Stitcher, *Incident, Action) ([]Change, error){
 	ActionAcknowledge: (*Stitcher).acknowledge,
 	ActionAssign:      (*Stitcher).assign,
@@ -67,6 +93,15 @@ var acts = map[ActionKind]func(*Stitcher, *Incident, Action) ([]Change, error){
 	ActionDetach:      (*Stitcher).split,
 	ActionClose:       (*Stitcher).close,
 	ActionReopen:      (*Stitcher).reopen,
+	ActionView:        (*Stitcher).view,
+	ActionAnswer:      (*Stitcher).answer,
+	ActionSnooze:      (*Stitcher).snooze,
+	ActionUnsnooze:    (*Stitcher).unsnooze,
+	ActionContain:     (*Stitcher).contain,
+	ActionDecide:      (*Stitcher).decide,
+	ActionTicket:      (*Stitcher).ticket,
+	ActionUndo:        (*Stitcher).undo,
+	ActionDispose:     (*Stitcher).dispose,
 }
 
 // revise stores the next revision of an incident, changed by edit, as touched by an analyst.
@@ -91,7 +126,7 @@ func (s *Stitcher) acknowledge(in *Incident, a Action) ([]Change, error) {
 		return nil, fmt.Errorf("%w: it is %s already", ErrRefused, in.Status)
 	}
 	return []Change{s.revise(in, ChangeAcknowledged, a.At, []string{"assignee", "status"}, func(x *Incident) {
-		x.Status, x.Acked, x.Assignee = Acknowledged, a.At, a.By
+		x.Status, x.Acked, x.Assignee, x.LastAck = Acknowledged, a.At, a.By, x.Revision
 		remark(x, a)
 	})}, nil
 }
@@ -118,7 +153,7 @@ func (s *Stitcher) close(in *Incident, a Action) ([]Change, error) {
 		return nil, fmt.Errorf("%w: closing needs a verdict: one of %v", ErrRefused, Verdicts())
 	}
 	return []Change{s.revise(in, ChangeClosed, a.At, []string{"status", "verdict"}, func(x *Incident) {
-		x.Status, x.Verdict, x.ClosedAt = Closed, a.Verdict, a.At
+		x.Status, x.Verdict, x.ClosedAt, x.Snoozed = Closed, a.Verdict, a.At, 0
 		remark(x, a)
 	})}, nil
 }
@@ -129,6 +164,7 @@ func (s *Stitcher) reopen(in *Incident, a Action) ([]Change, error) {
 	}
 	return []Change{s.revise(in, ChangeReopened, a.At, []string{"status", "verdict"}, func(x *Incident) {
 		x.Status, x.Verdict, x.ClosedAt = Open, "", 0
+		x.Reopened++
 		remark(x, a)
 	})}, nil
 }
@@ -175,6 +211,7 @@ func (s *Stitcher) split(in *Incident, a Action) ([]Change, error) {
 	}
 	rest := *in
 	rest.Findings = stay
+	rest.Detached += int32(len(leave))
 	kept := s.rebuild(&rest, ChangeUpdated, a)
 	fresh := &Incident{ID: event.NewID("split", string(a.ID[:])), Status: Open, Opened: a.At, Findings: leave}
 	created := s.rebuild(fresh, ChangeSplit, a)

@@ -24,6 +24,10 @@ type Config struct {
 	HubMin   int     // … if it is in at least so many.
 	Flood    Flood   // The breaker of rules that have none of their own; Findings 0: none.
 	Reopen   bool    // New evidence reopens a closed incident; otherwise it starts a new one.
+
+	// Compile makes a suppression's expression into what tells the findings it is about. The same finding must get the same answer from it, in
+	// every process that folds the log. nil: there are no suppressions.
+	Compile func(expression string) (func(*Finding) bool, error)
 }
 
 // DefaultConfig suits a plant with tens of findings an hour.

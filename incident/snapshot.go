@@ -18,6 +18,10 @@ type state struct {
 	Notes     []notesState
 	Acted     []event.ID
 	Newest    int64
+
+	Suppressions []Suppression `json:",omitempty"`
+	Hidden       []hiddenState `json:",omitempty"`
+	Undos        undos         `json:",omitempty"`
 }
 
 type memberState struct {
@@ -39,7 +43,8 @@ type notesState struct {
 
 // Snapshot appends the stitcher's state to b. The same state gives the same bytes. The caller adds length, version and checksum.
 func (s *Stitcher) Snapshot(b []byte) ([]byte, error) {
-	st := state{Hubs: s.hubs, Floods: s.floods, Acted: sorted(s.acted), Newest: s.newest}
+	st := state{Hubs: s.hubs, Floods: s.floods, Acted: sorted(s.acted), Newest: s.newest, Undos: s.undos}
+	st.Suppressions, st.Hidden = s.hushed.state()
 	for _, m := range s.findings {
 		x := memberState{Finding: m.finding, Home: m.home, Told: m.told}
 		for _, l := range m.links {
@@ -77,7 +82,8 @@ func (s *Stitcher) Restore(b []byte) error {
 	if err := json.Unmarshal(b, &st); err != nil {
 		return fmt.Errorf("snapshot of incidents is damaged: %w", err)
 	}
-	s.hubs, s.floods, s.newest = st.Hubs, st.Floods, st.Newest
+	s.hubs, s.floods, s.newest, s.undos = st.Hubs, st.Floods, st.Newest, st.Undos
+	s.hushed.restore(st.Suppressions, st.Hidden, s.cfg.Compile)
 	for _, x := range st.Findings {
 		s.findings[x.Finding.ID] = &member{finding: x.Finding, ties: ties(&x.Finding), home: x.Home, told: x.Told, links: map[event.ID]Link{}}
 	}

@@ -22,6 +22,8 @@ type Stitcher struct {
 	floods    floods
 	notes     notebook
 	acted     map[event.ID]bool
+	undos     undos
+	hushed    hushed
 	newest    int64 // newest event time of a finding
 }
 
@@ -38,7 +40,7 @@ type member struct {
 func NewStitcher(cfg Config, dir Directory) *Stitcher {
 	return &Stitcher{
 		cfg: cfg, dir: dir, findings: map[event.ID]*member{}, incidents: map[event.ID]*Incident{}, entities: map[string][]event.ID{},
-		notes: notebook{byEntity: map[string][]event.Note{}}, acted: map[event.ID]bool{},
+		notes: notebook{byEntity: map[string][]event.Note{}}, acted: map[event.ID]bool{}, hushed: hushed{hidden: map[event.ID]hidden{}},
 	}
 }
 
@@ -64,15 +66,15 @@ func byOpening(a, b *Incident) int {
 	return cmp.Or(cmp.Compare(a.Opened, b.Opened), cmp.Compare(a.First, b.First), a.ID.Compare(b.ID))
 }
 
-// Apply takes the announcements of one batch, and gives the changes that follow, at most a few per incident, in fixed order. now is our
-// clock at the batch, in microseconds.
+// Apply takes the announcements of one batch, and gives the changes that follow, at most a few per incident, in fixed order. A finding that a
+// suppression keeps out of incidents is marked where it stands in findings. now is our clock at the batch, in microseconds.
 func (s *Stitcher) Apply(findings []Finding, notes []event.Note, batch event.BatchID, now int64) []Change {
 	s.notes.add(notes)
 	touched := map[event.ID]bool{} // findings whose component must be looked at
 	lost := map[event.ID]bool{}    // incidents that lost a finding
 	for i := range findings {
 		f := &findings[i]
-		if f.Shadow {
+		if f.Shadow || s.hide(f) {
 			continue
 		}
 		if f.State == Withdrawn {
@@ -218,4 +220,5 @@ func (s *Stitcher) forget() {
 		}
 	}
 	s.notes.forget(horizon - s.cfg.Lookback)
+	s.hushed.forget(horizon)
 }

@@ -32,7 +32,7 @@ type Route struct {
 
 // Owes reports whether a change is owed. An outbox that cannot ask its database so may ask this.
 func (r Route) Owes(c *incident.Change) bool {
-	if c.Origin == r.Endpoint && r.Endpoint != "" || c.Incident.Severity < r.MinSeverity || c.Incident.Updated < r.Since {
+	if c.Quiet() || c.Origin == r.Endpoint && r.Endpoint != "" || c.Incident.Severity < r.MinSeverity || c.Incident.Updated < r.Since {
 		return false
 	}
 	for _, k := range r.Kinds {
