@@ -253,10 +253,18 @@ var unlike = cmp.Options{cmpopts.IgnoreFields(incident.Incident{}, "Revision", "
 func everyAct(s *incident.Stitcher, in *incident.Incident, r *rand.Rand) []incident.Action {
 	until := int64(5000)
 	out := []incident.Action{
-		{Kind: incident.ActionAcknowledge}, {Kind: incident.ActionAssign, Assignee: "ben"}, {Kind: incident.ActionNote, Text: "hm"}, {Kind: incident.ActionClose, Verdict: incident.Misuse},
-		{Kind: incident.ActionReopen}, {Kind: incident.ActionAnswer, Said: &incident.Said{Assessment: incident.Assessments()[r.IntN(5)], ScopeSet: true, Trigger: fmt.Sprint(r.IntN(9))}},
-		{Kind: incident.ActionSnooze, Until: until, Text: "later"}, {Kind: incident.ActionUnsnooze}, {Kind: incident.ActionContain}, {Kind: incident.ActionDecide, Text: "so"},
-		{Kind: incident.ActionTicket, Ticket: &incident.Ticket{System: "s", ID: fmt.Sprint(r.IntN(9))}}, {Kind: incident.ActionDispose, Status: incident.Closed, Verdict: incident.Duplicate},
+		{Kind: incident.ActionAcknowledge},
+		{Kind: incident.ActionAssign, Assignee: "ben"},
+		{Kind: incident.ActionNote, Text: "hm"},
+		{Kind: incident.ActionClose, Verdict: incident.Misuse},
+		{Kind: incident.ActionReopen},
+		{Kind: incident.ActionAnswer, Said: &incident.Said{Assessment: incident.Assessments()[r.IntN(5)], ScopeSet: true, Trigger: fmt.Sprint(r.IntN(9))}},
+		{Kind: incident.ActionSnooze, Until: until, Text: "later"},
+		{Kind: incident.ActionUnsnooze},
+		{Kind: incident.ActionContain},
+		{Kind: incident.ActionDecide, Text: "so"},
+		{Kind: incident.ActionTicket, Ticket: &incident.Ticket{System: "s", ID: fmt.Sprint(r.IntN(9))}},
+		{Kind: incident.ActionDispose, Status: incident.Closed, Verdict: incident.Duplicate},
 	}
 	for _, other := range s.Incidents() {
 		if other.ID != in.ID {
