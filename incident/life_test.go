@@ -284,7 +284,7 @@ func TestUndoRestoresWhatWasBeforeWhateverWasDone(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 5))
 	undone := map[incident.ActionKind]int{}
-	for range 90 {
+	for range 250 {
 		s := incident.NewStitcher(incident.DefaultConfig(), nil)
 		for i := range 5 {
 			apply(s, finding(fmt.Sprint("f", i), int64(i), fmt.Sprintf("robot:r%d", r.IntN(2))))
@@ -294,12 +294,15 @@ func TestUndoRestoresWhatWasBeforeWhateverWasDone(t *testing.T) {
 			in := all[r.IntN(len(all))]
 			options := everyAct(s, in, r)
 			a := options[r.IntN(len(options))]
+			if in.Status == incident.Closed && r.IntN(2) == 0 {
+				a.Kind = incident.ActionReopen
+			}
 			before := life(s)
 			changes, err := try(s, a)
 			if err != nil {
 				continue
 			}
-			if r.IntN(2) == 0 {
+			if r.IntN(8) == 0 {
 				s = restart(t, s)
 			}
 			if r.IntN(3) == 0 {
