@@ -27,6 +27,8 @@ func (s *Service) wireAll(ctx context.Context) error {
 		return err
 	}
 	s.health.recovered(tail)
+	s.core.Enricher.mirror = newMirror(s.db.DB) // After recovery, which teaches again what is mirrored already.
+	s.beside = append(s.beside, s.core.Enricher.mirror.run)
 	if err := s.sources(ctx, tail, s.worker, s.core.Enricher, tailEnds(tail.Ends)); err != nil {
 		return err
 	}

@@ -76,6 +76,7 @@ func (c StitchConfig) config() incident.Config {
 type Enricher struct {
 	enricher *enrich.Enricher
 	stats    enrich.Stats
+	mirror   *mirror // nil: what is learned is not mirrored
 	took     time.Duration
 }
 
@@ -84,6 +85,9 @@ func (x *Enricher) Enrich(b *event.Batch) {
 	start := time.Now()
 	x.stats = x.enricher.Enrich(b.Events, b.Sorted)
 	b.Learned = x.enricher.Bindings().Learned()
+	if x.mirror != nil {
+		x.mirror.take(x.enricher.Bindings().Changes())
+	}
 	x.took = time.Since(start)
 }
 

@@ -23,8 +23,10 @@ func (s *Service) serve(ctx context.Context) error {
 	for pattern, h := range s.posts {
 		mounts[pattern] = h
 	}
+	robots := newFleetBoard(s)
+	s.beside = append(s.beside, robots.run)
 	handler, err := console.New(console.Settings{
-		Reader: reader{s.db.DB}, Analyst: s.analyst, Hunter: hunter{s.db.DB, s.core.Live.Tables}, Views: views{s.db.DB, s.now}, Health: s.checks, Mounts: mounts, Hosts: s.cfg.Console.Hosts,
+		Reader: reader{s.db.DB}, Analyst: s.analyst, Hunter: hunter{s.db.DB, s.core.Live.Tables}, Views: views{s.db.DB, s.now}, Notes: notebook{s.db.DB}, Fleet: robots, Entities: entities{s.db.DB, s.core.Live.Tables, robots}, Health: s.checks, Mounts: mounts, Hosts: s.cfg.Console.Hosts,
 		Log: s.tel.Log.With("component", "console"), Now: s.now,
 	})
 	if err != nil {

@@ -29,6 +29,9 @@ func (s *server) routes() []route {
 		s.rejectRoutes(),
 		s.healthRoutes(),
 		s.huntRoutes(),
+		s.entityRoutes(),
+		s.fleetRoutes(),
+		s.changeRoutes(),
 	)
 }
 

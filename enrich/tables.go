@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"hash"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -309,6 +310,22 @@ func (t *Tables) Criticality(id string) uint8 {
 		return a.Criticality
 	}
 	return 0
+}
+
+// Assets yields the entries of the inventory in the order of its file. What they point to must not be changed.
+func (t *Tables) Assets() iter.Seq[*AssetInfo] { return pointers(t.assets) }
+
+// Zones yields the zones in the order of their file. What they point to must not be changed.
+func (t *Tables) Zones() iter.Seq[*ZoneInfo] { return pointers(t.zones) }
+
+func pointers[T any](list []T) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		for i := range list {
+			if !yield(&list[i]) {
+				return
+			}
+		}
+	}
 }
 
 // Counts says how many entries each table has, for a status line.
