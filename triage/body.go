@@ -1,8 +1,6 @@
 package triage
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage/adapter"
 )
 
 // maxBody bounds what is sent, in bytes; Standard Webhooks advises to stay below 20 kB.
@@ -47,128 +46,15 @@ func ParseSequence(text string) (Sequence, error) {
 	return s, nil
 }
 
-// envelope is at once a CloudEvents 1.0 event and a Standard Webhooks payload (type, timestamp, data).
-type envelope struct {
-	SpecVersion string   `json:"specversion"`
-	ID          string   `json:"id"`
-	Source      string   `json:"source"`
-	Type        string   `json:"type"`
-	Subject     string   `json:"subject,omitempty"`
-	Time        string   `json:"time"`
-	Timestamp   string   `json:"timestamp"`
-	ContentType string   `json:"datacontenttype"`
-	Schema      string   `json:"dataschema,omitempty"`
-	Sequence    string   `json:"sequence,omitempty"`
-	Data        bodyData `json:"data"`
-}
-
-type bodyData struct {
-	Incident  *bodyIncident  `json:"incident,omitempty"`
-	Change    *bodyChange    `json:"change,omitempty"`
-	Coalesced int            `json:"coalesced,omitempty"` // Older revisions this one stands for.
-	Truncated map[string]int `json:"truncated"`
-}
-
-type bodyChange struct {
-	Fields []string `json:"fields"`
-	Actor  string   `json:"actor,omitempty"`
-	Origin *string  `json:"origin"`
-}
-
-type bodyIncident struct {
-	ID         string         `json:"id"`
-	Revision   int32          `json:"revision"`
-	URL        string         `json:"url,omitempty"`
-	Title      string         `json:"title"`
-	Status     string         `json:"status"`
-	Verdict    string         `json:"verdict,omitempty"`
-	Severity   string         `json:"severity"`
-	Priority   int            `json:"priority"`
-	Score      int            `json:"score"`
-	OwnerTeam  string         `json:"owner_team,omitempty"`
-	Assignee   string         `json:"assignee,omitempty"`
-	MergedInto string         `json:"merged_into,omitempty"`
-	OpenedAt   string         `json:"opened_at"`
-	FirstEvent string         `json:"first_event_at"`
-	LastEvent  string         `json:"last_event_at"`
-	Domains    []string       `json:"domains"`
-	Assessment bodyAssessment `json:"assessment"`
-	Rules      []bodyRule     `json:"rules"`
-	Entities   []bodyEntity   `json:"entities"`
-	Counts     bodyCounts     `json:"counts"`
-	Changes    []bodyNote     `json:"changes_before"`
-	Summary    bodySummary    `json:"summary"`
-	Actions    []bodyAction   `json:"actions"`
-	Raw        []bodyRaw      `json:"raw,omitempty"`
-}
-
-type bodyAssessment struct {
-	Kind    string   `json:"kind"`
-	Source  string   `json:"source"`
-	For     []string `json:"for"`
-	Against []string `json:"against"`
-}
-
-type bodyRule struct {
-	ID      string   `json:"id"`
-	Name    string   `json:"name"`
-	Version int32    `json:"version"`
-	Attack  []string `json:"attack"`
-}
-
-type bodyEntity struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
-	Role string `json:"role,omitempty"`
-}
-
-type bodyCounts struct {
-	Findings int `json:"findings"`
-	Events   int `json:"events"`
-	Robots   int `json:"robots"`
-	Users    int `json:"users"`
-}
-
-type bodyNote struct {
-	At    string `json:"at"`
-	What  string `json:"what"`
-	Actor string `json:"actor,omitempty"`
-	Event string `json:"event_id"`
-}
-
-type bodySummary struct {
-	Text   string   `json:"text"`
-	Source string   `json:"source"`
-	Refs   []string `json:"refs"`
-}
-
-// bodyAction asks people to do something. Executes is always false: nothing of ours acts on the world.
-type bodyAction struct {
-	ID         string   `json:"id"`
-	References []string `json:"references,omitempty"`
-	Stage      string   `json:"stage"`
-	Text       string   `json:"text"`
-	Authority  string   `json:"authority"`
-	People     int      `json:"people"`
-	Precheck   []string `json:"precheck"`
-	Targets    []string `json:"targets,omitempty"`
-	Executes   bool     `json:"executes"`
-}
-
-type bodyRaw struct {
-	Event string `json:"event_id"`
-	Text  string `json:"text"`
-}
-
-// body writes a change as it is sent to an endpoint or a feed. It is bounded by maxBody: lists are cut, longest first, and what was cut is
+// letterOf writes a change as it is told to an endpoint or a feed. It is bounded by maxBody: lists are cut, longest first, and what was cut is
 // counted in truncated. id makes receivers idempotent; source and console come from the configuration.
-func body(c *incident.Change, id event.ID, source, console string, coalesced int, raw []bodyRaw) []byte {
+func letterOf(c *incident.Change, id event.ID, source, console string, coalesced int, raw []adapter.Raw) *adapter.Letter {
 	at := stamp(c.Incident.Updated)
-	e := envelope{
+	e := adapter.Envelope{
 		SpecVersion: "1.0", ID: event.FormatID(event.DeliveryPrefix, id), Source: source, Type: "incident." + string(c.Kind),
 		Subject: event.FormatID(event.IncidentPrefix, c.Incident.ID), Time: at, Timestamp: at, ContentType: "application/json",
 		Schema: "urn:tocsin:schema:incident:1", Sequence: SequenceOf(c).String(),
-		Data: bodyData{Incident: describe(c.Incident, console), Change: &bodyChange{Fields: c.Fields, Actor: cut(plain(c.Actor), 120)}, Coalesced: coalesced, Truncated: map[string]int{}},
+		Data: adapter.Data{Incident: describe(c.Incident, console), Change: &adapter.Change{Fields: c.Fields, Actor: cut(plain(c.Actor), 120)}, Coalesced: coalesced, Truncated: map[string]int{}},
 	}
 	if c.Fields == nil {
 		e.Data.Change.Fields = []string{}
@@ -177,18 +63,31 @@ func body(c *incident.Change, id event.ID, source, console string, coalesced int
 		e.Data.Change.Origin = new(cut(plain(c.Origin), 120))
 	}
 	e.Data.Incident.Raw = raw
-	return e.fit()
+	fit(&e)
+	return &adapter.Letter{Envelope: e, OCSF: func() []byte { return ocsfOf(c.Incident) }, Detections: func() [][]byte { return detectionsOf(c.Incident) }}
 }
 
-func describe(in *incident.Incident, console string) *bodyIncident {
+func ocsfOf(in *incident.Incident) []byte {
+	return incident.AppendIncident(nil, in, Answer(in), Timeline(in))
+}
+
+func detectionsOf(in *incident.Incident) [][]byte {
+	var out [][]byte
+	for i := range in.Findings[:min(len(in.Findings), adapter.MaxDetections)] {
+		out = append(out, incident.AppendFinding(nil, &in.Findings[i]))
+	}
+	return out
+}
+
+func describe(in *incident.Incident, console string) *adapter.Incident {
 	a := Answer(in)
-	b := &bodyIncident{
+	b := &adapter.Incident{
 		ID: event.FormatID(event.IncidentPrefix, in.ID), Revision: in.Revision, Title: cut(plain(in.Title), 300), Status: in.Status.String(), Verdict: string(in.Verdict),
 		Severity: in.Severity.String(), Priority: priority(in.Severity), Score: in.Score, OwnerTeam: cut(in.Owner, 60), Assignee: cut(in.Assignee, 120),
 		OpenedAt: stamp(in.Opened), FirstEvent: stamp(in.First), LastEvent: stamp(in.Last), Domains: append([]string{}, in.Domains...),
-		Assessment: bodyAssessment{Kind: a.Assessment, Source: "rules", For: claimTexts(a.For), Against: claimTexts(a.Against)},
-		Rules:      rulesOf(in), Entities: entitiesOf(in), Changes: []bodyNote{}, Actions: []bodyAction{},
-		Summary: bodySummary{Text: cut(a.Text, 1200), Source: "deterministic", Refs: []string{}},
+		Assessment: adapter.Assessment{Kind: a.Assessment, Source: "rules", For: claimTexts(a.For), Against: claimTexts(a.Against)},
+		Rules:      rulesOf(in), Entities: entitiesOf(in), Changes: []adapter.Note{}, Actions: []adapter.Action{},
+		Summary: adapter.Summary{Text: cut(a.Text, 1200), Source: "deterministic", Refs: []string{}},
 	}
 	if console != "" {
 		b.URL = strings.TrimSuffix(console, "/") + "/incidents/" + b.ID
@@ -199,7 +98,7 @@ func describe(in *incident.Incident, console string) *bodyIncident {
 	b.Counts = countsOf(in)
 	before, during := factsOf(in).changes()
 	for _, c := range append(before, during...) {
-		b.Changes = append(b.Changes, bodyNote{At: stamp(c.At), What: cut(c.Text, 400), Actor: actorOf(in.Changed, c.Refs[0]), Event: c.Refs[0].String()})
+		b.Changes = append(b.Changes, adapter.Note{At: stamp(c.At), What: cut(c.Text, 400), Actor: actorOf(in.Changed, c.Refs[0]), Event: c.Refs[0].String()})
 	}
 	for _, c := range a.For {
 		for _, id := range c.Refs[:min(3, len(c.Refs))] {
@@ -207,13 +106,13 @@ func describe(in *incident.Incident, console string) *bodyIncident {
 		}
 	}
 	for _, x := range Actions(in, a.Assessment) {
-		b.Actions = append(b.Actions, bodyActionOf(&x))
+		b.Actions = append(b.Actions, askedOf(&x))
 	}
 	return b
 }
 
-func bodyActionOf(a *Action) bodyAction {
-	b := bodyAction{ID: a.ID, References: a.References, Stage: a.Stage, Text: a.Say(), Authority: a.Authority, People: a.People, Precheck: append([]string{}, a.Prechecks...)}
+func askedOf(a *Action) adapter.Action {
+	b := adapter.Action{ID: a.ID, References: a.References, Stage: a.Stage, Text: a.Say(), Authority: a.Authority, People: a.People, Precheck: append([]string{}, a.Prechecks...)}
 	for _, id := range a.Targets {
 		b.Targets = append(b.Targets, name(id))
 	}
@@ -242,15 +141,15 @@ func claimTexts(claims []incident.Claim) []string {
 	return out
 }
 
-func rulesOf(in *incident.Incident) []bodyRule {
-	out := []bodyRule{}
+func rulesOf(in *incident.Incident) []adapter.Rule {
+	out := []adapter.Rule{}
 	seen := map[string]bool{}
 	for _, f := range in.Findings {
 		if seen[f.Rule.ID] {
 			continue
 		}
 		seen[f.Rule.ID] = true
-		r := bodyRule{ID: f.Rule.ID, Name: cut(f.Rule.Title, 200), Version: f.Rule.Version, Attack: []string{}}
+		r := adapter.Rule{ID: f.Rule.ID, Name: cut(f.Rule.Title, 200), Version: f.Rule.Version, Attack: []string{}}
 		for _, t := range f.Rule.Tags {
 			matrix, id, ok := strings.Cut(t, ".")
 			if ok && (matrix == "attack" || matrix == "ics") && len(r.Attack) < 10 {
@@ -262,13 +161,13 @@ func rulesOf(in *incident.Incident) []bodyRule {
 	return out
 }
 
-func entitiesOf(in *incident.Incident) []bodyEntity {
-	out := []bodyEntity{}
+func entitiesOf(in *incident.Incident) []adapter.Entity {
+	out := []adapter.Entity{}
 	for _, m := range in.Entities {
 		if !takesPart(m) {
 			continue
 		}
-		x := bodyEntity{Type: m.Kind.String(), ID: name(m.ID)}
+		x := adapter.Entity{Type: m.Kind.String(), ID: name(m.ID)}
 		if len(m.Roles) > 0 {
 			x.Role = m.Roles[0].String()
 		}
@@ -277,8 +176,8 @@ func entitiesOf(in *incident.Incident) []bodyEntity {
 	return out
 }
 
-func countsOf(in *incident.Incident) bodyCounts {
-	c := bodyCounts{Findings: len(in.Findings), Robots: len(in.Robots)}
+func countsOf(in *incident.Incident) adapter.Counts {
+	c := adapter.Counts{Findings: len(in.Findings), Robots: len(in.Robots)}
 	for _, f := range in.Findings {
 		c.Events += len(f.Evidence) + int(f.Truncated)
 	}
@@ -290,8 +189,8 @@ func countsOf(in *incident.Incident) bodyCounts {
 	return c
 }
 
-// fit writes the envelope, halving the list that takes most room until all is within maxBody.
-func (e *envelope) fit() []byte {
+// fit halves the list that takes most room until the envelope is within maxBody.
+func fit(e *adapter.Envelope) {
 	in := e.Data.Incident
 	lists := []struct {
 		name string
@@ -308,9 +207,8 @@ func (e *envelope) fit() []byte {
 		{"refs", func() int { return size(in.Summary.Refs) }, func() int { return halve(&in.Summary.Refs) }},
 	}
 	for {
-		b := encode(e)
-		if len(b) <= maxBody {
-			return b
+		if len(adapter.Encode(e)) <= maxBody {
+			return
 		}
 		largest := 0
 		for i := range lists {
@@ -320,7 +218,7 @@ func (e *envelope) fit() []byte {
 		}
 		n := lists[largest].cut()
 		if n == 0 {
-			return b // only what is bounded by itself is left
+			return // only what is bounded by itself is left
 		}
 		e.Data.Truncated[lists[largest].name] += n
 	}
@@ -330,7 +228,7 @@ func size[T any](list []T) int {
 	if len(list) == 0 {
 		return 0
 	}
-	return len(encode(list))
+	return len(adapter.Encode(list))
 }
 
 // halve drops the later half of a list and gives how many entries that were.
@@ -338,15 +236,6 @@ func halve[T any](list *[]T) int {
 	n := (len(*list) + 1) / 2
 	*list = (*list)[:len(*list)-n]
 	return n
-}
-
-// encode is JSON with < and > escaped, so that a receiver that pastes it into a page does no harm.
-func encode(v any) []byte {
-	var w bytes.Buffer
-	if err := json.NewEncoder(&w).Encode(v); err != nil {
-		panic("triage: a body of strings and numbers has a JSON form: " + err.Error())
-	}
-	return bytes.TrimSuffix(w.Bytes(), []byte("\n"))
 }
 
 // cut bounds a text to n bytes, at a character.

@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -23,19 +21,36 @@ type Config struct {
 	Poll       time.Duration    `yaml:"poll"`        // How often the outbox is looked at while something is due; else fifteen times less often.
 }
 
-// EndpointConfig is one receiver of webhooks.
+// EndpointConfig is one receiver.
 type EndpointConfig struct {
 	Name           string            `yaml:"name"`
-	URL            string            `yaml:"url"`
+	Adapter        string            `yaml:"adapter"`          // Form of what is sent; native by default.
+	URL            string            `yaml:"url"`              // https://, tls:// or tcp:// for syslog, smtp:// or smtps:// for mail.
+	URLFrom        Secret            `yaml:"url_from"`         // The URL, where it is a secret itself, in place of url.
 	Secret         Secret            `yaml:"secret"`           // Signing key, whsec_ and base64.
 	NextSecret     Secret            `yaml:"next_secret"`      // Second key during a rotation: both signatures are sent.
+	Token          Secret            `yaml:"token"`            // Routing key, API key, token or password at the receiver.
 	MinSeverity    string            `yaml:"min_severity"`     // Least severity; all by default.
 	Events         []string          `yaml:"events"`           // Kinds of change, such as opened and closed; all by default.
+	Rate           int               `yaml:"rate"`             // Most deliveries a minute; 0: no bound.
+	Digest         DigestConfig      `yaml:"digest"`           // What becomes of openings in a storm.
 	AllowCIDRs     []string          `yaml:"allow_cidrs"`      // Private and loopback networks it may be in.
 	AllowPlainHTTP bool              `yaml:"allow_plain_http"` // Without TLS anyone on the way can read what is sent.
+	AllowPlain     bool              `yaml:"allow_plain"`      // The same for syslog over tcp:// and mail servers without STARTTLS.
+	CA             string            `yaml:"ca"`               // File with certificates, PEM, that the receiver's may be signed by; else the system's.
 	Timeout        time.Duration     `yaml:"timeout"`          // Of one attempt; 15s by default.
 	Headers        map[string]string `yaml:"headers"`          // Sent as they are.
+	Topic          string            `yaml:"topic"`            // Kafka: the topic.
+	From           string            `yaml:"from"`             // Mail: the sender.
+	To             []string          `yaml:"to"`               // Mail: the recipients.
+	Username       string            `yaml:"username"`         // Mail: who signs in with the token; empty: nobody does.
 	IncludeRaw     bool              `yaml:"include_raw"`      // Send original log text too: it may hold personal data and hostile text.
+}
+
+// DigestConfig turns a storm of openings into one event a minute.
+type DigestConfig struct {
+	Openings int    `yaml:"openings"` // Most openings told one by one in a minute; 0: all of them are.
+	Always   string `yaml:"always"`   // Openings from this severity on are always told; critical by default.
 }
 
 // DefaultConfig has no endpoints. Its ten attempts take about 42 hours, dense in the first minutes.
@@ -89,69 +104,48 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (e EndpointConfig) check(bad func(string, ...any)) {
-	switch u, err := url.Parse(e.URL); {
-	case err != nil || u.Host == "":
-		bad("url: not a URL with a host")
-	case u.User != nil:
-		bad("url: a password in a URL ends up in logs: use headers or the secret")
-	case u.Scheme == "http" && !e.AllowPlainHTTP:
-		bad("url: plain http: use https, or set allow_plain_http")
-	case u.Scheme != "http" && u.Scheme != "https":
-		bad("url: scheme %q: use https", u.Scheme)
-	}
-	if e.Secret == (Secret{}) {
-		bad("secret: missing: give {env: NAME} or {file: PATH}")
-	}
-	if e.MinSeverity != "" && incident.SeverityOf(e.MinSeverity) == 0 {
-		bad("min_severity: %q is none of informational, low, medium, high, critical, fatal", e.MinSeverity)
-	}
-	for _, k := range e.Events {
-		if !slices.Contains(kinds, incident.ChangeKind(k)) {
-			bad("events: %q is none of %v", k, kinds)
-		}
-	}
-	for _, p := range e.AllowCIDRs {
-		if _, err := netip.ParsePrefix(p); err != nil {
-			bad("allow_cidrs: %q is no network such as 10.1.0.0/16", p)
-		}
-	}
-	if e.Timeout < 0 || e.Timeout > time.Minute {
-		bad("timeout: %v: give at most 1m", e.Timeout)
-	}
-	for k := range e.Headers {
-		if c := http.CanonicalHeaderKey(k); k == "" || strings.HasPrefix(c, "Webhook-") || c == "Content-Type" || c == "Content-Length" || c == "Host" {
-			bad("headers: %q cannot be set", k)
-		}
-	}
-}
-
 // Secret names where a secret is kept. The value itself is never in the configuration.
 type Secret struct {
 	Env  string `yaml:"env"`
 	File string `yaml:"file"`
 }
 
-// key reads the signing key; nil if no secret is configured.
-func (s Secret) key() ([]byte, error) {
-	var text string
+// text reads the secret; empty if none is configured.
+func (s Secret) text() (string, error) {
 	switch {
 	case s == (Secret{}):
-		return nil, nil
+		return "", nil
 	case s.Env != "" && s.File != "":
-		return nil, errors.New("give env or file, not both")
+		return "", errors.New("give env or file, not both")
 	case s.Env != "":
-		if text = os.Getenv(s.Env); text == "" {
-			return nil, fmt.Errorf("the environment variable %s is empty", s.Env)
+		text := strings.TrimSpace(os.Getenv(s.Env))
+		if text == "" {
+			return "", fmt.Errorf("the environment variable %s is empty", s.Env)
 		}
-	default:
-		b, err := os.ReadFile(s.File)
-		if err != nil {
-			return nil, err
-		}
-		text = string(b)
+		return text, nil
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.TrimSpace(text), "whsec_"))
+	b, err := os.ReadFile(s.File)
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSpace(string(b))
+	if text == "" || strings.ContainsAny(text, "\r\n\x00") {
+		return "", fmt.Errorf("%s: want one line with the secret", s.File)
+	}
+	return text, nil
+}
+
+// key reads the signing key; nil if no secret is configured.
+func (s Secret) key() ([]byte, error) {
+	text, err := s.text()
+	if text == "" || err != nil {
+		return nil, err
+	}
+	return parseKey(text)
+}
+
+func parseKey(text string) ([]byte, error) {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "whsec_"))
 	if err != nil || len(key) < 24 || len(key) > 64 {
 		return nil, errors.New("a signing key is whsec_ and the base64 of 24 to 64 bytes")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -55,6 +56,11 @@ type Settings struct {
 	Log     *slog.Logger
 	Metrics *Metrics // nil counts nothing
 	Raw     RawText  // nil where no endpoint asks for it
+
+	Topics   Topics        // nil where no Kafka brokers are configured
+	Resolver *net.Resolver // nil: the system's
+	Host     string        // Name of this machine, for syslog.
+	Version  string        // Of this program.
 }
 
 // Desk delivers what is owed to endpoints: in order within an incident, many incidents side by side, each endpoint for itself. A delivery
@@ -76,11 +82,11 @@ func NewDesk(cfg Config, s Settings, outbox Outbox) (*Desk, error) {
 		if c.IncludeRaw && s.Raw == nil {
 			return nil, fmt.Errorf("triage.endpoints: %s: include_raw: there is no store to read log text from", c.Name)
 		}
-		w, err := newWebhook(c)
+		to, err := newCourier(c, d)
 		if err != nil {
 			return nil, err
 		}
-		d.endpoints = append(d.endpoints, newEndpoint(d, w))
+		d.endpoints = append(d.endpoints, newEndpoint(d, to))
 	}
 	return d, nil
 }
@@ -121,7 +127,7 @@ type EndpointStatus struct {
 func (d *Desk) Endpoints() []EndpointStatus {
 	out := make([]EndpointStatus, 0, len(d.endpoints))
 	for _, e := range d.endpoints {
-		out = append(out, e.health.status(e.hook.Name))
+		out = append(out, e.health.status(e.to.Name))
 	}
 	return out
 }

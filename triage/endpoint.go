@@ -9,6 +9,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage/adapter"
 )
 
 const (
@@ -22,11 +23,11 @@ const (
 	lastSettle   = 2 * time.Second        // for those of a desk that is stopped
 )
 
-// endpoint works off what one webhook is owed. Its fields but health are touched only by run's goroutine, which waits for the attempts it
+// endpoint works off what one receiver is owed. Its fields but health are touched only by run's goroutine, which waits for the attempts it
 // starts.
 type endpoint struct {
 	desk   *Desk
-	hook   *webhook
+	to     *courier
 	wake   chan struct{}
 	health health
 
@@ -39,14 +40,14 @@ type endpoint struct {
 	settleBy  time.Time           // when it must be told
 }
 
-func newEndpoint(d *Desk, w *webhook) *endpoint {
+func newEndpoint(d *Desk, to *courier) *endpoint {
 	return &endpoint{
-		desk: d, hook: w, wake: make(chan struct{}, 1), waits: map[event.ID]int64{}, hold: map[event.ID]int64{}, coalesced: map[event.ID]int{},
+		desk: d, to: to, wake: make(chan struct{}, 1), waits: map[event.ID]int64{}, hold: map[event.ID]int64{}, coalesced: map[event.ID]int{},
 	}
 }
 
 func (e *endpoint) log() *slog.Logger {
-	return e.desk.s.Log.With("component", "triage", "endpoint", e.hook.Name)
+	return e.desk.s.Log.With("component", "triage", "endpoint", e.to.Name)
 }
 
 func (e *endpoint) run(ctx context.Context) {
@@ -99,7 +100,7 @@ func (e *endpoint) round(ctx context.Context) (busy bool, err error) {
 		return false, err
 	}
 	now := e.desk.s.Now()
-	owed, err := e.desk.outbox.Pending(ctx, e.hook.route(now.Add(-e.desk.patience()-24*time.Hour).UnixMicro()), maxPending)
+	owed, err := e.desk.outbox.Pending(ctx, e.to.route(now.Add(-e.desk.patience()-24*time.Hour).UnixMicro()), maxPending)
 	if err != nil {
 		return false, err
 	}
@@ -126,7 +127,7 @@ func (e *endpoint) report(owed []incident.Delivery, now time.Time) {
 	if len(owed) > 0 {
 		oldest = float64(now.UnixMicro()-owed[0].Change.Incident.Updated) / 1e6
 	}
-	e.desk.s.Metrics.owed(e.hook.Name, len(owed), oldest)
+	e.desk.s.Metrics.owed(e.to.Name, len(owed), oldest)
 }
 
 // always reports whether a change is sent even if a newer one waits: who follows an incident must hear of its beginning and its end.
@@ -201,7 +202,7 @@ func (e *endpoint) tryAgain(ctx context.Context, heads []incident.Delivery, prob
 		return false, ctx.Err()
 	}
 	if a.verdict == again {
-		e.desk.s.Metrics.delivered(e.hook.Name, "retry")
+		e.desk.s.Metrics.delivered(e.to.Name, "retry")
 		e.health.fail(a.err, e.desk.s.Now())
 		_, e.look = e.health.open()
 		return false, nil
@@ -262,16 +263,16 @@ func (e *endpoint) settleMeanwhile(ctx context.Context, attempts *sync.WaitGroup
 
 // send makes one attempt. It only reads the endpoint's fields, so several may run at once.
 func (e *endpoint) send(ctx context.Context, d incident.Delivery) answer {
-	var raw []bodyRaw
-	if e.hook.IncludeRaw {
+	var raw []adapter.Raw
+	if e.to.IncludeRaw {
 		raw = e.raw(ctx, d.Change.Incident)
 	}
-	b := body(&d.Change, d.ID, e.desk.s.Source, e.desk.cfg.ConsoleURL, e.coalesced[d.Change.Incident.ID], raw)
-	return e.hook.send(ctx, event.FormatID(event.DeliveryPrefix, d.ID), b, e.desk.s.Now())
+	l := letterOf(&d.Change, d.ID, e.desk.s.Source, e.desk.cfg.ConsoleURL, e.coalesced[d.Change.Incident.ID], raw)
+	return e.to.send(ctx, l, e.desk.s.Now())
 }
 
 // raw is original log text of the first events of each finding, a few and short.
-func (e *endpoint) raw(ctx context.Context, in *incident.Incident) []bodyRaw {
+func (e *endpoint) raw(ctx context.Context, in *incident.Incident) []adapter.Raw {
 	var ids []event.ID
 	for _, f := range in.Findings {
 		for _, ev := range f.Evidence[:min(2, len(f.Evidence))] {
@@ -284,10 +285,10 @@ func (e *endpoint) raw(ctx context.Context, in *incident.Incident) []bodyRaw {
 	if err != nil {
 		return nil // the delivery is worth more than its ornament
 	}
-	var out []bodyRaw
+	var out []adapter.Raw
 	for _, id := range ids {
 		if s := texts[id]; s != "" {
-			out = append(out, bodyRaw{Event: id.String(), Text: cut(s, 1000)})
+			out = append(out, adapter.Raw{Event: id.String(), Text: cut(s, 1000)})
 		}
 	}
 	return out
@@ -340,7 +341,7 @@ func (e *endpoint) later(d incident.Delivery, asked time.Duration, now time.Time
 		e.end(d, incident.DeliveryDead, d.Error)
 		return
 	}
-	e.desk.s.Metrics.delivered(e.hook.Name, "retry")
+	e.desk.s.Metrics.delivered(e.to.Name, "retry")
 	d.State, d.Next = incident.DeliveryPending, now.Add(max(wait, asked)).UnixMicro()
 	e.waits[d.ID] = now.UnixMicro()
 	e.hold[d.Change.Incident.ID] = d.Next
@@ -350,7 +351,7 @@ func (e *endpoint) later(d incident.Delivery, asked time.Duration, now time.Time
 // end concludes a delivery for good.
 func (e *endpoint) end(d incident.Delivery, state incident.DeliveryState, err string) {
 	d.State, d.Error, d.Next = state, err, 0
-	e.desk.s.Metrics.delivered(e.hook.Name, string(state))
+	e.desk.s.Metrics.delivered(e.to.Name, string(state))
 	delete(e.waits, d.ID)
 	if state != incident.DeliveryCoalesced {
 		delete(e.hold, d.Change.Incident.ID)

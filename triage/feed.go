@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage/adapter"
 )
 
 // Reader gives recorded changes.
@@ -116,7 +117,7 @@ func (f *Feed) leave(c *client) {
 
 func (f *Feed) item(c *incident.Change) item {
 	id := incident.DeliveryID(c.Incident.ID, c.Incident.Revision, "feed")
-	return item{at: SequenceOf(c), kind: c.Kind, body: body(c, id, f.source, f.console, 0, nil)}
+	return item{at: SequenceOf(c), kind: c.Kind, body: adapter.Encode(&letterOf(c, id, f.source, f.console, 0, nil).Envelope)}
 }
 
 // Register adds GET /api/v1/stream and GET /api/v1/changes.ndjson to mux. Whoever mounts them decides who may read.

@@ -3,122 +3,127 @@ package triage
 import (
 	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/tocsin-siem/tocsin/event"
-	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage/adapter"
 )
 
-const (
-	maxAnswer     = 4 << 10   // bytes of an answer that are read, for the log
-	maxRetryAfter = time.Hour // longest wait a receiver may ask for
-)
-
-// verdict is what an attempt came to.
-type verdict uint8
-
-const (
-	delivered verdict = iota
-	again             // worth another attempt: the receiver or the way to it is in trouble
-	refused           // the receiver is well and does not want this
-	gone              // the receiver wants nothing any more
-)
-
-// answer is what came back from one attempt.
-type answer struct {
-	verdict verdict
-	wait    time.Duration // the receiver asked to wait so long
-	err     string
-}
-
-// webhook sends to one endpoint. It follows no redirects, uses no proxy and keeps no connections: deliveries are few, and an idle one would
-// be half dead when it is needed.
+// webhook sends by HTTP. It follows no redirects, uses no proxy and keeps no connections: deliveries are few, and an idle one would be half
+// dead when it is needed.
 type webhook struct {
-	EndpointConfig
-	keys   [][]byte
+	url    *url.URL
+	header map[string]string
+	keys   *keyring
 	client *http.Client
+	hive   bool
 }
 
-func newWebhook(c EndpointConfig) (*webhook, error) {
-	w := &webhook{EndpointConfig: c}
-	for _, s := range []Secret{c.Secret, c.NextSecret} {
-		key, err := s.key()
-		if err != nil {
-			return nil, fmt.Errorf("triage.endpoints: %s: secret: %w", c.Name, err)
-		}
-		if key != nil {
-			w.keys = append(w.keys, key)
-		}
-	}
-	guard, err := NewGuard(c.AllowCIDRs)
-	if err != nil {
-		return nil, fmt.Errorf("triage.endpoints: %s: %w", c.Name, err)
-	}
-	if w.Timeout == 0 {
-		w.Timeout = 15 * time.Second
-	}
-	w.client = &http.Client{
+func newWebhook(k *courier, to *url.URL, w way) *webhook {
+	return &webhook{url: to, header: k.Headers, keys: k.keys, hive: k.adapter.Name == "thehive", client: &http.Client{
 		Transport: &http.Transport{
-			DialContext: guard.Dialer().DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 16 << 10,
+			DialContext: w.dial, TLSClientConfig: w.tls, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 16 << 10,
 			TLSHandshakeTimeout: 10 * time.Second,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return w, nil
+	}}
 }
 
-// route is what the endpoint is owed, from changes since a time on.
-func (w *webhook) route(since int64) Route {
-	r := Route{Endpoint: w.Name, MinSeverity: incident.SeverityOf(w.MinSeverity), Since: since}
-	for _, k := range w.Events {
-		r.Kinds = append(r.Kinds, incident.ChangeKind(k))
+// carry implements carrier.
+func (w *webhook) carry(ctx context.Context, l *adapter.Letter, p adapter.Parcel, now time.Time) answer {
+	header := http.Header{"Content-Type": {p.ContentType}, "User-Agent": {"Tocsin"}}
+	for k, v := range p.Header {
+		header.Set(k, v)
 	}
-	return r
+	for k, v := range w.header {
+		header.Set(k, v)
+	}
+	if keys := w.keys.live(); len(keys) > 0 {
+		header.Set("Webhook-Id", l.ID)
+		header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+		header.Set("Webhook-Signature", signature(keys, l.ID, now.Unix(), p.Body))
+	}
+	a := w.ask(ctx, http.MethodPost, w.url.String(), header, p.Body, now)
+	if w.hive && a.status == http.StatusBadRequest && strings.Contains(strings.ToLower(a.text), "exist") {
+		return w.overwrite(ctx, l, header, now)
+	}
+	return a
 }
 
-// send makes one attempt. now is our clock.
-func (w *webhook) send(ctx context.Context, id string, body []byte, now time.Time) answer {
-	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
+// ask makes one request and judges the answer.
+func (w *webhook) ask(ctx context.Context, method, address string, header http.Header, body []byte, now time.Time) answer {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return answer{verdict: refused, err: err.Error()}
+		return answer{verdict: refused, err: "the URL cannot be used"}
 	}
-	for k, v := range w.Headers {
-		req.Header.Set(k, v)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", "Tocsin")
-	}
-	req.Header.Set("Webhook-Id", id)
-	req.Header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
-	req.Header.Set("Webhook-Signature", signature(w.keys, id, now.Unix(), body))
+	req.Header = header
 	resp, err := w.client.Do(req)
 	if err != nil {
-		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err // without the URL, which may hold a token
-		}
-		return answer{verdict: again, err: cut(plain(err.Error()), 300)}
+		return failed(err)
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	return judge(resp, text, now)
 }
 
+// overwrite updates the alert that TheHive has of the incident already.
+func (w *webhook) overwrite(ctx context.Context, l *adapter.Letter, header http.Header, now time.Time) answer {
+	found := w.ask(ctx, http.MethodPost, w.sibling("/api/v1/query"), header, adapter.HiveFind(l), now)
+	if found.verdict != delivered {
+		return found
+	}
+	id, ok := firstID(found.text)
+	if !ok {
+		return answer{verdict: refused, status: found.status, text: found.text, err: "TheHive says that it has an alert of the incident, and finds none"}
+	}
+	return w.ask(ctx, http.MethodPatch, w.sibling("/api/v1/alert/"+url.PathEscape(id)), header, adapter.HiveUpdate(l), now)
+}
+
+// sibling is another path of the receiver, kept behind a prefix that its URL has.
+func (w *webhook) sibling(path string) string {
+	u := *w.url
+	prefix, _, _ := strings.Cut(u.Path, "/api/")
+	u.RawPath, u.RawQuery = "", ""
+	u.Path = ""
+	return u.String() + strings.TrimSuffix(prefix, "/") + path
+}
+
+// firstID reads the _id of the first object of an array, of which the end may be missing.
+func firstID(text string) (string, bool) {
+	d := json.NewDecoder(strings.NewReader(text))
+	for depth := 0; ; {
+		t, err := d.Token()
+		if err != nil {
+			return "", false
+		}
+		switch t {
+		case json.Delim('['), json.Delim('{'):
+			depth++
+		case json.Delim(']'), json.Delim('}'):
+			depth--
+		case "_id":
+			if v, err := d.Token(); depth == 2 && err == nil {
+				id, ok := v.(string)
+				return id, ok && id != ""
+			}
+		}
+	}
+}
+
 func judge(resp *http.Response, text []byte, now time.Time) answer {
 	code := resp.StatusCode
+	a := answer{verdict: again, status: code, text: string(text)}
 	if code >= 200 && code < 300 {
-		return answer{verdict: delivered}
+		a.verdict = delivered
+		return a
 	}
-	a := answer{verdict: again, err: cut(fmt.Sprintf("HTTP %d: %s", code, plain(string(text))), 300)}
+	a.err = cut(fmt.Sprintf("HTTP %d: %s", code, plain(string(text))), 300)
 	switch {
 	case code == http.StatusGone:
 		a.verdict = gone
@@ -142,27 +147,3 @@ func retryAfter(s string, now time.Time) time.Duration {
 	}
 	return 0
 }
-
-// Test sends an endpoint.test event to an endpoint once, and says what came of it.
-func (d *Desk) Test(ctx context.Context, endpoint string) error {
-	for _, e := range d.endpoints {
-		if e.hook.Name != endpoint {
-			continue
-		}
-		now := d.s.Now()
-		at := stamp(now.UnixMicro())
-		id := event.FormatID(event.DeliveryPrefix, event.NewID("endpoint.test", endpoint, at))
-		b := encode(envelope{
-			SpecVersion: "1.0", ID: id, Source: d.s.Source, Type: "endpoint.test", Time: at, Timestamp: at, ContentType: "application/json",
-			Data: bodyData{Truncated: map[string]int{}},
-		})
-		if a := e.hook.send(ctx, id, b, now); a.verdict != delivered {
-			return errors.New(a.err)
-		}
-		return nil
-	}
-	return fmt.Errorf("there is no endpoint %q", endpoint)
-}
-
-// LogValue keeps keys and headers out of logs.
-func (w *webhook) LogValue() slog.Value { return slog.StringValue(w.Name) }

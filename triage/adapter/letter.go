@@ -1,0 +1,233 @@
+package adapter
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Types of letters that are about no change.
+const (
+	TypeTest   = "endpoint.test"
+	TypeDigest = "incident.digest"
+)
+
+// Letter is what an endpoint is told, once: the model that every adapter writes in its own form. Its texts may hold whatever an attacker
+// wrote into a log.
+type Letter struct {
+	Envelope
+	OCSF       func() []byte   // The incident as an OCSF Incident Finding.
+	Detections func() [][]byte // Its findings as OCSF Detection Findings, at most MaxDetections.
+}
+
+// MaxDetections bounds the findings of one letter.
+const MaxDetections = 100
+
+// Envelope is at once a CloudEvents 1.0 event and a Standard Webhooks payload (type, timestamp, data).
+type Envelope struct {
+	SpecVersion string `json:"specversion"`
+	ID          string `json:"id"` // The same for every attempt.
+	Source      string `json:"source"`
+	Type        string `json:"type"` // incident. and the kind of change, or one of the types above.
+	Subject     string `json:"subject,omitempty"`
+	Time        string `json:"time"`
+	Timestamp   string `json:"timestamp"`
+	ContentType string `json:"datacontenttype"`
+	Schema      string `json:"dataschema,omitempty"`
+	Sequence    string `json:"sequence,omitempty"`
+	Data        Data   `json:"data"`
+}
+
+// Data is what is told. Incident is set but for a digest and a test.
+type Data struct {
+	Incident  *Incident      `json:"incident,omitempty"`
+	Change    *Change        `json:"change,omitempty"`
+	Digest    *Digest        `json:"digest,omitempty"`
+	Coalesced int            `json:"coalesced,omitempty"` // Older revisions this one stands for.
+	Truncated map[string]int `json:"truncated"`
+}
+
+// Change is what happened to an incident.
+type Change struct {
+	Fields []string `json:"fields"`
+	Actor  string   `json:"actor,omitempty"`
+	Origin *string  `json:"origin"`
+}
+
+// Incident is an incident as it is told. Times are RFC 3339 in UTC.
+type Incident struct {
+	ID         string     `json:"id"`
+	Revision   int32      `json:"revision"`
+	URL        string     `json:"url,omitempty"`
+	Title      string     `json:"title"`
+	Status     string     `json:"status"`
+	Verdict    string     `json:"verdict,omitempty"`
+	Severity   string     `json:"severity"`
+	Priority   int        `json:"priority"`
+	Score      int        `json:"score"`
+	OwnerTeam  string     `json:"owner_team,omitempty"`
+	Route      string     `json:"route,omitempty"` // The route that named the team.
+	Assignee   string     `json:"assignee,omitempty"`
+	MergedInto string     `json:"merged_into,omitempty"`
+	OpenedAt   string     `json:"opened_at"`
+	FirstEvent string     `json:"first_event_at"`
+	LastEvent  string     `json:"last_event_at"`
+	Domains    []string   `json:"domains"`
+	Assessment Assessment `json:"assessment"`
+	Rules      []Rule     `json:"rules"`
+	Entities   []Entity   `json:"entities"`
+	Counts     Counts     `json:"counts"`
+	Changes    []Note     `json:"changes_before"`
+	Summary    Summary    `json:"summary"`
+	Actions    []Action   `json:"actions"`
+	Raw        []Raw      `json:"raw,omitempty"`
+}
+
+// Assessment is which reading the evidence supports, and with what.
+type Assessment struct {
+	Kind    string   `json:"kind"`
+	Source  string   `json:"source"`
+	For     []string `json:"for"`
+	Against []string `json:"against"`
+}
+
+// Rule is a rule that matched.
+type Rule struct {
+	ID      string   `json:"id"`
+	Name    string   `json:"name"`
+	Version int32    `json:"version"`
+	Attack  []string `json:"attack"`
+}
+
+// Entity is somebody or something that takes part.
+type Entity struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+	Role string `json:"role,omitempty"`
+}
+
+// Counts are how much there is.
+type Counts struct {
+	Findings int `json:"findings"`
+	Events   int `json:"events"`
+	Robots   int `json:"robots"`
+	Users    int `json:"users"`
+}
+
+// Note is something that changed just before.
+type Note struct {
+	At    string `json:"at"`
+	What  string `json:"what"`
+	Actor string `json:"actor,omitempty"`
+	Event string `json:"event_id"`
+}
+
+// Summary is the three answers in a few sentences.
+type Summary struct {
+	Text   string   `json:"text"`
+	Source string   `json:"source"`
+	Refs   []string `json:"refs"`
+}
+
+// Action asks people to do something. Executes is always false: nothing of ours acts on the world.
+type Action struct {
+	ID         string   `json:"id"`
+	References []string `json:"references,omitempty"`
+	Stage      string   `json:"stage"`
+	Text       string   `json:"text"`
+	Authority  string   `json:"authority"`
+	People     int      `json:"people"`
+	Precheck   []string `json:"precheck"`
+	Targets    []string `json:"targets,omitempty"`
+	Executes   bool     `json:"executes"`
+}
+
+// Raw is original log text.
+type Raw struct {
+	Event string `json:"event_id"`
+	Text  string `json:"text"`
+}
+
+// Digest stands for incidents that were opened faster than the endpoint wants to hear of them one by one.
+type Digest struct {
+	Opened    int            `json:"opened"`
+	Severity  string         `json:"severity"` // The greatest.
+	Counts    map[string]int `json:"by_severity"`
+	Incidents []DigestEntry  `json:"incidents"` // The most severe first; the others are counted only.
+	URL       string         `json:"url,omitempty"`
+}
+
+// DigestEntry is one incident of a digest.
+type DigestEntry struct {
+	ID        string `json:"id"`
+	Title     string `json:"title"`
+	Severity  string `json:"severity"`
+	OwnerTeam string `json:"owner_team,omitempty"`
+	OpenedAt  string `json:"opened_at"`
+	URL       string `json:"url,omitempty"`
+}
+
+// Encode is v as JSON with < and > escaped, so that a receiver that pastes it into a page does no harm. v must have a JSON form.
+func Encode(v any) []byte {
+	var w bytes.Buffer
+	if err := json.NewEncoder(&w).Encode(v); err != nil {
+		panic("triage: a letter of strings and numbers has a JSON form: " + err.Error())
+	}
+	return bytes.TrimSuffix(w.Bytes(), []byte("\n"))
+}
+
+// kind is what happened: opened, closed, digest, test and so on.
+func (l *Letter) kind() string {
+	if l.Type == TypeTest {
+		return "test"
+	}
+	return strings.TrimPrefix(l.Type, "incident.")
+}
+
+// test is the incident that a letter without one is taken to be about: closed at once, so that it leaves nothing open where it arrives.
+func (l *Letter) test() *Incident {
+	return &Incident{
+		ID: l.ID, Title: "Test: Tocsin reaches this endpoint", Status: "closed", Verdict: "test", Severity: "informational", Priority: 4, OpenedAt: l.Time,
+		FirstEvent: l.Time, LastEvent: l.Time, Summary: Summary{Text: "This is a test. There is nothing to do.", Source: "deterministic"},
+	}
+}
+
+// about is the incident of a letter, or what stands in for it.
+func (l *Letter) about() *Incident {
+	switch {
+	case l.Data.Incident != nil:
+		return l.Data.Incident
+	case l.Data.Digest != nil:
+		return l.Data.Digest.incident(l)
+	default:
+		return l.test()
+	}
+}
+
+// incident is a digest as if it were one incident, for forms that know nothing else.
+func (d *Digest) incident(l *Letter) *Incident {
+	var text strings.Builder
+	for _, e := range d.Incidents {
+		text.WriteString(e.Severity + ": " + e.Title + " (" + e.ID + ")\n")
+	}
+	if n := d.Opened - len(d.Incidents); n > 0 {
+		text.WriteString("and " + number(n) + " more\n")
+	}
+	return &Incident{
+		ID: l.ID, Title: number(d.Opened) + " incidents opened", URL: d.URL, Status: "open", Severity: d.Severity, Priority: 2, OpenedAt: l.Time, FirstEvent: l.Time, LastEvent: l.Time,
+		Summary: Summary{Text: text.String(), Source: "deterministic"},
+	}
+}
+
+// over reports whether nobody needs to act any more.
+func (in *Incident) over() bool { return in.Status == "closed" || in.Status == "merged" }
+
+// moment reads a time of a letter; the zero time if it is none.
+func moment(text string) time.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
