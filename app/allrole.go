@@ -7,7 +7,6 @@ import (
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
-	"github.com/tocsin-siem/tocsin/triage"
 )
 
 // wireAll recovers the state and connects the parts of a process that does everything.
@@ -42,19 +41,6 @@ func (s *Service) wireAll(ctx context.Context) error {
 func (s *Service) swapped(r correlate.Report) {
 	s.keeper.running.Store(s.keeper.Set())
 	s.tel.Log.Info("rules swapped", "kept", len(r.Kept), "warming", r.Warming, "stopped", r.Stopped)
-}
-
-// wireDesk makes the feed and the desk, which runs once the console is served.
-func (s *Service) wireDesk() error {
-	r := reader{s.db.DB}
-	s.feed = triage.NewFeed(s.source(), s.cfg.Triage.ConsoleURL, r)
-	s.onStop("feed", func(context.Context) error { s.feed.Close(); return nil })
-	metrics, err := triage.NewMetrics(s.tel.Meter)
-	if err != nil {
-		return err
-	}
-	s.desk, err = triage.NewDesk(s.cfg.Triage, triage.Settings{Source: s.source(), Now: s.set.Clock, Log: s.tel.Log, Metrics: metrics, Raw: r}, NewOutbox(s.db.DB))
-	return err
 }
 
 // published tells everybody who waits for changes.

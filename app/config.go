@@ -167,6 +167,9 @@ func (c *Config) relativeTo(dir string) {
 	for _, p := range []*string{&c.Kafka.TLS.CA, &c.Kafka.TLS.Cert, &c.Kafka.TLS.Key, &c.Kafka.Registry.CA} {
 		fix(p)
 	}
+	for i := range c.Triage.Endpoints {
+		fix(&c.Triage.Endpoints[i].CA)
+	}
 	fix(&c.Engine.Dir)
 	fix(&c.Engine.Library)
 	e := &c.Enrich

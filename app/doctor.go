@@ -120,7 +120,9 @@ func checkConsole(ctx context.Context, cfg Config) Diagnosis {
 
 func checkEndpoints(_ context.Context, cfg Config) Diagnosis {
 	d := Diagnosis{Code: "D006", Name: "endpoints", Good: true, Detail: Count(len(cfg.Triage.Endpoints), "endpoint")}
-	if _, err := triage.NewDesk(cfg.Triage, triage.Settings{Log: slog.New(slog.DiscardHandler), Raw: reader{}}, nil); err != nil {
+	set := deskSettings(cfg)
+	set.Log, set.Raw = slog.New(slog.DiscardHandler), reader{}
+	if _, err := triage.NewDesk(cfg.Triage, set, nil); err != nil {
 		d.Good, d.Detail, d.Fix = false, err.Error(), "mend triage.endpoints"
 	}
 	return d

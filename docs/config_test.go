@@ -106,7 +106,7 @@ var configDocs = map[string]string{
 	"clickhouse.password":      "Password at the server; never printed.",
 
 	"triage.endpoints[].name": "Name of the endpoint, in logs, metrics and delivery ids.",
-	"triage.endpoints[].url":  "Where to POST; https unless `allow_plain_http` is set.",
+	"triage.endpoints[].url":  "Where to send: https (or http with `allow_plain_http`); tls or tcp for syslog; smtps or smtp for mail.",
 }
 
 func typeName(t reflect.Type) string {

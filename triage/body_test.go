@@ -146,6 +146,18 @@ func TestTheGuardLetsOnlyPublicAndNamedNetworksThrough(t *testing.T) {
 			t.Errorf("%s: %v", ip, got)
 		}
 	}
+	g, err = triage.NewGuard([]string{"64:ff9b::/96", "2002::/16", "fc00::/7", "100.64.0.0/10", "168.63.129.0/24", "::/96", "10.7.0.0/16"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ip, allowed := range map[string]bool{ // what a gateway unwraps is looked at too, and metadata services are never reached
+		"64:ff9b::5db8:d822": true, "64:ff9b::a07:102": true, "64:ff9b::a08:1": false, "64:ff9b::7f00:1": false, "64:ff9b::a9fe:a9fe": false, "2002:a9fe:a9fe::": false, "2002:5db8:d822::": true,
+		"::a9fe:a9fe": false, "::7f00:1": false, "fd00:ec2::254": false, "fd00::1": true, "100.100.100.200": false, "100.64.0.1": true, "168.63.129.16": false, "::ffff:169.254.169.254": false,
+	} {
+		if got := g.Check(netip.MustParseAddr(ip)); (got == nil) != allowed {
+			t.Errorf("with gateways allowed, %s: %v", ip, got)
+		}
+	}
 	if _, err := triage.NewGuard([]string{"10.0.0.1"}); err == nil {
 		t.Error("an address is no network")
 	}

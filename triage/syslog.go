@@ -40,13 +40,15 @@ func (s *syslog) carry(ctx context.Context, _ *adapter.Letter, p adapter.Parcel,
 		return failed(err)
 	}
 	defer c.Close()
+	until := time.Now().Add(settleSyslog)
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = c.SetDeadline(deadline)
+		until = earlier(until, deadline)
 	}
 	if _, err := c.Write(adapter.FrameSyslog(p.Body)); err != nil {
 		return failed(err)
 	}
-	return s.settle(c)
+	return settle(c, until)
 }
 
 func (s *syslog) connect(ctx context.Context) (net.Conn, error) {
@@ -57,16 +59,23 @@ func (s *syslog) connect(ctx context.Context) (net.Conn, error) {
 }
 
 // settle says that nothing more comes and waits for the receiver to close as well. One that keeps the connection has not failed.
-func (s *syslog) settle(c net.Conn) answer {
+func settle(c net.Conn, until time.Time) answer {
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		if err := half.CloseWrite(); err != nil {
 			return failed(err)
 		}
 	}
-	_ = c.SetReadDeadline(time.Now().Add(settleSyslog))
+	_ = c.SetReadDeadline(until)
 	_, err := io.Copy(io.Discard, io.LimitReader(c, maxAnswer))
 	if timeout, ok := errors.AsType[net.Error](err); err != nil && (!ok || !timeout.Timeout()) {
 		return failed(err)
 	}
 	return answer{verdict: delivered}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

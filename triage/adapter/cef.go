@@ -52,10 +52,30 @@ func cefFields(l *Letter, in *Incident) []cefField {
 		}
 	}
 	all := []cefField{
-		{"externalId", in.ID, 40}, {"act", l.kind(), 63}, {"cat", "incident", 1023}, {"outcome", in.Verdict, 63}, {"rt", cefTime(l.Time), 0}, {"start", cefTime(in.FirstEvent), 0}, {"end", cefTime(in.LastEvent), 0},
-		{"cnt", number(in.Counts.Events), 0}, {"suser", users, 1023}, {"shost", devices, 1023}, {"dhost", robots, 1023}, {"request", in.URL, 1023},
-		{"cs1", in.Status, 4000}, {"cs1Label", "status", 1023}, {"cs2", in.Assessment.Kind, 4000}, {"cs2Label", "assessment", 1023}, {"cs3", ruleNames(in), 4000}, {"cs3Label", "rules", 1023},
-		{"cs4", in.OwnerTeam, 4000}, {"cs4Label", "ownerTeam", 1023}, {"cn1", number(int(in.Revision)), 0}, {"cn1Label", "revision", 1023}, {"cn2", number(in.Counts.Findings), 0}, {"cn2Label", "findings", 1023},
+		{"externalId", in.ID, 40},
+		{"act", l.kind(), 63},
+		{"cat", "incident", 1023},
+		{"outcome", in.Verdict, 63},
+		{"rt", cefTime(l.Time), 0},
+		{"start", cefTime(in.FirstEvent), 0},
+		{"end", cefTime(in.LastEvent), 0},
+		{"cnt", number(in.Counts.Events), 0},
+		{"suser", users, 1023},
+		{"shost", devices, 1023},
+		{"dhost", robots, 1023},
+		{"request", in.URL, 1023},
+		{"cs1", in.Status, 4000},
+		{"cs1Label", "status", 1023},
+		{"cs2", in.Assessment.Kind, 4000},
+		{"cs2Label", "assessment", 1023},
+		{"cs3", ruleNames(in), 4000},
+		{"cs3Label", "rules", 1023},
+		{"cs4", in.OwnerTeam, 4000},
+		{"cs4Label", "ownerTeam", 1023},
+		{"cn1", number(int(in.Revision)), 0},
+		{"cn1Label", "revision", 1023},
+		{"cn2", number(in.Counts.Findings), 0},
+		{"cn2Label", "findings", 1023},
 		{"msg", in.Summary.Text, 1023},
 	}
 	var out []cefField
@@ -107,4 +127,3 @@ func syslogName(s string, bound int) string {
 func FrameSyslog(message []byte) []byte {
 	return append([]byte(strconv.Itoa(len(message))+" "), message...)
 }
-

@@ -3,8 +3,11 @@ package adapter
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Types of letters that are about no change.
@@ -168,13 +171,34 @@ type DigestEntry struct {
 	URL       string `json:"url,omitempty"`
 }
 
-// Encode is v as JSON with < and > escaped, so that a receiver that pastes it into a page does no harm. v must have a JSON form.
+// Encode is v as JSON with < and > escaped, and what cannot be seen, so that a receiver that pastes it into a page or prints it on a terminal
+// does no harm. v must have a JSON form.
 func Encode(v any) []byte {
 	var w bytes.Buffer
 	if err := json.NewEncoder(&w).Encode(v); err != nil {
 		panic("triage: a letter of strings and numbers has a JSON form: " + err.Error())
 	}
-	return bytes.TrimSuffix(w.Bytes(), []byte("\n"))
+	return escapeHidden(bytes.TrimSuffix(w.Bytes(), []byte("\n")))
+}
+
+// escapeHidden writes control and format characters of a JSON document as escapes; in JSON they can only be within texts.
+func escapeHidden(doc []byte) []byte {
+	if !bytes.ContainsFunc(doc, hidden) {
+		return doc
+	}
+	out := make([]byte, 0, len(doc)+64)
+	for _, r := range string(doc) {
+		switch {
+		case !hidden(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
 }
 
 // kind is what happened: opened, closed, digest, test and so on.

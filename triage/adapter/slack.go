@@ -82,8 +82,13 @@ type factLine struct{ name, value string }
 func factsOf(in *Incident) []factLine {
 	var out []factLine
 	for _, f := range []factLine{
-		{"Status", in.Status}, {"Owner", inertLine(in.OwnerTeam)}, {"Assignee", inertLine(in.Assignee)}, {"Entities", inertLine(entityNames(in))}, {"Rules", inertLine(ruleNames(in))},
-		{"First event", in.FirstEvent}, {"Incident", words(" ", in.ID, "revision "+number(int(in.Revision)))},
+		{"Status", in.Status},
+		{"Owner", inertLine(in.OwnerTeam)},
+		{"Assignee", inertLine(in.Assignee)},
+		{"Entities", inertLine(entityNames(in))},
+		{"Rules", inertLine(ruleNames(in))},
+		{"First event", in.FirstEvent},
+		{"Incident", words(" ", in.ID, "revision "+number(int(in.Revision)))},
 	} {
 		if f.value != "" {
 			out = append(out, f)

@@ -23,7 +23,12 @@ func clip(s string, n int) string {
 	return s
 }
 
-// shown is s as people may see it: valid, with nothing that moves a cursor, turns the reading direction or cannot be seen. Line ends stay.
+// hidden reports whether a character moves a cursor, turns the reading direction or cannot be seen.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector)
+}
+
+// shown is s as people may see it: valid, with nothing hidden. Line ends stay.
 func shown(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -31,7 +36,7 @@ func shown(s string) string {
 			return r
 		case r == '\t':
 			return ' '
-		case unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector):
+		case hidden(r):
 			return utf8.RuneError
 		}
 		return r
