@@ -7,7 +7,7 @@ FUZZTIME ?= 15s
 BENCHTIME ?= 1s
 INTEGRATION_TIMEOUT ?= 20m
 
-.PHONY: help build bundle web demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check load clean
+.PHONY: help build bundle web browser screenshots demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check load clean
 
 help: ## Show this help
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ bundle: console/assets/.built ## Build the console's script with npm (without np
 
 web: console/assets/.built ## Check and test the console's script (required with CI=true)
 	@if [ -e console/assets/.built ]; then cd console/web && npm run --silent check && npm test --silent; else echo "skipped: the console's script was not built"; fi
+
+browser: build ## The console in Chromium: access, keys, policy, the analyst's way (skipped where Chromium or npm is missing; required with CI=true)
+	@if [ -e console/assets/.built ]; then cd console/web && npm run --silent browser; else echo "skipped: the console's script was not built"; fi
+
+screenshots: build ## Pictures of every page of the console, in both themes, in screenshots/
+	@console/web/bundle && cd console/web && node build.js --browser && node .test/browser/screenshots.mjs ../../screenshots
 
 build: bundle ## Build bin/tocsin
 	@mkdir -p bin
@@ -92,4 +98,4 @@ deploy-check: ## Deployment files, against the loaders of those who read them
 	cd deploy/check && $(GO) vet . && $(GO) test -count=1 .
 
 clean: ## Remove what was built
-	rm -rf bin console/assets/*.js console/assets/.built console/web/node_modules console/web/.test
+	rm -rf bin screenshots console/assets/*.js console/assets/.built console/web/node_modules console/web/.test

@@ -1,4 +1,4 @@
-// Builds the console's script into ../assets under a name that says its content, or (--tests) the tests into .test.
+// Builds the console's script into ../assets under a name that says its content, or (--tests, --browser) the tests into .test.
 import { build } from "esbuild";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
@@ -8,10 +8,12 @@ const assets = path.join(here, "..", "assets");
 
 const common = { bundle: true, logLevel: "warning", charset: "ascii", legalComments: "none" };
 
-if (process.argv.includes("--tests")) {
-  const entries = async (folder) => (await readdir(path.join(here, folder))).filter((f) => f.endsWith(".ts")).map((f) => path.join(here, folder, f));
-  await rm(path.join(here, ".test"), { recursive: true, force: true });
-  await build({ ...common, entryPoints: await entries("test"), outdir: path.join(here, ".test"), platform: "node", format: "esm", outExtension: { ".js": ".mjs" } });
+const folder = process.argv.includes("--tests") ? "test" : process.argv.includes("--browser") ? "browser" : "";
+if (folder !== "") {
+  const entries = async () => (await readdir(path.join(here, folder))).filter((f) => /(\.test|screenshots)\.ts$/.test(f)).map((f) => path.join(here, folder, f));
+  const outdir = path.join(here, ".test", folder);
+  await rm(outdir, { recursive: true, force: true });
+  await build({ ...common, entryPoints: await entries(), outdir, platform: "node", format: "esm", packages: "external", outExtension: { ".js": ".mjs" } });
 } else {
   for (const file of await readdir(assets)) {
     if (/\.(js|map)$/.test(file)) await rm(path.join(assets, file));

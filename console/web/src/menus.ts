@@ -25,7 +25,7 @@ export function startMenus(): void {
   }, true);
   const enter = (): void => {
     const target = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
-    if (target?.matches("form, dialog, .panel")) target.querySelector<HTMLElement>("input:not([type=hidden]), select, textarea")?.focus();
+    if (target?.matches("form, dialog, .dialog")) target.querySelector<HTMLElement>("input:not([type=hidden]), select, textarea")?.focus();
   };
   window.addEventListener("hashchange", enter);
   enter();

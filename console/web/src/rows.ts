@@ -81,7 +81,7 @@ function count(): void {
   say(n === 0 ? "none picked" : `${n} picked`);
 }
 
-/** The keys of a list, where the page has one, and of its neighbours, where the page was opened from one. */
+/** The keys of a list, where the page has one (the digits only where the page does not use them itself), and of its neighbours, where the page was opened from one. */
 export function rowKeys(): Binding[] {
   const list = all();
   const out: Binding[] = [];
@@ -92,7 +92,8 @@ export function rowKeys(): Binding[] {
       { keys: "k", what: "row before", group, run: () => move(-1) },
       { keys: "Enter", what: "open the row", group, run: () => open(all()[current(all())]) },
     );
-    for (let n = 1; n <= Math.min(9, list.length); n++) out.push({ keys: String(n), what: `open row ${n}`, group, run: () => open(all()[n - 1]) });
+    const free = !document.querySelector(Array.from({ length: 9 }, (_, i) => `[data-key="${i + 1}"]`).join());
+    for (let n = 1; free && n <= Math.min(9, list.length); n++) out.push({ keys: String(n), what: `open row ${n}`, group, run: () => open(all()[n - 1]) });
     if (list.some((r) => box(r))) {
       out.push({ keys: "x", what: "pick the row", group, run: pick }, { keys: "Shift+x", what: "pick the rows up to here", group, run: pickRange });
     }

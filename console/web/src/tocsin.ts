@@ -57,7 +57,7 @@ function setClock(d: Dial): void {
 function back(): void {
   if (closeMenus()) return;
   const list = listOf(location.pathname);
-  if (location.hash !== "" && document.querySelector(":target:is(form, .panel)")) history.back();
+  if (location.hash !== "" && document.querySelector(":target:is(form, .dialog)")) history.back();
   else if (list) location.assign(list);
   else if (history.length > 1 && document.referrer.startsWith(`${location.origin}/`)) history.back();
   else document.querySelector<HTMLAnchorElement>(".crumb a")?.click();

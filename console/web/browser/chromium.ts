@@ -1,0 +1,48 @@
+// Chromium as the machine has it, and a page that notes what must not happen on any page.
+
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
+
+/** The program, by TOCSIN_BROWSER or by its usual names; undefined where there is none. */
+export function program(): string | undefined {
+  const names = [process.env["TOCSIN_BROWSER"], "chromium", "chromium-browser", "google-chrome"].filter((n) => n !== undefined && n !== "");
+  const folders = (process.env["PATH"] ?? "").split(path.delimiter);
+  for (const name of names as string[]) {
+    for (const file of name.includes("/") ? [name] : folders.map((f) => path.join(f, name))) {
+      try {
+        accessSync(file, constants.X_OK);
+        return file;
+      } catch {
+        // Not here.
+      }
+    }
+  }
+  return undefined;
+}
+
+export function launch(executablePath: string): Promise<Browser> {
+  return chromium.launch({ executablePath, args: ["--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--no-sandbox"] });
+}
+
+/** A tab, with the errors that it has met and the number of requests that it has made. */
+export interface Tab {
+  page: Page;
+  errors: string[];
+  requests: string[];
+}
+
+/** open makes a tab that notes errors, violations of the policy, and requests that leave the console. */
+export async function open(context: BrowserContext, origin: string): Promise<Tab> {
+  const page = await context.newPage();
+  const tab: Tab = { page, errors: [], requests: [] };
+  page.on("console", (m) => {
+    if (["error", "warning"].includes(m.type())) tab.errors.push(`${m.type()}: ${m.text()} (${page.url()})`);
+  });
+  page.on("pageerror", (e) => tab.errors.push(`error: ${e.message} (${page.url()})`));
+  page.on("request", (r) => {
+    tab.requests.push(`${r.method()} ${new URL(r.url()).pathname}`);
+    if (new URL(r.url()).origin !== origin) tab.errors.push(`request leaves the console: ${r.url()}`);
+  });
+  return tab;
+}
