@@ -19,7 +19,7 @@ await mkdir(folder, { recursive: true });
 const [service, browser] = await Promise.all([start("all"), launch(chromium)]);
 try {
   const scout = await browser.newPage();
-  const all = (await pages(scout, service.url)).filter((p) => !process.env["TOCSIN_PAGES"] || new RegExp(process.env["TOCSIN_PAGES"]).test(p.path));
+  const all = (await pages(scout, service.url)).all.filter((p) => !process.env["TOCSIN_PAGES"] || new RegExp(process.env["TOCSIN_PAGES"]).test(p.path));
   await scout.close();
   for (const [look, colorScheme, width] of [["light", "light", 1440], ["dark", "dark", 1440], ["narrow", "light", 400]] as const) {
     const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });

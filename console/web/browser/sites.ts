@@ -10,8 +10,15 @@ export function kindOf(path: string): string {
     .join("/");
 }
 
-/** pages follows links from the root, breadth first, and gives one address of each kind of page, with a name for it. */
-export async function pages(page: Page, origin: string): Promise<{ name: string; path: string }[]> {
+/** One address of a kind of page, and a name for it. */
+export interface Site {
+  name: string;
+  path: string;
+}
+
+/** pages follows links from the queue, breadth first, and gives one address of each kind of page; broken are those that answer with an error. */
+export async function pages(page: Page, origin: string): Promise<{ all: Site[]; broken: string[] }> {
+  const broken: string[] = [];
   const seen = new Map<string, string>();
   const ahead = ["/incidents"];
   for (let path = ahead.shift(); path !== undefined; path = ahead.shift()) {
@@ -19,13 +26,14 @@ export async function pages(page: Page, origin: string): Promise<{ name: string;
     if (seen.has(kind)) continue;
     const answer = await page.goto(origin + path);
     if (!answer?.headers()["content-type"]?.startsWith("text/html")) continue;
-    if (answer.status() >= 400) throw new Error(`${path} answers ${answer.status()}`);
     seen.set(kind, path);
+    if (answer.status() >= 400) broken.push(`${path} answers ${answer.status()}`);
     const links = await page.$$eval("a[href]:not([download])", (list) => list.map((a) => new URL(a.getAttribute("href") ?? "", location.href).href));
     for (const link of links) {
       const to = new URL(link);
       if (to.origin === origin && !/^\/(api|assets|feeds?)\/|\.(css|svg|json|csv|ndjson|xml|atom)$|^\/(icon|sign-out)/.test(to.pathname) && !/[?&](format|export)=/.test(to.search) && !seen.has(kindOf(to.pathname))) ahead.push(to.pathname + to.search);
     }
   }
-  return [...seen].map(([kind, path]) => ({ name: kind.replace(/^\//, "").replace(/\/\*/g, "-one").replace(/\//g, "-") || "root", path }));
+  const all = [...seen].map(([kind, path]) => ({ name: kind.replace(/^\//, "").replace(/\/\*/g, "-one").replace(/\//g, "-"), path }));
+  return { all, broken };
 }

@@ -6,7 +6,7 @@ import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { launch, open, program } from "./chromium.ts";
 import { start, type Service } from "./service.ts";
-import { pages } from "./sites.ts";
+import { pages, type Site } from "./sites.ts";
 
 const chromium = program();
 const required = process.env["CI"] === "true";
@@ -15,12 +15,13 @@ if (!chromium && required) throw new Error("the browser tests are required with 
 describe("the console in a browser", { skip: chromium ? false : "no Chromium: install chromium, or let TOCSIN_BROWSER name one" }, () => {
   let service: Service;
   let browser: Browser;
-  let all: { name: string; path: string }[];
+  let all: Site[];
+  let broken: string[];
 
   before(async () => {
     [service, browser] = await Promise.all([start("all"), launch(chromium ?? "")]);
     const page = await browser.newPage();
-    all = await pages(page, service.url);
+    ({ all, broken } = await pages(page, service.url));
     await page.close();
     console.log(`pages: ${all.map((p) => p.path).join(" ")}`);
   });
@@ -28,6 +29,8 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
     await browser?.close();
     await service?.stop();
   });
+
+  test("no link of a page leads to an error", () => assert.deepEqual(broken, []));
 
   /** faults are the serious and critical findings of axe on the page as it is. */
   async function faults(page: Page): Promise<{ id: string; at: string[] }[]> {
@@ -43,6 +46,7 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
     test(`no page has a serious fault of access, an error, a breach of its policy or a request elsewhere, ${colorScheme}`, async (t) => {
       const context = await browser.newContext({ colorScheme, reducedMotion: "reduce" });
       const tab = await open(context, service.url);
+      const found: string[] = [];
       for (const p of all) {
         await tab.page.goto(service.url + p.path, { waitUntil: "load" });
         const paint = await tab.page.evaluate(
@@ -52,8 +56,9 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
           }),
         );
         t.diagnostic(`${p.path}: first paint after ${Math.round(paint)} ms`);
-        assert.deepEqual(await faults(tab.page), [], `${p.path}, ${colorScheme}`);
+        for (const f of await faults(tab.page)) found.push(`${p.path}: ${f.id} at ${f.at.join("; ")}`);
       }
+      assert.deepEqual(found, []);
       assert.deepEqual(tab.errors, []);
       await context.close();
     });
@@ -79,16 +84,18 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
   });
 
   test("no page is wider than the screen, at 1280 pixels, at 200 % zoom and on a narrow screen", async () => {
+    const found: string[] = [];
     for (const width of [1280, 640, 360]) {
       const context = await browser.newContext({ viewport: { width, height: 800 } });
       const tab = await open(context, service.url);
       for (const p of all) {
         await tab.page.goto(service.url + p.path);
         const wide = await tab.page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(wide <= width, `${p.path} is ${wide} pixels wide on a screen of ${width}`);
+        if (wide > width) found.push(`${p.path} is ${wide} pixels wide on a screen of ${width}`);
       }
       await context.close();
     }
+    assert.deepEqual(found, []);
   });
 
   test("pages work without script", async () => {
