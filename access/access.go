@@ -49,8 +49,6 @@ type Person struct {
 	Via    string   // How we know: loopback, local, oidc or token:<id>.
 	Scopes []string // Of a token; nil: whatever the role may.
 	Origin string   // Of a token: the endpoint that uses it, which is not told again what it told us.
-	Keys   string   // Whether the keyboard steers the pages: on, off, or "" for the default.
-	Clock  string   // Which clock the pages show: utc, local, relative, or "" for the default.
 }
 
 // May reports whether the person has at least the role.

@@ -206,3 +206,12 @@ func (s *Service) Cookie(secret string) *http.Cookie {
 	c.MaxAge = int(s.set.Length.Seconds())
 	return c
 }
+
+// SessionID is which session a request has, as Sessions names it; "" for none.
+func (s *Service) SessionID(r *http.Request) string {
+	c, err := r.Cookie(s.CookieName())
+	if err != nil || len(c.Value) > maxSecret {
+		return ""
+	}
+	return secretID(c.Value)
+}

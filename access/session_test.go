@@ -160,13 +160,8 @@ func TestARoleThatChangesChangesAtOnce(t *testing.T) {
 		"one character":         s.AddUser(t.Context(), "eve", strings.Repeat("a", 20), access.Viewer, nil, "ben"),
 		"the name":              s.AddUser(t.Context(), "evelyn.smith", "evelyn.smith1", access.Viewer, nil, "ben"),
 		"a wrong old password":  s.ChangePassword(t.Context(), "ana", "wrong", "a new password"),
-		"a clock":               s.Prefer(t.Context(), "ana", "on", "sundial"),
 	} {
 		wantErr(t, what, err, access.ErrInput)
-	}
-	must(t, s.Prefer(t.Context(), "ana", "off", "local"))
-	if p, err = who(t, s.Service, withSession(s.Service, secret)); err != nil || p.Keys != "off" || p.Clock != "local" {
-		t.Errorf("preferences: %+v, %v", p, err)
 	}
 	must(t, s.ChangePassword(t.Context(), "ana", password, "a new password"))
 	_, _, err = s.SignIn(t.Context(), "ana", password, "192.0.2.7", "")

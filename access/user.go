@@ -26,13 +26,11 @@ type User struct {
 	Subject  string   `json:"subject,omitempty"` // Who it is at the identity provider: issuer and subject.
 	Hash     string   `json:"hash,omitempty"`    // Of the password.
 	Disabled bool     `json:"disabled,omitempty"`
-	Stamp    string   `json:"stamp"`           // Sessions and personal tokens of another stamp are void.
-	Keys     string   `json:"keys,omitempty"`  // Keyboard: on, off.
-	Clock    string   `json:"clock,omitempty"` // Which clock the pages show: utc, local, relative.
+	Stamp    string   `json:"stamp"` // Sessions and personal tokens of another stamp are void.
 }
 
 func (u *User) person() Person {
-	return Person{Name: u.Name, Role: u.Role, Sites: u.Sites, Via: u.Via, Keys: u.Keys, Clock: u.Clock}
+	return Person{Name: u.Name, Role: u.Role, Sites: u.Sites, Via: u.Via}
 }
 
 var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{0,63}$`)
@@ -205,15 +203,4 @@ func (s *Service) keepAnAdmin(ctx context.Context, name string, stays bool) erro
 		return inputf("%s is the last admin: make somebody else one first", name)
 	}
 	return nil
-}
-
-// Prefer keeps how somebody wants the pages: keys on or off, and the clock utc, local or relative.
-func (s *Service) Prefer(ctx context.Context, name, keys, clock string) error {
-	if !slices.Contains([]string{"", "on", "off"}, keys) || !slices.Contains([]string{"", "utc", "local", "relative"}, clock) {
-		return inputf("keys are on or off, the clock is utc, local or relative")
-	}
-	return s.change(ctx, name, name, func(u *User) error {
-		u.Keys, u.Clock = keys, clock
-		return nil
-	})
 }

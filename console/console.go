@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
@@ -73,6 +74,11 @@ type Settings struct {
 	Hosts    []string                          // Names and addresses, without port, that requests may be addressed to beside loopback.
 	Log      *slog.Logger
 	Now      func() int64 // Microseconds.
+
+	Access  *access.Service // Who may sign in; nil: nobody does, and Person says who asks.
+	Audit   Auditor         // Where it is kept who did what; nil: nowhere.
+	Proxies []netip.Prefix  // Those whose word for a client's address is taken.
+	TLS     bool            // Browsers reach this address over TLS.
 }
 
 //go:embed pages
@@ -89,6 +95,7 @@ type server struct {
 	templates map[string]*template.Template
 	files     *staticFiles
 	needs     map[string]access.Role // by pattern: the least role
+	limits    limits
 }
 
 // New makes the handler. It does not listen. The error names a page that does not parse or a mount whose pattern cannot be served.
@@ -101,7 +108,11 @@ func New(set Settings) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{set: set, templates: templates, files: files, needs: map[string]access.Role{}}
+	s := &server{set: set, templates: templates, files: files, needs: map[string]access.Role{}, limits: newLimits(set.Now)}
+	s.set.Reader = sited{set.Reader}
+	if set.Analyst != nil {
+		s.set.Analyst = siteAnalyst{set.Reader, set.Analyst}
+	}
 	mux := http.NewServeMux()
 	for _, x := range s.routes() {
 		s.needs[x.pattern] = x.needs
@@ -109,7 +120,7 @@ func New(set Settings) (http.Handler, error) {
 	}
 	mux.HandleFunc("/", s.elsewhere)
 	for pattern, h := range set.Mounts {
-		if err := mount(mux, pattern, h); err != nil {
+		if err := mount(mux, pattern, s.admit(mounted(pattern, h))); err != nil {
 			return nil, err
 		}
 	}

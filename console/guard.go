@@ -23,7 +23,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.page(w, "problem", http.StatusForbidden, s.problemOf(r, http.StatusForbidden, "The request came from another web site.", ""))
 	}))
-	inner := origin.Handler(next)
+	inner := s.receive(origin.Handler(next))
 	allowed := policy
 	if s.files.script != "" {
 		allowed += scripted
@@ -40,7 +40,10 @@ func (s *server) guard(next http.Handler) http.Handler {
 			http.Error(w, "The console does not answer to this name. Open it as http://localhost or http://127.0.0.1 with its port.", http.StatusMisdirectedRequest)
 			return
 		}
-		inner.ServeHTTP(w, r.WithContext(access.With(r.Context(), s.person(r))))
+		if s.set.TLS {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		inner.ServeHTTP(w, r)
 	})
 }
 

@@ -29,6 +29,7 @@ var navigation = []entry{
 	{"handover", "/handover", "Handover", "g o"},
 	{"audit", "/audit", "Audit", "g a"},
 	{"people", "/people", "People", "g p"},
+	{"tokens", "/tokens", "Tokens", "g t"},
 }
 
 // layout is what every page has.
@@ -41,15 +42,16 @@ type layout struct {
 	Theme  string // light or dark where the person has chosen; empty: as the system says.
 	Style  string // Path of the style sheet.
 	Script string // Path of the script; empty where none was built in.
+	Signs  bool   // People sign in here.
 }
 
 // layout is what the page of a request has around it.
 func (s *server) layout(r *http.Request, title, active string) layout {
 	l := layout{
-		Title: title, Active: active, Now: s.set.Now(), Who: access.From(r.Context()), Theme: themeOf(r), Style: s.files.style, Script: s.files.script,
+		Title: title, Active: active, Now: s.set.Now(), Who: access.From(r.Context()), Theme: themeOf(r), Style: s.files.style, Script: s.files.script, Signs: s.set.Access != nil,
 	}
 	for _, e := range navigation {
-		if needs, exists := s.needs["GET "+e.Path]; exists && l.Who.May(needs) {
+		if needs, exists := s.needs["GET "+e.Path]; exists && l.Who.May(needs) && (l.Who.Everywhere() || !everywhere("GET "+e.Path)) {
 			l.Nav = append(l.Nav, e)
 		}
 	}

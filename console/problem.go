@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 )
@@ -25,6 +26,9 @@ type problemPage struct {
 var problems = map[int]struct{ title, help string }{
 	http.StatusBadRequest:            {"That does not work", "Nothing was changed. Check the address, or go back and mend the form."},
 	http.StatusForbidden:             {"Refused", "Nothing was changed. Act only from the console's own pages: open the console and send the form there."},
+	http.StatusUnauthorized:          {"Sign in", "Nothing was changed. Sign in, or send an API token: Authorization: Bearer tct_…"},
+	http.StatusTooManyRequests:       {"Too fast", "Nothing was changed. Wait a moment and try again."},
+	http.StatusServiceUnavailable:    {"Not now", "Nothing is lost: what was received is kept. Try again in a moment."},
 	http.StatusNotFound:              {"Not here", "It may have been dropped by its retention time, or the address was cut short when it was copied."},
 	http.StatusMethodNotAllowed:      {"Not possible here", "This address can only be read."},
 	http.StatusConflict:              {"Somebody was faster", "Nothing was changed. Read the incident as it is now and decide again."},
@@ -45,7 +49,10 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error, back
 
 // sayOf is the error for people: without the mark that only code reads.
 func sayOf(status int, err error) string {
-	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), errBadRequest.Error()+": "), ErrQuestion.Error()+": ")
+	text := err.Error()
+	for _, mark := range []error{errBadRequest, ErrQuestion, access.ErrInput} {
+		text = strings.TrimPrefix(text, mark.Error()+": ")
+	}
 	if status == http.StatusInternalServerError {
 		text = "The store did not answer: " + text
 	}
@@ -60,7 +67,11 @@ func (s *server) statusOf(err error) int {
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, incident.ErrUnknown):
 		return http.StatusNotFound
-	case errors.Is(err, incident.ErrStale):
+	case errors.Is(err, access.ErrNobody):
+		return http.StatusNotFound
+	case errors.Is(err, access.ErrInput):
+		return http.StatusBadRequest
+	case errors.Is(err, incident.ErrStale), errors.Is(err, access.ErrStale):
 		return http.StatusConflict
 	case errors.Is(err, incident.ErrRefused), errors.Is(err, errBadRequest), errors.Is(err, ErrQuestion):
 		return http.StatusBadRequest

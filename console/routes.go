@@ -32,6 +32,10 @@ func (s *server) routes() []route {
 		s.entityRoutes(),
 		s.fleetRoutes(),
 		s.changeRoutes(),
+		s.signInRoutes(),
+		s.accountRoutes(),
+		s.peopleRoutes(),
+		s.auditRoutes(),
 	)
 }
 
@@ -44,15 +48,69 @@ func (s *server) fileRoutes() []route {
 	}
 }
 
-// admit lets those in who have the role.
+// admit lets those in who have the role, whose token is for this, and who see all sites where that is needed.
 func (s *server) admit(x route) http.Handler {
+	scope, whole := scopeOf(x), everywhere(x.pattern)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if who := access.From(r.Context()); x.needs > 0 && !who.May(x.needs) {
+		switch who := access.From(r.Context()); {
+		case x.needs == 0:
+			x.do(w, r)
+		case who.Role == 0 && s.set.Access != nil:
+			s.askToSignIn(w, r)
+		case !who.May(x.needs):
 			s.refuse(w, r, fmt.Sprintf("This needs the role %s; %s.", x.needs, roleOf(who)))
-			return
+		case !who.Has(scope):
+			s.refuse(w, r, fmt.Sprintf("This needs a token with the scope %s; this one has %s.", scope, strings.Join(who.Scopes, ", ")))
+		case whole && !who.Everywhere():
+			s.refuse(w, r, "This cannot be told by site, so it needs somebody who may see all sites; you see "+strings.Join(who.Sites, ", ")+".")
+		default:
+			x.do(w, r)
 		}
-		x.do(w, r)
 	})
+}
+
+// isFeed reports whether a path is of a feed, which a token in the address opens.
+func isFeed(path string) bool {
+	return strings.HasPrefix(path, "/feeds/") || strings.HasPrefix(path, "/api/v1/feeds/")
+}
+
+// scopeOf is what a token must be for to use a route: read for what only reads, act for the rest, but for those that say more.
+func scopeOf(x route) string {
+	method, path, _ := strings.Cut(x.pattern, " ")
+	switch {
+	case x.needs == access.Admin:
+		return access.ScopeManage
+	case strings.HasSuffix(path, "/disposition"):
+		return access.ScopeDisposition
+	case isFeed(path):
+		return access.ScopeFeeds
+	case method == http.MethodGet:
+		return access.ScopeRead
+	}
+	return access.ScopeAct
+}
+
+// whole are the beginnings of paths that show what cannot be told by site.
+var whole = []string{"/rejects", "/api/v1/rejects", "/audit", "/people", "/tokens", "/api/v1/changes.ndjson"}
+
+func everywhere(pattern string) bool {
+	_, path, _ := strings.Cut(pattern, " ")
+	return slices.ContainsFunc(whole, func(p string) bool {
+		return path == p || strings.HasPrefix(path, p+"/") || strings.HasPrefix(path, p+".")
+	})
+}
+
+// mounted is a handler from outside as a route: probes are for everybody, sources ask for a token themselves, what reads needs a viewer and
+// everything else an analyst.
+func mounted(pattern string, h http.Handler) route {
+	method, path, _ := strings.Cut(pattern, " ")
+	switch {
+	case free(path):
+		return route{pattern, 0, h.ServeHTTP}
+	case method == http.MethodGet:
+		return route{pattern, access.Viewer, h.ServeHTTP}
+	}
+	return route{pattern, access.Analyst, h.ServeHTTP}
 }
 
 func roleOf(p access.Person) string {
@@ -64,11 +122,7 @@ func roleOf(p access.Person) string {
 
 // refuse answers 403, as the address wants it.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, text string) {
-	if strings.HasPrefix(r.URL.Path, "/api/") {
-		apiError(w, http.StatusForbidden, text)
-		return
-	}
-	s.page(w, "problem", http.StatusForbidden, s.problemOf(r, http.StatusForbidden, text, ""))
+	s.turnAway(w, r, http.StatusForbidden, text)
 }
 
 // parse reads the pages: each file but the layout is one, called by its name.
