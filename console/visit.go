@@ -84,7 +84,7 @@ func (s *server) receive(next http.Handler) http.Handler {
 		case err != nil:
 			s.notLetIn(out, r, err)
 		case s.tooMany(out, r, who, v.from):
-		case unsafe(r) && (who.Via == access.ViaLocal || who.Via == access.ViaOIDC) && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "":
+		case s.set.Access != nil && unsafe(r) && (who.Via == access.ViaLocal || who.Via == access.ViaOIDC) && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "":
 			s.refuse(out, r, "The request does not say which web site it comes from, as every browser does. Programs send an API token instead of a cookie.")
 		default:
 			next.ServeHTTP(out, r)
