@@ -149,7 +149,7 @@ func (p *partition) fetch(req *kmsg.FetchRequest) kmsg.Response {
 	}
 	res := req.ResponseKind().(*kmsg.FetchResponse)
 	topic := kmsg.NewFetchResponseTopic()
-	topic.Topic, topic.Partitions = "logs", []kmsg.FetchResponseTopicPartition{part}
+	topic.Topic, topic.TopicID, topic.Partitions = "logs", req.Topics[0].TopicID, []kmsg.FetchResponseTopicPartition{part}
 	res.Topics = []kmsg.FetchResponseTopic{topic}
 	return res
 }

@@ -82,3 +82,27 @@ func IdentityRequest(number int32, client string, names ...string) []byte {
 func ParseIdentities(body []byte, number int32) (map[string]string, error) {
 	return parseIdentities(body, number)
 }
+
+// FetchByID is a request for records of the topic with an id, with its size in front.
+func FetchByID(number int32, client string, topic [16]byte, partition int32, offset int64, wait, size int32) []byte {
+	return fetchByIDRequest(nil, number, client, topic, partition, offset, wait, size)
+}
+
+// Answer is what was read of one: its error, where the partition begins and ends, its records and how many transactions of it were aborted.
+type Answer struct {
+	Code                int16
+	High, Stable, First int64
+	Records             string
+	Cut                 bool
+	Aborted             [][2]int64
+}
+
+// ParseFetchedByID reads an answer, without its size.
+func ParseFetchedByID(body []byte, number int32, topic [16]byte, partition int32) (Answer, error) {
+	f, err := parseFetchedByID(body, number, topic, partition)
+	out := Answer{Code: int16(f.code), High: f.high, Stable: f.stable, First: f.first, Records: string(f.records), Cut: f.cut}
+	for _, x := range f.aborted {
+		out.Aborted = append(out.Aborted, [2]int64{x.producer, x.first})
+	}
+	return out, err
+}

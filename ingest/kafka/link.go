@@ -26,6 +26,7 @@ type link struct {
 	timeout    time.Duration
 	bound      int64  // Most bytes of an answer to a request of ours.
 	identifies bool   // The broker can tell topics' ids.
+	byID       bool   // It serves fetches that name topics by their ids.
 	topicID    string // Of the topic whose leader this is; "": not known.
 }
 
@@ -80,6 +81,7 @@ func (l *link) agree(ctx context.Context) error {
 	for _, k := range res.ApiKeys {
 		key := protocol.ApiKey(k.ApiKey)
 		fetches = fetches || key == protocol.Fetch && k.MinVersion <= fetchVersion && fetchVersion <= k.MaxVersion
+		l.byID = l.byID || key == protocol.Fetch && fetchByIDVersion <= k.MaxVersion
 		l.identifies = l.identifies || key == protocol.Metadata && k.MinVersion <= identityVersion && identityVersion <= k.MaxVersion
 		versions[key] = key.SelectVersion(k.MinVersion, k.MaxVersion)
 	}
@@ -88,6 +90,14 @@ func (l *link) agree(ctx context.Context) error {
 	}
 	l.rpc.SetVersions(versions)
 	return nil
+}
+
+// fetchID is the id to name the topic by in fetches; ok is false where its name has to do.
+func (l *link) fetchID() (id [16]byte, ok bool) {
+	if !l.byID {
+		return id, false
+	}
+	return idBytes(l.topicID)
 }
 
 // ask sends one of kafka-go's requests and waits for its answer.

@@ -10,7 +10,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// fetchVersion is the version of the Fetch request we speak: the first that carries zstd (Kafka 2.1), the last without choice of a replica, and
+// fetchVersion is the version of the Fetch request we speak where topics have no ids: the first that carries zstd (Kafka 2.1), the last without choice of a replica, and
 // part of every broker since (Kafka 4 speaks 4 to 18).
 const fetchVersion = 10
 

@@ -39,7 +39,12 @@ func (r *Reader) send(offset int64, wait time.Duration) error {
 	cfg := &r.cluster.config
 	wait = min(wait, cfg.RequestTimeout/2)
 	r.number++
-	r.request = fetchRequest(r.request[:0], r.number, cfg.ClientID, r.topic, r.partition, offset, int32(wait/time.Millisecond), int32(cfg.FetchBytes))
+	held, most := int32(wait/time.Millisecond), int32(cfg.FetchBytes)
+	if id, ok := r.link.fetchID(); ok {
+		r.request = fetchByIDRequest(r.request[:0], r.number, cfg.ClientID, id, r.partition, offset, held, most)
+	} else {
+		r.request = fetchRequest(r.request[:0], r.number, cfg.ClientID, r.topic, r.partition, offset, held, most)
+	}
 	if err := r.link.raw.SetWriteDeadline(time.Now().Add(cfg.RequestTimeout)); err != nil {
 		return err
 	}
@@ -94,7 +99,11 @@ func (r *Reader) receive(ctx context.Context, end time.Time) (f fetched, done bo
 		}
 	}
 	r.sent = false
-	f, err = parseFetched(r.body, r.number, r.topic, r.partition)
+	if id, ok := r.link.fetchID(); ok {
+		f, err = parseFetchedByID(r.body, r.number, id, r.partition)
+	} else {
+		f, err = parseFetched(r.body, r.number, r.topic, r.partition)
+	}
 	return f, err == nil, err
 }
 
