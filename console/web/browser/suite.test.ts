@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { launch, open, program } from "./chromium.ts";
+import { keyTests } from "./keys.ts";
 import { start, type Service } from "./service.ts";
 import { pages, type Site } from "./sites.ts";
 
@@ -97,6 +98,8 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
     }
     assert.deepEqual(found, []);
   });
+
+  test("everything can be done by keys", (t) => keyTests(t, browser, service.url));
 
   test("pages work without script", async () => {
     const context = await browser.newContext({ javaScriptEnabled: false });

@@ -3,6 +3,9 @@
 import { say } from "./say.ts";
 import { subject, Tally } from "./tally.ts";
 
+/** The kinds of change that the stream names. */
+const kinds = ["opened", "updated", "acknowledged", "escalated", "merged", "split", "closed", "reopened"];
+
 /** startLive listens to the page's stream, if it has one. */
 export function startLive(): void {
   const place = document.querySelector<HTMLElement>("[data-live]");
@@ -37,7 +40,7 @@ function follow(place: HTMLElement, address: string): void {
     tally.add(subject(e.data, e.lastEventId));
     show();
   };
-  for (const name of ["message", "incident", "change"]) source.addEventListener(name, heard);
+  for (const name of ["message", ...kinds.map((k) => `incident.${k}`)]) source.addEventListener(name, heard);
   source.addEventListener("resync", () => {
     tally.reset();
     show();
