@@ -45,7 +45,10 @@ func (s *Service) swapped(r correlate.Report) {
 
 // published tells everybody who waits for changes.
 func (s *Service) published(changes []incident.Change) {
-	s.feed.Publish(changes)
+	if s.set.Role == RoleAll { // elsewhere they come from the store, with those of other processes
+		s.board.Publish(changes)
+		s.tell(changes)
+	}
 	s.desk.Notify()
 	if s.set.Published != nil {
 		s.set.Published(changes)

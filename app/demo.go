@@ -9,12 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/enrich"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/ingest"
 	"github.com/tocsin-siem/tocsin/ingest/format"
+	"github.com/tocsin-siem/tocsin/store"
 	"github.com/tocsin-siem/tocsin/store/engine"
 	"github.com/tocsin-siem/tocsin/testdata/scenarios"
 )
@@ -83,8 +83,7 @@ func (s *Service) showDemo(ctx context.Context, set DemoSettings) error {
 		return err
 	}
 	if !set.Changes {
-		r := reader{s.db.DB}
-		list, err := r.Incidents(ctx, console.Filter{}, 0)
+		list, err := collect(s.db.Incidents(ctx, store.IncidentFilter{Status: []incident.Status{incident.Open, incident.Acknowledged, incident.Closed}}))
 		if err != nil {
 			return err
 		}

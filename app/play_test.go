@@ -173,7 +173,7 @@ func TestTheDemoStaysOpenForAnalysts(t *testing.T) {
 	o := &outlet{t: t, svc: &service{url: strings.TrimSuffix(strings.Fields(rest)[0], "/"), log: talk}}
 	var id string
 	var revision int
-	_, body, err := get(t, o.svc.url+"/api/v1/incidents")
+	_, body, err := get(t, o.svc.url+"/api/v1/incidents?as=ocsf&limit=1000")
 	must(t, err)
 	var doc struct {
 		Unmapped struct {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/event"
@@ -28,21 +27,15 @@ func collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return out, nil
 }
 
-// Incidents implements console.Reader. Merged incidents are left out unless asked for.
-func (r reader) Incidents(ctx context.Context, f console.Filter, limit int) ([]*incident.Incident, error) {
-	q := store.IncidentFilter{Owner: f.Owner, Title: f.Text, Limit: limit, Status: []incident.Status{incident.Open, incident.Acknowledged, incident.Closed}}
-	if f.Robot != "" {
-		q.Robot = "robot:" + event.CanonicalKey(event.EntityRobot, strings.TrimPrefix(f.Robot, "robot:"))
+// Incidents implements console.Reader.
+func (r reader) Incidents(ctx context.Context, ids []event.ID) ([]*incident.Incident, error) {
+	list, err := collect(r.db.IncidentsOf(ctx, ids))
+	at := map[event.ID]int{}
+	for i, id := range ids {
+		at[id] = i
 	}
-	if f.Status != "" {
-		all := []incident.Status{incident.Open, incident.Acknowledged, incident.Closed, incident.Merged}
-		i := slices.IndexFunc(all, func(s incident.Status) bool { return s.String() == f.Status })
-		if i < 0 {
-			return nil, fmt.Errorf("%w: status %q is not one of open, acknowledged, closed, merged", console.ErrNotFound, f.Status)
-		}
-		q.Status = all[i : i+1]
-	}
-	return collect(r.db.Incidents(ctx, q))
+	slices.SortFunc(list, func(a, b *incident.Incident) int { return at[a.ID] - at[b.ID] })
+	return list, err
 }
 
 // Incident implements console.Reader.

@@ -16,19 +16,32 @@ import (
 // serve starts the console, what runs beside the role's work, and the re-reading of tables.
 func (s *Service) serve(ctx context.Context) error {
 	mounts := s.probeMounts()
-	if s.feed != nil {
-		mounts["GET /api/v1/stream"] = http.HandlerFunc(s.feed.ServeStream)
-		mounts["GET /api/v1/changes.ndjson"] = http.HandlerFunc(s.feed.ServeChanges)
-	}
 	for pattern, h := range s.posts {
 		mounts[pattern] = h
 	}
 	robots := newFleetBoard(s)
 	s.beside = append(s.beside, robots.run)
-	handler, err := console.New(console.Settings{
-		Reader: reader{s.db.DB}, Analyst: s.analyst, Hunter: hunter{s.db.DB, s.core.Live.Tables}, Views: views{s.db.DB, s.now}, Notes: notebook{s.db.DB}, Fleet: robots, Entities: entities{s.db.DB, s.core.Live.Tables, robots}, Health: s.checks, Mounts: mounts, Hosts: s.cfg.Console.Hosts,
-		Log: s.tel.Log.With("component", "console"), Now: s.now,
-	})
+	set := console.Settings{
+		Reader:   reader{s.db.DB},
+		Board:    s.board,
+		Saved:    queueViews{s.db.DB},
+		Hunter:   hunter{s.db.DB, s.core.Live.Tables},
+		Views:    views{s.db.DB, s.now},
+		Notes:    notebook{s.db.DB},
+		Fleet:    robots,
+		Entities: entities{s.db.DB, s.core.Live.Tables, robots},
+		Health:   s.checks,
+		Mounts:   mounts,
+		Hosts:    s.cfg.Console.Hosts,
+		Log:      s.tel.Log.With("component", "console"), Now: s.now,
+	}
+	if s.analyst != nil {
+		set.Analyst = seen{s.analyst, s.board}
+	}
+	if s.feed != nil {
+		set.Feed = s.feed
+	}
+	handler, err := console.New(set)
 	if err != nil {
 		return err
 	}

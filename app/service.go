@@ -21,6 +21,7 @@ import (
 	"github.com/tocsin-siem/tocsin/relay"
 	"github.com/tocsin-siem/tocsin/store/engine"
 	"github.com/tocsin-siem/tocsin/triage"
+	"github.com/tocsin-siem/tocsin/triage/board"
 )
 
 // Role is which part of the work a process does. One process does all of it; where that is not enough, the parts are processes that hand work
@@ -61,6 +62,7 @@ type Service struct {
 	worker     *correlate.Worker
 	desk       *triage.Desk
 	feed       *triage.Feed
+	board      *board.Board
 	metrics    *Metrics
 	pipeline   *ingest.Pipeline
 	analyst    console.Analyst
@@ -169,10 +171,14 @@ func (s *Service) start(ctx context.Context) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
+	s.board = s.newBoard()
 	wire := map[Role]func(context.Context) error{
 		RoleAll: s.wireAll, RoleIngest: s.wireIngest, RoleCorrelate: s.wireCorrelate, RoleTriage: s.wireTriage,
 	}
 	if err := wire[s.set.Role](ctx); err != nil {
+		return err
+	}
+	if err := s.loadBoard(ctx); err != nil {
 		return err
 	}
 	if err := s.serve(ctx); err != nil {

@@ -150,7 +150,7 @@ type queued struct {
 
 func (o *outlet) queue() map[string]queued {
 	o.t.Helper()
-	_, body, err := get(o.t, o.svc.url+"/api/v1/incidents")
+	_, body, err := get(o.t, o.svc.url+"/api/v1/incidents?as=ocsf&limit=1000")
 	must(o.t, err)
 	out := map[string]queued{}
 	for line := range strings.Lines(body) {

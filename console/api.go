@@ -11,14 +11,27 @@ import (
 
 const typeJSON = "application/json"
 
-// apiProblem is the error as {"error": …}.
+// typeProblem is what errors of the API are (RFC 9457).
+const typeProblem = "application/problem+json"
+
+// apiProblem is the error as a problem.
 func (s *server) apiProblem(w http.ResponseWriter, err error) {
 	status := s.statusOf(err)
 	apiError(w, status, sayOf(status, err))
 }
 
 func apiError(w http.ResponseWriter, status int, text string) {
-	apiReply(w, status, map[string]string{"error": text})
+	b, err := json.Marshal(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{"about:blank", http.StatusText(status), status, text})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	reply(w, status, typeProblem, append(b, '\n'))
 }
 
 func apiReply(w http.ResponseWriter, status int, value any) {
@@ -30,24 +43,14 @@ func apiReply(w http.ResponseWriter, status int, value any) {
 	reply(w, status, typeJSON, append(b, '\n'))
 }
 
-// apiIncidents is the queue as OCSF Incident Findings, one a line.
-func (s *server) apiIncidents(w http.ResponseWriter, r *http.Request) {
-	list, _, err := s.incidents(r)
-	if err != nil {
-		s.apiProblem(w, err)
-		return
-	}
-	var b []byte
-	for _, in := range list {
-		b = append(incident.AppendIncident(b, in, triage.Answer(in), triage.Timeline(in)), '\n')
-	}
-	reply(w, http.StatusOK, "application/x-ndjson", b)
-}
-
 func (s *server) apiIncident(w http.ResponseWriter, r *http.Request) {
 	in, err := s.oneIncident(r)
 	if err != nil {
 		s.apiProblem(w, err)
+		return
+	}
+	if s.set.Board != nil && r.URL.Query().Get("as") == "card" {
+		apiReply(w, http.StatusOK, cardOf(s.set.Board.Of(&incident.Change{Incident: in})))
 		return
 	}
 	reply(w, http.StatusOK, typeJSON, incident.AppendIncident(nil, in, triage.Answer(in), triage.Timeline(in)))

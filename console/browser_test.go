@@ -57,7 +57,7 @@ func TestABrowserShowsEveryPage(t *testing.T) {
 		path  string
 		texts []string
 	}{
-		"queue":    {"/incidents", []string{"Queue", "Repeated protective stops of AMR-0017", "authorised activity", "5 incidents", id}},
+		"queue":    {"/incidents?q=", []string{"Queue", "Repeated protective stops of AMR-0017", "authorised activity", "5 incidents", id}},
 		"incident": {"/incidents/" + id, []string{"Malfunction or intrusion?", "Intrusion", "Which robots?", "AMR-0042", "Second-factor fatigue", "Why these belong together", "<svg", "<circle", `id="m0"`, "acknowledge"}},
 		"rejects":  {"/rejects", []string{"json_syntax"}},
 		"health":   {"/health", []string{"needs attention"}},

@@ -24,8 +24,8 @@ import (
 
 // Reader is what the console reads. ErrNotFound means that there is no such thing. It is called from many goroutines at once.
 type Reader interface {
-	// Incidents lists the latest revisions that pass the filter, the most recently updated first, at most limit.
-	Incidents(ctx context.Context, f Filter, limit int) ([]*incident.Incident, error)
+	// Incidents are the latest revisions of those incidents, in the order of the ids; what there is not is left out.
+	Incidents(ctx context.Context, ids []event.ID) ([]*incident.Incident, error)
 	// Incident is the latest revision of one.
 	Incident(ctx context.Context, id event.ID) (*incident.Incident, error)
 	// Event is one event with its raw record.
@@ -43,14 +43,6 @@ type Analyst interface {
 // ErrNotFound is what a Reader returns for ids it does not have.
 var ErrNotFound = errors.New("not found")
 
-// Filter narrows the queue. Empty members do not.
-type Filter struct {
-	Status string // open, acknowledged, closed or merged.
-	Owner  string // Team.
-	Robot  string // Canonical id, with or without robot: before it.
-	Text   string // Part of the title.
-}
-
 // Check is one line of the health page.
 type Check struct {
 	Name   string `json:"name"`
@@ -62,6 +54,9 @@ type Check struct {
 type Settings struct {
 	Reader   Reader
 	Analyst  Analyst                           // nil: read only.
+	Board    Board                             // nil: no queue and no lists in the API.
+	Saved    QueueViews                        // nil: no saved views of the queue and no feeds of them.
+	Feed     Feed                              // nil: no stream of changes.
 	Hunter   Hunter                            // nil: no hunting.
 	Views    Views                             // nil: hunts are not kept.
 	Notes    Notebook                          // nil: no page of changes.

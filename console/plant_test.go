@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +18,8 @@ import (
 	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage"
+	"github.com/tocsin-siem/tocsin/triage/board"
 )
 
 const (
@@ -38,22 +41,91 @@ type plant struct {
 	limits   []int // What was asked for.
 	acts     []incident.Action
 	changes  int
+	views    kept
 	now      int64
 }
 
-func (p *plant) Incidents(_ context.Context, f console.Filter, limit int) ([]*incident.Incident, error) {
+func (p *plant) Incidents(ctx context.Context, ids []event.ID) ([]*incident.Incident, error) {
+	var out []*incident.Incident
+	for _, id := range ids {
+		in, err := p.Incident(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, in)
+	}
+	return out, nil
+}
+
+// board is the incidents as they are now.
+func (p *plant) board() *board.Board {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.limits = append(p.limits, limit)
-	var out []*incident.Incident
-	for _, in := range append(p.stitcher.Incidents(), p.fixed...) {
-		robot := f.Robot == "" || slices.Contains(in.Robots, "robot:"+f.Robot) || slices.Contains(in.Robots, f.Robot)
-		if robot && (f.Status == "" || f.Status == in.Status.String()) && (f.Owner == "" || f.Owner == in.Owner) && strings.Contains(in.Title, f.Text) {
-			out = append(out, in)
+	b := board.New(board.Settings{Now: func() int64 { return p.now }, Zones: func(string) string { return "cell-7" }})
+	list := append(p.stitcher.Incidents(), p.fixed...)
+	for _, a := range p.acts { // merged ones
+		if in := p.stitcher.Get(a.Incident); in != nil {
+			list = append(list, in)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *incident.Incident) int { return cmp.Compare(b.Updated, a.Updated) })
-	return out[:min(limit, len(out))], p.broken
+	for i, in := range list {
+		b.Publish([]incident.Change{{Batch: event.BatchID{Epoch: 1, Number: uint64(i + 1)}, Kind: incident.ChangeUpdated, Incident: in}})
+	}
+	return b
+}
+
+func (p *plant) List(ctx context.Context, q board.Query) (board.Page, error) {
+	p.limits = append(p.limits, q.Limit)
+	page, err := p.board().List(ctx, q)
+	return page, cmp.Or(p.broken, err)
+}
+
+func (p *plant) Get(id event.ID) *board.Card       { return p.board().Get(id) }
+func (p *plant) Of(c *incident.Change) *board.Card { return p.board().Of(c) }
+func (p *plant) Last() triage.Sequence             { return p.board().Last() }
+func (p *plant) ServeStream(w http.ResponseWriter, r *http.Request, pass triage.Pass) {
+	p.feed().ServeStream(w, r, pass)
+}
+
+func (p *plant) ServeChanges(w http.ResponseWriter, r *http.Request, pass triage.Pass) {
+	p.feed().ServeChanges(w, r, pass)
+}
+
+func (p *plant) feed() *triage.Feed { return triage.NewFeed("urn:tocsin:plant", "", p) }
+
+func (p *plant) Changes(_ context.Context, after triage.Sequence, limit int) ([]incident.Change, error) {
+	var out []incident.Change
+	for i, in := range append(p.stitcher.Incidents(), p.fixed...) {
+		c := incident.Change{Batch: event.BatchID{Epoch: 1, Number: uint64(i + 1)}, Kind: incident.ChangeUpdated, Actor: "system", Incident: in}
+		if after.Less(triage.SequenceOf(&c)) && len(out) < limit {
+			out = append(out, c)
+		}
+	}
+	return out, p.broken
+}
+
+// kept are the views somebody has saved, by id.
+type kept struct{ list map[string]console.QueueView }
+
+func (k *kept) Views(context.Context) ([]console.QueueView, error) {
+	return slices.Collect(maps.Values(k.list)), nil
+}
+
+func (k *kept) Keep(_ context.Context, v console.QueueView, _ string) (console.QueueView, error) {
+	if k.list[v.ID].Revision != v.Revision {
+		return v, incident.ErrStale
+	}
+	v.Revision++
+	k.list[v.ID] = v
+	return v, nil
+}
+
+func (k *kept) Drop(_ context.Context, v console.QueueView, _ string) error {
+	if k.list[v.ID].Revision != v.Revision {
+		return incident.ErrStale
+	}
+	delete(k.list, v.ID)
+	return nil
 }
 
 func (p *plant) Incident(_ context.Context, id event.ID) (*incident.Incident, error) {
@@ -93,7 +165,7 @@ func (p *plant) Act(_ context.Context, a incident.Action) ([]incident.Change, er
 
 func newPlant() *plant {
 	return &plant{
-		stitcher: incident.NewStitcher(incident.DefaultConfig(), nil), events: map[event.ID]*event.Event{}, now: night + 41*minute,
+		views: kept{map[string]console.QueueView{}}, stitcher: incident.NewStitcher(incident.DefaultConfig(), nil), events: map[event.ID]*event.Event{}, now: night + 41*minute,
 		checks: []console.Check{{Name: "store", Good: true, Detail: "ClickHouse 26.5.1, 12 parts"}, {Name: "source okta", Good: false, Detail: "silent for 3 h: is the file still written?"}},
 	}
 }
@@ -110,7 +182,7 @@ func (p *plant) handler(t testing.TB) http.Handler {
 
 func (p *plant) settings() console.Settings {
 	return console.Settings{
-		Reader: p, Analyst: p, Health: func() []console.Check { return p.checks }, Log: slog.New(slog.DiscardHandler), Now: func() int64 { return p.now },
+		Reader: p, Analyst: p, Board: p, Feed: p, Saved: &p.views, Health: func() []console.Check { return p.checks }, Log: slog.New(slog.DiscardHandler), Now: func() int64 { return p.now },
 		Bundle: fstest.MapFS{}, // The same pages whether a script was built or not.
 	}
 }

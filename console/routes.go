@@ -24,6 +24,8 @@ func (s *server) routes() []route {
 	return slices.Concat(
 		s.fileRoutes(),
 		s.queueRoutes(),
+		s.viewRoutes(),
+		s.apiRoutes(),
 		s.incidentRoutes(),
 		s.eventRoutes(),
 		s.rejectRoutes(),

@@ -21,12 +21,19 @@ var functions = template.FuncMap{
 	"until":    until,
 	"iso":      func(micros int64) string { return stamp(micros, time.RFC3339Nano) },
 	"ago":      ago,
+	"long":     func(now, then int64) string { return long(max(0, now-then)) },
+	"icon":     func(domain string) string { return icons[domain] },
 	"words":    func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 	"list":     func(s []string) string { return strings.Join(s, ", ") },
 	"lane":     laneTitle,
 	"weight":   func(w float64) string { return fmt.Sprintf("%.2f", w) },
 	"finding":  func(id event.ID) string { return event.FormatID(event.FindingPrefix, id) },
 	"incident": func(id event.ID) string { return event.FormatID(event.IncidentPrefix, id) },
+}
+
+// icons stand beside the names of domains.
+var icons = map[string]string{
+	"identity": "☻", "network_access": "⇥", "endpoint": "▣", "device_management": "⚒", "network": "⇄", "ot": "⎓", "robot": "⚙", "change": "✎",
 }
 
 const (

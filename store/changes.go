@@ -49,6 +49,23 @@ func (db *DB) Changes(ctx context.Context, after ChangeCursor, limit int) iter.S
 	}
 }
 
+// LastChange is the place of the newest change; zero if there is none.
+func (db *DB) LastChange(ctx context.Context) (ChangeCursor, error) {
+	list, err := db.voids(ctx)
+	if err != nil {
+		return ChangeCursor{}, err
+	}
+	q := query{head: "SELECT epoch, number, idx FROM " + db.table("changes"), tail: "ORDER BY epoch DESC, number DESC, idx DESC LIMIT 1"}
+	q.and(valid(list))
+	at, _, err := first(stream(ctx, db, "read the last change", q, func(rows driver.Rows) (at ChangeCursor, err error) {
+		var idx uint32
+		err = rows.Scan(&at.Batch.Epoch, &at.Batch.Number, &idx)
+		at.Index = int(idx)
+		return at, err
+	}))
+	return at, err
+}
+
 func (db *DB) changesPage(ctx context.Context, after ChangeCursor, n int) ([]incident.Change, error) {
 	list, err := db.voids(ctx)
 	if err != nil {

@@ -66,6 +66,13 @@ func (db *DB) incidentQuery(f IncidentFilter) query {
 	return q
 }
 
+// IncidentsOf reads the latest revisions of those incidents, by id; what there is not is left out.
+func (db *DB) IncidentsOf(ctx context.Context, ids []event.ID) iter.Seq2[*incident.Incident, error] {
+	q := query{head: "SELECT doc FROM " + db.table("incidents"), tail: "ORDER BY id, revision DESC LIMIT 1 BY id"}
+	q.and("id IN ("+idSet+")", hexIDs(ids))
+	return stream(ctx, db, "read incidents", q, scanDocument[incident.Incident])
+}
+
 // Incident reads one revision of an incident, the latest for revision 0; found is false if there is none.
 func (db *DB) Incident(ctx context.Context, id event.ID, revision int32) (in *incident.Incident, found bool, err error) {
 	q := query{head: "SELECT doc FROM " + db.table("incidents"), tail: "ORDER BY revision DESC LIMIT 1"}

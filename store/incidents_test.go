@@ -126,6 +126,9 @@ func TestChangesComeInTheOrderOfTheLogAndOnce(t *testing.T) {
 	if diff := cmp.Diff(want, collect(t, db.Changes(t.Context(), store.ChangeCursor{}, 0))); diff != "" {
 		t.Errorf("changes (-recorded +read):\n%s", diff)
 	}
+	if at, err := db.LastChange(t.Context()); err != nil || at != (store.ChangeCursor{Batch: want[len(want)-1].Batch, Index: want[len(want)-1].Index}) {
+		t.Errorf("the last change is %+v: %v", at, err)
+	}
 	if diff := cmp.Diff(want[2:3], collect(t, db.Changes(t.Context(), store.ChangeCursor{Batch: want[1].Batch, Index: want[1].Index}, 1))); diff != "" {
 		t.Errorf("one change behind the second (-want +got):\n%s", diff)
 	}

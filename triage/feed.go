@@ -42,9 +42,12 @@ type Feed struct {
 
 // client is one open stream. news is closed when it lags too far behind.
 type client struct {
-	news     chan item
-	severity incident.Severity
+	news chan item
+	pass Pass
 }
+
+// Pass reports whether a stream tells of a change. It is called from many goroutines and must not block.
+type Pass func(*incident.Change) bool
 
 // item is one change as a stream writes it.
 type item struct {
@@ -68,7 +71,7 @@ func (f *Feed) Publish(changes []incident.Change) {
 	for i := range changes {
 		it := f.item(&changes[i])
 		for c := range f.clients {
-			if changes[i].Incident.Severity < c.severity {
+			if !c.pass(&changes[i]) {
 				continue
 			}
 			select {
@@ -98,13 +101,13 @@ func (f *Feed) drop(c *client) {
 	}
 }
 
-func (f *Feed) join(severity incident.Severity) (*client, error) {
+func (f *Feed) join(pass Pass) (*client, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed || len(f.clients) >= feedClients {
 		return nil, errors.New("too many streams are open: try again later")
 	}
-	c := &client{news: make(chan item, feedBuffer), severity: severity}
+	c := &client{news: make(chan item, feedBuffer), pass: pass}
 	f.clients[c] = true
 	return c, nil
 }
@@ -118,12 +121,6 @@ func (f *Feed) leave(c *client) {
 func (f *Feed) item(c *incident.Change) item {
 	id := incident.DeliveryID(c.Incident.ID, c.Incident.Revision, "feed")
 	return item{at: SequenceOf(c), kind: c.Kind, body: adapter.Encode(&letterOf(c, id, f.source, f.console, 0, nil).Envelope)}
-}
-
-// Register adds GET /api/v1/stream and GET /api/v1/changes.ndjson to mux. Whoever mounts them decides who may read.
-func (f *Feed) Register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/stream", f.ServeStream)
-	mux.HandleFunc("GET /api/v1/changes.ndjson", f.ServeChanges)
 }
 
 // asked reads what both handlers take: since, or the Last-Event-ID of a stream that reconnects, and min_severity.
@@ -145,8 +142,14 @@ func asked(r *http.Request) (since Sequence, resume bool, severity incident.Seve
 	return since, text != "", severity, nil
 }
 
-// ServeChanges answers with the changes after ?since= as NDJSON, at most ?limit=. To go on, ask again with the sequence of the last line.
-func (f *Feed) ServeChanges(w http.ResponseWriter, r *http.Request) {
+// graver narrows pass to what is at least as severe; nil passes all.
+func graver(pass Pass, severity incident.Severity) Pass {
+	return func(c *incident.Change) bool { return c.Incident.Severity >= severity && (pass == nil || pass(c)) }
+}
+
+// ServeChanges answers with the changes after ?since= that pass (nil: all) as NDJSON, at most ?limit=. To go on, ask again with the sequence of
+// the last line. Whoever mounts it decides who may read.
+func (f *Feed) ServeChanges(w http.ResponseWriter, r *http.Request, pass Pass) {
 	since, _, severity, err := asked(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -161,7 +164,7 @@ func (f *Feed) ServeChanges(w http.ResponseWriter, r *http.Request) {
 	}
 	out := http.NewResponseController(w)
 	written := 0
-	err = f.pages(r.Context(), since, severity, limit, func(it item) error {
+	err = f.pages(r.Context(), since, graver(pass, severity), limit, func(it item) error {
 		if written++; written == 1 {
 			w.Header().Set("Content-Type", "application/x-ndjson")
 			w.Header().Set("Cache-Control", "no-store")
@@ -184,8 +187,8 @@ func (f *Feed) ServeChanges(w http.ResponseWriter, r *http.Request) {
 // errFar means that a stream has more to catch up with than it may.
 var errFar = errors.New("too far behind")
 
-// pages reads changes after a sequence and gives those that are grave enough to write, at most limit.
-func (f *Feed) pages(ctx context.Context, after Sequence, severity incident.Severity, limit int, write func(item) error) error {
+// pages reads changes after a sequence and gives those that pass to write, at most limit.
+func (f *Feed) pages(ctx context.Context, after Sequence, pass Pass, limit int, write func(item) error) error {
 	for {
 		page, err := f.reader.Changes(ctx, after, feedPage)
 		if err != nil || len(page) == 0 {
@@ -193,7 +196,7 @@ func (f *Feed) pages(ctx context.Context, after Sequence, severity incident.Seve
 		}
 		for i := range page {
 			after = SequenceOf(&page[i])
-			if page[i].Incident.Severity < severity {
+			if !pass(&page[i]) {
 				continue
 			}
 			if limit == 0 {

@@ -62,7 +62,8 @@ func (r *recorded) add(n int) []incident.Change {
 
 func server(t *testing.T, f *triage.Feed) string {
 	mux := http.NewServeMux()
-	f.Register(mux)
+	mux.HandleFunc("GET /api/v1/stream", func(w http.ResponseWriter, r *http.Request) { f.ServeStream(w, r, nil) })
+	mux.HandleFunc("GET /api/v1/changes.ndjson", func(w http.ResponseWriter, r *http.Request) { f.ServeChanges(w, r, nil) })
 	s := httptest.NewServer(mux)
 	t.Cleanup(func() { f.Close(); s.Close() })
 	return s.URL
@@ -172,7 +173,7 @@ func TestAClientThatDoesNotReadIsToldToResync(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			f.ServeStream(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/stream", nil))
+			f.ServeStream(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/stream", nil), nil)
 		}()
 		w.gate <- struct{}{} // its head is read, and then nothing more
 		synctest.Wait()
@@ -208,7 +209,7 @@ func TestASilentStreamIsKeptAlive(t *testing.T) {
 		close(w.gate)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 		defer cancel()
-		f.ServeStream(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/v1/stream", nil))
+		f.ServeStream(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/v1/stream", nil), nil)
 		if n := strings.Count(w.text.String(), ": still here\n\n"); n != 6 {
 			t.Errorf("%d heartbeats in 100 s, want 6", n)
 		}
@@ -223,12 +224,12 @@ func TestStreamsAreBoundedAndEndWhenTheFeedCloses(t *testing.T) {
 			all.Go(func() {
 				w := &pipe{gate: make(chan struct{}), header: http.Header{}}
 				close(w.gate)
-				f.ServeStream(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/stream", nil))
+				f.ServeStream(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/stream", nil), nil)
 			})
 		}
 		synctest.Wait()
 		w := httptest.NewRecorder()
-		f.ServeStream(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/stream", nil))
+		f.ServeStream(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/stream", nil), nil)
 		if w.Code != http.StatusServiceUnavailable {
 			t.Errorf("the 257th stream got %d", w.Code)
 		}

@@ -17,14 +17,15 @@ type stream struct {
 
 // ServeStream sends changes as server-sent events: id is the sequence, event the type, data the body. With Last-Event-ID, or ?since=, it first
 // sends what came after; without, only what comes from now on. A comment every 15 s keeps the connection alive. A client that falls too far behind
-// is told resync and let go: it should load the incidents anew and connect without an id.
-func (f *Feed) ServeStream(w http.ResponseWriter, r *http.Request) {
+// is told resync and let go: it should load the incidents anew and connect without an id. Only what passes is sent; nil passes all. Whoever mounts
+// it decides who may read.
+func (f *Feed) ServeStream(w http.ResponseWriter, r *http.Request, pass Pass) {
 	since, resume, severity, err := asked(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	c, err := f.join(severity) // before reading, so that nothing falls between
+	c, err := f.join(graver(pass, severity)) // before reading, so that nothing falls between
 	if err != nil {
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -47,7 +48,7 @@ func (f *Feed) ServeStream(w http.ResponseWriter, r *http.Request) {
 // catchUp sends what was recorded after the client's last event; false ends the stream.
 func (f *Feed) catchUp(ctx context.Context, s *stream, c *client) bool {
 	sent := 0
-	err := f.pages(ctx, s.last, c.severity, feedCatchUp+1, func(it item) error {
+	err := f.pages(ctx, s.last, c.pass, feedCatchUp+1, func(it item) error {
 		if sent++; sent > feedCatchUp {
 			return errFar
 		}

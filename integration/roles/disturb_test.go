@@ -156,7 +156,7 @@ func (r *run) handOver(*plant) {
 // anIncident is the first incident of a member's console.
 func (r *run) anIncident(m *member) string {
 	r.t.Helper()
-	body, err := m.get("/api/v1/incidents")
+	body, err := m.get("/api/v1/incidents?as=ocsf&limit=1000")
 	must(r.t, err)
 	first, _, _ := strings.Cut(string(body), "\n")
 	var doc struct {

@@ -107,17 +107,22 @@ func (b *Board) load(ctx context.Context, statuses []incident.Status, limit int)
 
 func (b *Board) card(in *incident.Incident) *Card { return CardOf(in, b.set.Zones) }
 
-// Publish takes over changes that have been recorded. Those that the board has already do nothing.
-func (b *Board) Publish(changes []incident.Change) {
+// Show puts changes on the board that are certain and may not have been recorded yet.
+func (b *Board) Show(changes []incident.Change) {
 	for i := range changes {
 		c := &changes[i]
 		card := b.card(c.Incident)
 		card.Kind, card.Sequence = c.Kind, triage.SequenceOf(c)
 		b.put(card)
 	}
+}
+
+// Publish takes over changes that have been recorded, in their order. Those that the board has already do nothing.
+func (b *Board) Publish(changes []incident.Change) {
 	if len(changes) == 0 {
 		return
 	}
+	b.Show(changes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if at := triage.SequenceOf(&changes[len(changes)-1]); b.last.Less(at) {
@@ -201,6 +206,14 @@ func (b *Board) forget() {
 		delete(b.cards, c.ID)
 		return true
 	})
+}
+
+// Of is the card of an incident at the revision that a change made.
+func (b *Board) Of(c *incident.Change) *Card {
+	if card := b.Get(c.Incident.ID); card != nil && card.Revision == c.Incident.Revision {
+		return card
+	}
+	return b.card(c.Incident)
 }
 
 // Get is the card of an incident; nil if the board does not have it.

@@ -99,6 +99,15 @@ func CardOf(in *incident.Incident, zones Zones) *Card {
 	return c
 }
 
+// Sites are the plants it belongs to; see access.Person.Sees.
+func (c *Card) Sites() []string { return c.subject.Sites }
+
+// Shown is the assessment: what a person answered, else what the evidence says.
+func (c *Card) Shown() string { return c.subject.Assessment }
+
+// Asleep reports whether the incident is snoozed at a moment of our clock, in microseconds.
+func (c *Card) Asleep(now int64) bool { return c.Snoozed > now }
+
 // Subject is what filters see of the card at a moment of our clock, in microseconds.
 func (c *Card) Subject(now int64) expression.Subject {
 	s := c.subject
