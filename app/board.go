@@ -93,7 +93,7 @@ func (a archive) Last(ctx context.Context) (triage.Sequence, error) {
 
 // Changes implements board.Store.
 func (a archive) Changes(ctx context.Context, after triage.Sequence, limit int) ([]incident.Change, error) {
-	return reader{a.db}.Changes(ctx, after, limit)
+	return reader(a).Changes(ctx, after, limit)
 }
 
 // seen is an analyst whose acts are on the board when they return.

@@ -108,8 +108,8 @@ func (d *described) check(t *testing.T, method, path string, w *httptest.Respons
 func TestTheOpenAPIDocumentNamesEveryAddressOfTheAPIAndNoOther(t *testing.T) {
 	p, _ := compromised(t)
 	set := p.settings()
-	g := &grounds{}
-	set.Hunter, set.Views = g, g
+	g, y := &grounds{}, &yard{}
+	set.Hunter, set.Views, set.Notes, set.Fleet, set.Entities = g, g, y, y, y
 	d := description(t, mustNew(t, set))
 	served := map[string]bool{}
 	for _, pattern := range console.Patterns(set) {
