@@ -173,8 +173,11 @@ func (s *server) modelOf(form url.Values, who access.Person) (incident.Action, e
 				a.Until = (a.At/60e6)*60e6 + n.long.Microseconds()
 			}
 		}
-		if a.Until == 0 {
+		switch {
+		case a.Until == 0:
 			return a, errors.New("say how long to snooze")
+		case a.Text == "":
+			return a, errors.New("say why it can wait, in the field because")
 		}
 	case incident.ActionClose:
 		if a.Verdict == "" {

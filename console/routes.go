@@ -93,7 +93,7 @@ func scopeOf(x route) string {
 }
 
 // whole are the beginnings of paths that show what cannot be told by site.
-var whole = []string{"/rejects", "/api/v1/rejects", "/audit", "/people", "/tokens", "/api/v1/changes.ndjson"}
+var whole = []string{"/rejects", "/api/v1/rejects", "/audit", "/people", "/tokens"}
 
 func everywhere(pattern string) bool {
 	_, path, _ := strings.Cut(pattern, " ")

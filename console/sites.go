@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
@@ -12,20 +13,11 @@ import (
 // sited is a Reader that shows each person what belongs to their sites, and to none. What they may not see is not there for them.
 type sited struct{ Reader }
 
-// Incidents implements Reader. It reads more than asked for, so that a page of somebody with one site is not empty because of the others'.
-func (s sited) Incidents(ctx context.Context, f Filter, limit int) ([]*incident.Incident, error) {
+// Incidents implements Reader.
+func (s sited) Incidents(ctx context.Context, ids []event.ID) ([]*incident.Incident, error) {
 	who := access.From(ctx)
-	if who.Everywhere() {
-		return s.Reader.Incidents(ctx, f, limit)
-	}
-	list, err := s.Reader.Incidents(ctx, f, 10*limit)
-	var seen []*incident.Incident
-	for _, in := range list {
-		if who.Sees(in.Sites) && len(seen) < limit {
-			seen = append(seen, in)
-		}
-	}
-	return seen, err
+	list, err := s.Reader.Incidents(ctx, ids)
+	return slices.DeleteFunc(list, func(in *incident.Incident) bool { return !who.Sees(in.Sites) }), err
 }
 
 // Incident implements Reader.
