@@ -1,0 +1,252 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/app"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// The plant of the big store.
+const (
+	bigRobots, bigPeople, bigDevices = 5000, 2000, 8000
+	bigSpan                          = 30 * 24 * time.Hour
+	bigBatch                         = 50_000
+	// A page that an index or a day bounds answers within the first, a search for text in everything within the second.
+	pageTime, textTime = 100 * time.Millisecond, 2 * time.Second
+)
+
+// TestPagesAnswerInTimeOverABigStore writes TOCSIN_BENCH_PAGES events, a hundredth as many findings and a two-thousandth as many incidents, and
+// asks for every page. It is skipped without the variable. TOCSIN_BENCH_DIR keeps the store for the next time.
+func TestPagesAnswerInTimeOverABigStore(t *testing.T) {
+	total, err := strconv.Atoi(os.Getenv("TOCSIN_BENCH_PAGES"))
+	if err != nil {
+		t.Skip("set TOCSIN_BENCH_PAGES to the number of events, or run make bench-pages")
+	}
+	needEngine(t)
+	dir := os.Getenv("TOCSIN_BENCH_DIR")
+	if dir == "" {
+		dir = tempDir(t)
+	}
+	cfg := app.DefaultConfig()
+	cfg.Engine.Dir, cfg.Console.Listen, cfg.Telemetry.Log.Level = filepath.Join(dir, "engine"), "127.0.0.1:0", "warn"
+	cfg.Enrich.Assets = filepath.Join(dir, "assets.csv")
+	must(t, os.WriteFile(filepath.Join(dir, "rules.yaml"), []byte(smallRules), 0o600))
+	cfg.Rules.Paths = []string{filepath.Join(dir, "rules.yaml")}
+	cfg.SetList("watched", filepath.Join(dir, "watched.txt"))
+	must(t, os.WriteFile(filepath.Join(dir, "watched.txt"), []byte("eve\n"), 0o600))
+	must(t, os.WriteFile(cfg.Enrich.Assets, bigInventory(), 0o600))
+	big := fillBig(t, cfg, dir, total)
+	set := app.ServiceSettings{Log: os.Stderr, Inputs: []app.ReplayInput{}}
+	must(t, app.Run(t.Context(), cfg, set, func(_ context.Context, s *app.Service) error {
+		time.Sleep(5 * time.Second) // Lets the board of robots fill, as it has when a person comes.
+		askPages(t, s.URL(), big)
+		return nil
+	}))
+}
+
+func bigInventory() []byte {
+	b := []byte("id,kind,vendor,model,site,zone,criticality\n")
+	for i := range bigRobots {
+		b = fmt.Appendf(b, "r-%04d,amr,Acme,A-%d,plant-%d,cell-%02d,2\n", i, 1000+i%4, 1+i%3, i%40)
+	}
+	return b
+}
+
+// bigStore is what the questions are about.
+type bigStore struct {
+	incident, event string
+	end             time.Time
+}
+
+// fillBig writes the store, unless it is there already.
+func fillBig(t *testing.T, cfg app.Config, dir string, total int) bigStore {
+	t.Helper()
+	ids := event.FormatID(event.IncidentPrefix, event.NewID("big incident", "7"))
+	done := filepath.Join(dir, "filled")
+	if b, err := os.ReadFile(done); err == nil {
+		at, rest, _ := strings.Cut(string(b), " ")
+		end, err := time.Parse(time.RFC3339, at)
+		must(t, err)
+		return bigStore{ids, rest, end}
+	}
+	began := time.Now()
+	db, err := app.OpenDatabase(t.Context(), cfg, discard, nil, nil)
+	must(t, err)
+	defer db.Close()
+	dice := rand.New(rand.NewPCG(1, 2))
+	end := time.Now().UTC().Truncate(time.Second)
+	begin := end.Add(-bigSpan)
+	events := make([]event.Event, bigBatch)
+	robots := bigCast()
+	var last string
+	for from, number := 0, uint64(1); from < total; from, number = from+bigBatch, number+1 {
+		for i := range events {
+			at := begin.Add(time.Duration(float64(bigSpan) * float64(from+i) / float64(total)))
+			events[i] = robots.event(dice, from+i, at.UnixMicro())
+		}
+		last = events[0].Envelope.ID.String()
+		batch := &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: events, Received: events[bigBatch-1].Time, Marks: []event.Mark{{Source: "fleet", Newest: events[bigBatch-1].Time, Received: events[bigBatch-1].Time}}}
+		must(t, db.Append(t.Context(), &incident.Entry{Batch: batch, Notes: bigNotes(events)}))
+		share := bigBatch / 2000
+		findings, changes := bigFindings(batch.ID, events, from/2000, share)
+		must(t, db.Record(t.Context(), batch.ID, findings, changes))
+		if number%20 == 0 {
+			t.Logf("%d events after %s", from+bigBatch, time.Since(began).Round(time.Second))
+		}
+	}
+	t.Logf("%d events, %d findings, %d incidents written in %s", total, total/100, total/2000, time.Since(began).Round(time.Second))
+	must(t, os.WriteFile(done, []byte(end.Format(time.RFC3339)+" "+last), 0o600))
+	return bigStore{ids, last, end}
+}
+
+// bigCast is who and what the events are about.
+type bigCaster struct{ modes []string }
+
+func bigCast() bigCaster { return bigCaster{[]string{"AUTOMATIC", "MANUAL", "SERVICE"}} }
+
+// event is the i-th event of the plant.
+func (c bigCaster) event(dice *rand.Rand, i int, at int64) event.Event {
+	pos := event.Position{Source: "fleet", Offset: int64(i)}
+	e := event.Event{Time: at, SeverityID: uint8(1 + dice.IntN(2)*dice.IntN(4))}
+	user := fmt.Sprintf("person-%04d", dice.IntN(bigPeople))
+	device := fmt.Sprintf("ws-%04d", dice.IntN(bigDevices))
+	address := fmt.Sprintf("10.%d.%d.%d", 20+dice.IntN(4), dice.IntN(250), 1+dice.IntN(250))
+	format, detail := "vda5050", ""
+	switch kind := dice.IntN(100); {
+	case kind < 40:
+		robot := fmt.Sprintf("r-%04d", dice.IntN(bigRobots))
+		e.ClassUID, e.ActivityID = event.ClassRobotState, 1
+		e.Robot = &event.Robot{UID: robot, Vendor: "Acme", Firmware: fmt.Sprintf("4.%d", dice.IntN(3)), MapUID: "hall-2", ModeID: 1, Battery: event.FloatOf(float64(dice.IntN(100)))}
+		detail = fmt.Sprintf(`"serialNumber":%q,"operatingMode":%q,"batteryState":{"batteryCharge":%d},"agvPosition":{"x":%.3f,"y":%.3f}`, robot, c.modes[0], dice.IntN(100), dice.Float64()*90, dice.Float64()*90)
+	case kind < 65:
+		format = "zeek"
+		e.ClassUID, e.ActivityID = event.ClassNetwork, 6
+		e.SrcEndpoint.IP, e.DstEndpoint.IP, e.DstEndpoint.Port = address, fmt.Sprintf("192.0.2.%d", dice.IntN(250)), uint16(443+dice.IntN(5))
+		e.Traffic = &event.Traffic{BytesOut: event.IntOf(dice.Int64N(1e6)), BytesIn: event.IntOf(dice.Int64N(1e6))}
+		detail = fmt.Sprintf(`"id.orig_h":%q,"id.resp_h":%q,"uid":"C%x","conn_state":"SF","history":"ShADadFf","orig_bytes":%d`, address, e.DstEndpoint.IP, dice.Uint64(), dice.IntN(1e6))
+	case kind < 80:
+		format = "okta"
+		e.ClassUID, e.ActivityID, e.StatusID = event.ClassAuthentication, 1, uint8(1+dice.IntN(2))
+		e.User.Name, e.SrcEndpoint.IP, e.Device.Hostname = user, address, device
+		detail = fmt.Sprintf(`"actor":{"alternateId":%q},"client":{"ipAddress":%q,"userAgent":"Mozilla/5.0 (X11; Linux x86_64)"},"target":%q,"transaction":"%x"`, user, address, device, dice.Uint64())
+	default:
+		format = "dns"
+		e.ClassUID, e.ActivityID = event.ClassDNS, 6
+		e.SrcEndpoint.IP, e.Device.Hostname = address, device
+		e.DNS = &event.DNS{}
+		e.DNS.Query.Hostname = fmt.Sprintf("host-%d.example", dice.IntN(50_000))
+		detail = fmt.Sprintf(`"query":%q,"client":%q,"rcode":"NOERROR","answers":["198.51.100.%d"],"id":%d`, e.DNS.Query.Hostname, address, dice.IntN(250), dice.IntN(65536))
+	}
+	if i%1_000_000 == 777 {
+		detail += `,"note":"needle in the hay"`
+	}
+	e.Envelope = event.Envelope{
+		ID: event.PositionID(pos, 0), Position: pos, Format: format, Site: fmt.Sprintf("plant-%d", 1+i%3), Received: at + 2e6, TimeSource: event.TimeParsed,
+		Raw: fmt.Appendf(nil, `{"ts":"%s","seq":%d,"sensor":"gw-%02d","severity":%d,%s}`, time.UnixMicro(at).UTC().Format(time.RFC3339Nano), i, i%40, e.SeverityID, detail),
+	}
+	e.FindEntities()
+	return e
+}
+
+func bigRef(e *event.Event) *event.Ref {
+	return &event.Ref{Event: e.Envelope.ID, Time: e.Time, Received: e.Envelope.Received, Sequence: "fleet", ClassUID: e.ClassUID, Activity: e.ActivityID, Severity: e.SeverityID, Domain: "robot", Source: "fleet", Format: e.Envelope.Format, Site: e.Envelope.Site, Summary: e.Summary(), Entities: e.Entities}
+}
+
+func bigNotes(events []event.Event) []event.Note {
+	var out []event.Note
+	for i := 0; i < len(events); i += 500 {
+		if r := events[i].Robot; r != nil {
+			out = append(out, event.Note{Entity: "robot:" + r.UID, What: "firmware", Prev: "4.0", Value: r.Firmware, Ref: bigRef(&events[i])})
+		}
+	}
+	return out
+}
+
+// bigFindings are n incidents of twenty findings each, over the events of a batch; one in ten is still open.
+func bigFindings(batch event.BatchID, events []event.Event, first, n int) (findings []incident.Finding, changes []incident.Change) {
+	for k := range n {
+		in := &incident.Incident{ID: event.NewID("big incident", strconv.Itoa(first+k)), Revision: 1, Status: incident.Closed, Verdict: incident.Verdicts()[0], Title: fmt.Sprintf("Something happened, no. %d", first+k), Severity: incident.Medium, Score: 50, Owner: "it"}
+		if (first+k)%10 == 0 {
+			in.Status, in.Verdict = incident.Open, ""
+		}
+		for j := range 20 {
+			at := (k*20 + j) * (len(events) / (n * 20))
+			f := incident.Finding{ID: event.NewID("big finding", strconv.Itoa(first+k), strconv.Itoa(j)), Revision: 1, State: incident.Final, Rule: incident.RuleRef{ID: fmt.Sprintf("rb-%04d", j), Version: 1, Title: fmt.Sprintf("Rule %d", j)}, Severity: incident.Medium, Score: 40, Time: events[at].Time, First: events[at].Time, Seen: events[at].Time}
+			for s := range 3 {
+				f.Evidence = append(f.Evidence, incident.Evidence{Step: "step", Event: bigRef(&events[at+s])})
+			}
+			in.Findings = append(in.Findings, f)
+			findings = append(findings, f)
+		}
+		in.First, in.Last, in.Opened, in.Updated = in.Findings[0].Time, in.Findings[19].Time, in.Findings[0].Time, in.Findings[19].Time
+		for i := range in.Findings {
+			for _, x := range in.Findings[i].Evidence[0].Event.Entities {
+				if x.Kind == event.EntityRobot && !slices.Contains(in.Robots, x.ID) {
+					in.Robots = append(in.Robots, x.ID)
+				}
+				in.Entities = append(in.Entities, incident.Member{ID: x.ID, Kind: x.Kind, Strength: x.Strength, Findings: 1})
+			}
+		}
+		changes = append(changes, incident.Change{Batch: batch, Index: k, Kind: incident.ChangeOpened, Actor: "system", Incident: in})
+	}
+	return findings, changes
+}
+
+// bigQuestions are the pages and what they may take.
+func bigQuestions(b bigStore) map[string]time.Duration {
+	day := "from=" + b.end.Add(-24*time.Hour).Format(time.RFC3339) + "&to=" + b.end.Format(time.RFC3339)
+	return map[string]time.Duration{
+		"/hunt?" + day: pageTime, "/hunt?by=user.name&" + day: pageTime, "/hunt?q=src_endpoint.ip%3D%3D%2210.20.7.7%22&" + day: pageTime, "/hunt?class=authentication.logon&by=src_endpoint.ip&" + day: pageTime,
+		"/hunt?entity=user:person-0042&range=all": pageTime, "/hunt?q=user.name%3D%3D%22person-0042%22&" + day: pageTime, "/hunt?q=robot.controller_fw%3D%3D%224.2%22&" + day: textTime,
+		"/hunt?text=needle+in+the+hay&range=all": textTime, "/hunt?text=userAgent&range=all": textTime, "/hunt?text=absent-everywhere&range=all": textTime,
+		"/entities/robot:r-0042": pageTime, "/entities/user:person-0042": pageTime, "/entities/zone:cell-07": pageTime, "/fleet": pageTime, "/fleet?zone=cell-07": pageTime, "/fleet?incident=" + b.incident: pageTime,
+		"/changes": pageTime, "/changes?entity=robot:r-0042": pageTime, "/changes?incident=" + b.incident: pageTime,
+		"/incidents": pageTime, "/incidents?status=open": pageTime, "/incidents/" + b.incident: pageTime, "/events/" + b.event: pageTime, "/rejects": pageTime, "/health": pageTime,
+	}
+}
+
+// askPages asks for each page some times, after once to warm up, and tells the median.
+func askPages(t *testing.T, url string, b bigStore) {
+	t.Helper()
+	questions := bigQuestions(b)
+	paths := make([]string, 0, len(questions))
+	for p := range questions {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	for _, path := range paths {
+		var took []time.Duration
+		size, status := 0, 0
+		for range 6 {
+			began := time.Now()
+			r, err := http.Get(url + path)
+			must(t, err)
+			body, err := io.ReadAll(r.Body)
+			must(t, err)
+			_ = r.Body.Close()
+			took, size, status = append(took, time.Since(began)), len(body), r.StatusCode
+		}
+		slices.Sort(took[1:])
+		median, within := took[3], "in time"
+		if median > questions[path] {
+			within = "LATE"
+		}
+		t.Logf("| `%s` | %d | %d kB | %.0f ms | %.0f ms | %s |", path, status, size>>10, took[0].Seconds()*1e3, median.Seconds()*1e3, within)
+		if status != http.StatusOK {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
