@@ -156,7 +156,7 @@ type zoneRows struct {
 
 // How many robots of a zone a page shows: of all zones, or of the one asked for.
 const (
-	zoneWanting, zoneNormal = 100, 60
+	zoneWanting, zoneNormal = 25, 40
 	oneZone                 = 1000
 )
 

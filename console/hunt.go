@@ -38,7 +38,7 @@ type Hunt struct {
 	From, To   int64    // Event time in microseconds, from inclusive, to exclusive.
 	Classes    []string // As rules write them.
 	Entity     string   // Canonical id.
-	Text       string   // Part of the raw text or of a value, without regard to ASCII case.
+	Text       string   // Part of the raw text, without regard to ASCII case.
 	Sites      []string // Only events of these sites or of none; nil: of all.
 	After      Place    // Go on behind this event.
 	Limit      int

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -16,7 +17,7 @@ type EventFilter struct {
 	From, To int64    // Event time in microseconds, from inclusive, to exclusive; 0 for no bound.
 	Classes  []string // As rules write them: authentication, robot_state.mode_change; empty for all.
 	Entity   string   // Canonical id of an entity the event names.
-	Text     string   // Part of the raw text, or of a value, without regard to ASCII case.
+	Text     string   // Part of the raw text, without regard to ASCII case. Of the events of one record the first has it.
 	Where    []Condition
 	Matching *event.Where // Narrows down as far as columns can tell; nil: not at all. See Hunt for what is left.
 	Sites    []string     // Events of these sites or of none; nil: of all.
@@ -120,7 +121,7 @@ func (db *DB) eventSearch(f EventFilter) (q query, err error) {
 		q.and("has(entities, ?)", str(f.Entity))
 	}
 	if f.Text != "" {
-		q.and("(positionCaseInsensitive(raw, ?) > 0 OR positionCaseInsensitive(event, ?) > 0)", str(f.Text), str(f.Text))
+		q.and("lower(raw) LIKE ?", str("%"+likeEscaper.Replace(lowerASCII(f.Text))+"%"))
 	}
 	for _, c := range f.Where {
 		if err := q.condition(c); err != nil {
@@ -139,6 +140,20 @@ func (db *DB) eventSearch(f EventFilter) (q query, err error) {
 		q.tail = "ORDER BY hour, time, id"
 	}
 	return q, nil
+}
+
+// likeEscaper takes the meaning from what LIKE understands.
+var likeEscaper = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+
+// lowerASCII folds as ClickHouse's lower does.
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // narrowed is how many conditions there are beside time and entity.

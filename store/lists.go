@@ -20,10 +20,8 @@ type NoteFilter struct {
 
 // Notes lists what changed, newest first; After goes on behind the changes of an event.
 func (db *DB) Notes(ctx context.Context, f NoteFilter) iter.Seq2[event.Note, error] {
-	q := query{
-		head: "SELECT entity, what, prev, value, actor, payload FROM " + db.table("notes"),
-		tail: "ORDER BY time DESC, event DESC, what, entity LIMIT 1 BY time, event, entity, what" + limit(f.Limit),
-	}
+	const order = "ORDER BY time DESC, event DESC, what, entity LIMIT 1 BY time, event, entity, what"
+	q := query{head: "SELECT epoch, number, seq FROM " + db.table("notes"), tail: order + limit(f.Limit)}
 	if len(f.Entities) > 0 {
 		q.and("(entity IN ? OR actor IN ?)", strs(f.Entities), strs(f.Entities))
 	}
@@ -33,7 +31,9 @@ func (db *DB) Notes(ctx context.Context, f NoteFilter) iter.Seq2[event.Note, err
 		q.and("time <= "+moment, num(c.Time))
 		q.and("(time, event) < ("+moment+", toFixedString(unhex(?), 16))", num(c.Time), hexID(c.ID))
 	}
-	return stream(ctx, db, "list notes", q, func(rows driver.Rows) (n event.Note, err error) {
+	// The places first: what is large is read for them alone.
+	whole := query{head: "SELECT entity, what, prev, value, actor, payload FROM " + db.table("notes"), where: []string{"(epoch, number, seq) IN (" + q.String() + ")"}, tail: order, args: q.args}
+	return stream(ctx, db, "list notes", whole, func(rows driver.Rows) (n event.Note, err error) {
 		var payload string
 		if err := rows.Scan(&n.Entity, &n.What, &n.Prev, &n.Value, &n.Actor, &payload); err != nil {
 			return n, err
