@@ -97,7 +97,7 @@ func (x entities) machine(t *enrich.Tables, c *console.Card) {
 		for i, ip := range a.IPs {
 			addresses[i] = ip.String()
 		}
-		c.Facts = facts("inventory", "kind", a.Kind, "zone", a.Zone, "owner", a.OwnerTeam, "criticality", criticality, "vendor", a.Vendor, "model", a.Model, "firmware", a.Firmware,
+		c.Facts = facts("inventory", "kind", a.Kind, "zone", a.Zone, "owner", a.OwnerTeam, "criticality", criticality, "vendor", a.Vendor, "model", a.Model, "firmware_due", a.Firmware,
 			"people_near", yes(a.HumansNear), "restricted_area", yes(a.RestrictedArea), "addresses", strings.Join(addresses, ", "), "macs", strings.Join(a.MACs, ", "),
 			"also_known_as", strings.Join(slices.Concat(a.Hostnames, a.Aliases, a.Serials), ", "))
 	}

@@ -302,6 +302,9 @@ func (s *server) fillChanges(ctx context.Context, who access.Person, p *entityPa
 func unlikePeers(c Card) []unlike {
 	var out []unlike
 	for _, t := range c.Traits {
+		if t.Name == "address" { // Everybody has one of their own.
+			continue
+		}
 		u := unlike{Trait: t}
 		counts := map[string]int{}
 		for _, peer := range c.Peers {

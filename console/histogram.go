@@ -22,8 +22,8 @@ var widths = []time.Duration{
 
 // widthOf is the stretch of one bar, in microseconds, for a time from one instant to another (0: no bound).
 func widthOf(from, to, now int64) int64 {
-	if from == 0 {
-		return 24 * time.Hour.Microseconds()
+	if from == 0 { // As fine as there may be need; draw puts together what is too much.
+		return 15 * time.Minute.Microseconds()
 	}
 	return niceWidth(cmp.Or(to, now) - from)
 }
@@ -75,20 +75,19 @@ func histogramOf(t Tally, q question, width int64) *histogram {
 func draw(buckets []Bucket, from, to, width int64) *histogram {
 	first, last := buckets[0].Start, buckets[len(buckets)-1].Start
 	if from != 0 {
-		first = min(first, from/width*width)
+		first = min(first, floorTo(from, width))
 	}
 	if to != 0 {
-		last = max(last, (to-1)/width*width)
+		last = max(last, floorTo(to-1, width))
 	}
 	if wide := niceWidth(last - first + width); wide > width {
-		width = wide
-		first = first / width * width
+		width, first, last = wide, floorTo(first, wide), floorTo(last, wide)
 	}
 	n := int((last-first)/width) + 1
 	counts := make([]int64, n)
 	h := &histogram{Width: long(width)}
 	for _, b := range buckets {
-		counts[(b.Start-first)/width] += b.Count
+		counts[min((b.Start-first)/width, int64(n-1))] += b.Count
 	}
 	for _, c := range counts {
 		h.Most, h.Total = max(h.Most, c), h.Total+c
@@ -111,4 +110,13 @@ func draw(buckets []Bucket, from, to, width int64) *histogram {
 		h.Bars = append(h.Bars, bar{X: x, Y: histoFloor - high, W: max(1, next-x-1), H: high, From: at, To: at + width, Count: c})
 	}
 	return h
+}
+
+// floorTo is the greatest multiple of width that is not greater.
+func floorTo(at, width int64) int64 {
+	rest := at % width
+	if rest < 0 {
+		rest += width
+	}
+	return at - rest
 }
