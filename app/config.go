@@ -115,7 +115,7 @@ func DefaultConfig() Config {
 		Engine:     EngineSettings{Dir: defaultEngineDir()},
 		Kafka:      defaultKafka(),
 		Relay:      RelayConfig{Prefix: "tocsin", Partitions: 12, Replication: 3},
-		Console:    ConsoleConfig{Listen: "127.0.0.1:8080"},
+		Console:    defaultConsole(),
 		Telemetry:  TelemetryConfig{Log: LogConfig{Level: "info", Format: "text"}, Metrics: MetricsConfig{Prometheus: true}},
 	}
 }
@@ -164,7 +164,7 @@ func (c *Config) relativeTo(dir string) {
 	for i := range c.Rules.Exceptions {
 		fix(&c.Rules.Exceptions[i])
 	}
-	for _, p := range []*string{&c.Kafka.TLS.CA, &c.Kafka.TLS.Cert, &c.Kafka.TLS.Key, &c.Kafka.Registry.CA} {
+	for _, p := range []*string{&c.Kafka.TLS.CA, &c.Kafka.TLS.Cert, &c.Kafka.TLS.Key, &c.Kafka.Registry.CA, &c.Console.TLS.Cert, &c.Console.TLS.Key, &c.Console.SignIn.OIDC.CA} {
 		fix(p)
 	}
 	for i := range c.Triage.Endpoints {

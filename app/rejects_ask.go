@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -103,7 +104,11 @@ func askService(ctx context.Context, cfg Config, method, path string, form url.V
 	if strings.HasSuffix(cfg.Console.Listen, ":0") {
 		return false, nil // Any port: nobody can know which.
 	}
-	address := url.URL{Scheme: "http", Host: cfg.Console.Listen, Path: path}
+	client, scheme, err := LocalClient(&cfg)
+	if err != nil {
+		return false, err
+	}
+	address := url.URL{Scheme: scheme, Host: LocalAddress(cfg.Console.Listen), Path: path}
 	body := ""
 	if method == http.MethodGet {
 		address.RawQuery = form.Encode()
@@ -115,13 +120,19 @@ func askService(ctx context.Context, cfg Config, method, path string, form url.V
 		return false, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := http.DefaultClient.Do(req)
+	if token := os.Getenv("TOCSIN_TOKEN"); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer, err := client.Do(req)
 	if err != nil {
 		return !errors.Is(err, syscall.ECONNREFUSED), fmt.Errorf("ask the service at %s: %w", cfg.Console.Listen, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "application/x-ndjson" {
 		said, _ := io.ReadAll(io.LimitReader(answer.Body, 300))
+		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
+			said = append(bytes.TrimSpace(said), "; give an API token in the environment variable TOCSIN_TOKEN"...)
+		}
 		return true, fmt.Errorf("what answers at %s (console.listen) says %s: %s", cfg.Console.Listen, answer.Status, plain(string(bytes.TrimSpace(said))))
 	}
 	lines := json.NewDecoder(answer.Body)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,9 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/rules"
 )
+
+// maxConnections bounds the clients at once; more wait.
+const maxConnections = 2048
 
 // serve starts the console, what runs beside the role's work, and the re-reading of tables.
 func (s *Service) serve(ctx context.Context) error {
@@ -21,7 +27,15 @@ func (s *Service) serve(ctx context.Context) error {
 	}
 	robots := newFleetBoard(s)
 	s.beside = append(s.beside, robots.run)
+	people, err := newAccess(&s.cfg.Console, s.db.DB)
+	if err != nil {
+		return err
+	}
 	set := console.Settings{
+		Access:   people,
+		Audit:    auditor{s.db.DB},
+		Proxies:  s.cfg.Console.proxies(),
+		TLS:      s.cfg.Console.secure(),
 		Reader:   reader{s.db.DB},
 		Board:    s.board,
 		Saved:    queueViews{s.db.DB},
@@ -32,7 +46,7 @@ func (s *Service) serve(ctx context.Context) error {
 		Entities: entities{s.db.DB, s.core.Live.Tables, robots},
 		Health:   s.checks,
 		Mounts:   mounts,
-		Hosts:    s.cfg.Console.Hosts,
+		Hosts:    s.cfg.Console.hosts(),
 		Log:      s.tel.Log.With("component", "console"), Now: s.now,
 	}
 	if s.analyst != nil {
@@ -45,13 +59,24 @@ func (s *Service) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	serve := func(server *http.Server) error { return server.Serve(netutil.LimitListener(s.listener, maxConnections)) }
+	var secured *tls.Config
+	if s.cfg.Console.TLS.Cert != "" {
+		cert, err := newCertificate(s.cfg.Console.TLS, s.tel.Log.With("component", "console"))
+		if err != nil {
+			return err
+		}
+		secured = cert.config()
+		serve = func(server *http.Server) error { return server.ServeTLS(netutil.LimitListener(s.listener, maxConnections), "", "") }
+	}
 	backCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, BaseContext: func(net.Listener) context.Context { return backCtx },
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, TLSConfig: secured,
+		BaseContext: func(net.Listener) context.Context { return backCtx },
 	}
 	var back sync.WaitGroup
 	back.Go(func() {
-		if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(server); !errors.Is(err, http.ErrServerClosed) {
 			s.tel.Log.Error("console stopped", "err", err)
 		}
 	})
@@ -75,7 +100,12 @@ func (s *Service) serve(ctx context.Context) error {
 }
 
 // URL is where the console answers.
-func (s *Service) URL() string { return "http://" + s.listener.Addr().String() }
+func (s *Service) URL() string {
+	if s.cfg.Console.TLS.Cert != "" {
+		return "https://" + s.listener.Addr().String()
+	}
+	return "http://" + s.listener.Addr().String()
+}
 
 // refresh looks at the enrichment files again and again.
 func (s *Service) refresh(ctx context.Context) {

@@ -98,24 +98,6 @@ func (s *SourceConfig) validateKafka(c *Config, key string, topics map[string]st
 	}
 }
 
-// ConsoleConfig is where the console listens.
-type ConsoleConfig struct {
-	Listen string   `yaml:"listen"`
-	Open   bool     `yaml:"open"`  // The address may be one that others reach: something in front of it signs people in, for the console itself does not.
-	Hosts  []string `yaml:"hosts"` // Names and addresses, without port, that requests may be addressed to beside loopback; needed with open.
-}
-
-func (c ConsoleConfig) validate() error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return fmt.Errorf("console.listen: %q is not host:port, such as 127.0.0.1:8080", c.Listen)
-	}
-	if ip := net.ParseIP(host); !c.Open && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("console.listen: %q is not on loopback and the console has no sign-in: use 127.0.0.1 and a tunnel, or put something that signs people in before it and set console.open", c.Listen)
-	}
-	return nil
-}
-
 func (c TelemetryConfig) validate() error {
 	if c.Listen == "" {
 		return nil

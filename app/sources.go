@@ -77,7 +77,11 @@ func (s *Service) open(ctx context.Context, c SourceConfig, tail incident.Tail) 
 	default:
 		h := ingest.NewHTTP(c.Name, f, c.Site, zone, s.now)
 		in.Source = h
-		s.posts["POST /ingest/"+c.Name], err = withToken(c, h)
+		var answers http.Handler = h
+		if c.Token == (Secret{}) && s.cfg.Console.SignIn.on() {
+			answers = mayIngest(h)
+		}
+		s.posts["POST /ingest/"+c.Name], err = withToken(c, answers)
 	}
 	return in, err
 }

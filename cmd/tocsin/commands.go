@@ -16,6 +16,8 @@ func commands(t *terminal) []*cobra.Command {
 		topicsCommand(t),
 		sqlCommand(t),
 		schemaCommand(t),
+		userCommand(t),
+		tokenCommand(t),
 		configCommand(t),
 		doctorCommand(t),
 		healthCommand(t),

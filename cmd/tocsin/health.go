@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -30,39 +30,37 @@ ready, 3 if it is not, 1 if nothing answers. It is what a container's health che
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), timeout)
 			defer cancel()
-			return askHealth(ctx, t.out, probeAddress(&cfg))
+			client, address, err := probeURL(&cfg)
+			if err != nil {
+				return err
+			}
+			return askHealth(ctx, t.out, client, address)
 		},
 	}
 	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for an answer")
 	return c
 }
 
-// probeAddress is where a process of this machine reaches the probes: an address of all interfaces is reached on loopback.
+// probeAddress is where a process of this machine reaches the probes.
 func probeAddress(cfg *app.Config) string {
-	listen := cfg.Telemetry.Listen
-	if listen == "" {
-		listen = cfg.Console.Listen
-	}
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen // The configuration was checked: it has a port.
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-		if ip != nil && ip.To4() == nil {
-			host = "::1"
-		}
-	}
-	return net.JoinHostPort(host, port)
+	return app.LocalAddress(cmp.Or(cfg.Telemetry.Listen, cfg.Console.Listen))
 }
 
-func askHealth(ctx context.Context, out io.Writer, address string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+// probeURL is their address, and the client for it: the console may speak TLS, the probes' own address does not.
+func probeURL(cfg *app.Config) (client *http.Client, address string, err error) {
+	at := *cfg
+	if at.Telemetry.Listen != "" {
+		at.Console.TLS = app.ConsoleTLS{}
+	}
+	client, scheme, err := app.LocalClient(&at)
+	return client, scheme + "://" + probeAddress(cfg) + "/readyz", err
+}
+
+func askHealth(ctx context.Context, out io.Writer, client *http.Client, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
-	// No proxy of the environment: the service is on this machine.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("%w; is the service running with this configuration?", err)

@@ -373,7 +373,7 @@ func TestTheConfigurationInTheMapLoadsAndItsSecretsAreInTheSecret(t *testing.T) 
 			t.Fatal(err)
 		}
 		cfg := load(t, file)
-		if u, err := url.Parse("//" + cfg.Console.Listen); err != nil || u.Hostname() != "0.0.0.0" || !cfg.Console.Open || len(cfg.Console.Hosts) == 0 {
+		if u, err := url.Parse("//" + cfg.Console.Listen); err != nil || u.Hostname() != "0.0.0.0" || cfg.Console.TLS.Cert == "" || len(cfg.Console.Hosts) == 0 {
 			t.Errorf("%s: the console cannot be reached: %+v", overlay, cfg.Console)
 		}
 		for _, d := range m.deployments {

@@ -97,8 +97,10 @@ type settings struct {
 	} `yaml:"triage"`
 	Console struct {
 		Listen string   `yaml:"listen"`
-		Open   bool     `yaml:"open"`
 		Hosts  []string `yaml:"hosts"`
+		TLS    struct {
+			Cert string `yaml:"cert"`
+		} `yaml:"tls"`
 	} `yaml:"console"`
 	Telemetry struct {
 		Listen string `yaml:"listen"`
