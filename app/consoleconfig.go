@@ -68,7 +68,9 @@ func defaultConsole() ConsoleConfig {
 func (c *SignInConfig) on() bool { return c.Local || c.OIDC.Issuer != "" }
 
 // secure reports whether browsers reach the console over TLS, ours or a proxy's.
-func (c *ConsoleConfig) secure() bool { return c.TLS.Cert != "" || strings.HasPrefix(c.URL, "https://") }
+func (c *ConsoleConfig) secure() bool {
+	return c.TLS.Cert != "" || strings.HasPrefix(c.URL, "https://")
+}
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

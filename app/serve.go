@@ -59,7 +59,9 @@ func (s *Service) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	serve := func(server *http.Server) error { return server.Serve(netutil.LimitListener(s.listener, maxConnections)) }
+	serve := func(server *http.Server) error {
+		return server.Serve(netutil.LimitListener(s.listener, maxConnections))
+	}
 	var secured *tls.Config
 	if s.cfg.Console.TLS.Cert != "" {
 		cert, err := newCertificate(s.cfg.Console.TLS, s.tel.Log.With("component", "console"))
@@ -67,7 +69,9 @@ func (s *Service) serve(ctx context.Context) error {
 			return err
 		}
 		secured = cert.config()
-		serve = func(server *http.Server) error { return server.ServeTLS(netutil.LimitListener(s.listener, maxConnections), "", "") }
+		serve = func(server *http.Server) error {
+			return server.ServeTLS(netutil.LimitListener(s.listener, maxConnections), "", "")
+		}
 	}
 	backCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	server := &http.Server{
