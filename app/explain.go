@@ -171,7 +171,11 @@ func (c *Core) ExplainFinding(ctx context.Context, cfg Config, set ExplainSettin
 		return nil, err
 	}
 	defer func() { _ = p.Close() }()
-	out := &FindingExplanation{}
+	return c.explainFinding(ctx, p, id)
+}
+
+func (c *Core) explainFinding(ctx context.Context, p *past, id event.ID) (out *FindingExplanation, err error) {
+	out = &FindingExplanation{}
 	if out.Finding, err = c.finding(ctx, p, id); err != nil {
 		return nil, err
 	}

@@ -80,3 +80,26 @@ func (r reader) Raw(ctx context.Context, ids []event.ID) (map[event.ID]string, e
 	}
 	return out, nil
 }
+
+// Around implements console.Surroundings.
+func (r reader) Around(ctx context.Context, entities []string, from, to int64, sites []string, limit int) ([]*event.Event, bool, error) {
+	if to-from > store.MaxAroundSpan {
+		return nil, false, fmt.Errorf("the incident spans %d days; widen around one of its events", (to-from)/(24*3600*1_000_000))
+	}
+	return r.db.Around(ctx, store.AroundFilter{Entities: entities, From: from, To: to, Sites: sites, Limit: limit})
+}
+
+// Events implements console.Surroundings.
+func (r reader) Events(ctx context.Context, ids []event.ID) ([]*event.Event, error) {
+	return r.db.Pick(ctx, ids)
+}
+
+// History implements console.History.
+func (r reader) History(ctx context.Context, id event.ID, after int32) ([]incident.Change, error) {
+	return r.db.History(ctx, id, after)
+}
+
+// Deliveries implements console.Deliveries.
+func (r reader) Deliveries(ctx context.Context, id event.ID, limit int) ([]incident.Delivery, error) {
+	return collect(r.db.Deliveries(ctx, store.DeliveryFilter{Incident: id, Limit: limit}))
+}

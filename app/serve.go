@@ -49,6 +49,8 @@ func (s *Service) serve(ctx context.Context) error {
 		Hosts:    s.cfg.Console.hosts(),
 		Log:      s.tel.Log.With("component", "console"), Now: s.now,
 	}
+	set.Source, set.URL = s.source(), s.cfg.Triage.ConsoleURL
+	set.Around, set.History, set.Deliveries, set.Findings, set.Explainer = reader{s.db.DB}, reader{s.db.DB}, reader{s.db.DB}, reader{s.db.DB}, newExplainer(s)
 	if s.analyst != nil {
 		set.Analyst = seen{s.analyst, s.board}
 	}

@@ -62,7 +62,7 @@ func TestAnAnalystTakesAnIncidentThroughItsLife(t *testing.T) {
 	}
 	got := get(h, "/incidents/"+id(other)).Body.String()
 	readPage(t, got)
-	if !strings.Contains(got, "Merged into") || !strings.Contains(got, `href="/incidents/`+id(in)) || strings.Contains(got, `method="post"`) {
+	if !strings.Contains(got, "Merged into") || !strings.Contains(got, `href="/incidents/`+id(in)) || strings.Contains(got, `method="post"`) || strings.Contains(got, "act-") {
 		t.Error("a merged incident does not lead to the one that goes on, or can be acted on")
 	}
 }
@@ -71,7 +71,7 @@ func TestTheFormOffersWhatIsPossible(t *testing.T) {
 	p, in := compromised(t)
 	h := p.handler(t)
 	offers := func(action string) bool {
-		return strings.Contains(get(h, "/incidents/"+id(in)).Body.String(), `<option value="`+action+`">`)
+		return strings.Contains(get(h, "/incidents/"+id(in)).Body.String(), `id="act-`+action+`"`)
 	}
 	for action, want := range map[string]bool{"acknowledge": true, "close": true, "reopen": false, "split": true} {
 		if offers(action) != want {
@@ -135,7 +135,16 @@ func TestAFormThatMakesNoSenseIsRefusedWithTheReason(t *testing.T) {
 		{form(in, "explode"), 400, `there is no action "explode"`},
 		{form(in, "reopen"), 400, "it is not closed"},
 		{form(in, "note"), 400, "the note is empty"},
-		{form(in, "note", "by", " \n"), 400, "say who you are"},
+		{form(in, "answer"), 400, "answers none of the three questions"},
+		{form(in, "answer", "assessment", "aliens"), 400, `the assessment is one of intrusion, misuse, malfunction, authorised_change, undetermined, not "aliens"`},
+		{form(in, "answer", "scope", "set", "robot", "robot:other"), 400, `"robot:other" is no robot of this incident`},
+		{form(in, "answer", "trigger_event", "ev_x"), 400, "the change: id ev_x is not ev_"},
+		{form(in, "answer", "trigger_event", event.NewID("none").String()), 400, "is no change of this incident"},
+		{form(in, "answer", "trigger", strings.Repeat("x", 401)), 400, "what changed has 401 characters"},
+		{form(in, "snooze", "hours", "5"), 400, "snooze for one of"},
+		{form(in, "ticket", "system", "jira"), 400, "a ticket has a system and an id"},
+		{form(in, "ticket", "system", "jira", "ticket", "SOC-1", "url", "javascript:alert(1)"), 400, "begins with https://"},
+		{form(in, "move", "finding", event.FormatID(event.FindingPrefix, in.Findings[0].ID)), 400, "name the incident to move to"},
 		{form(in, "note", "text", "x", "by", strings.Repeat("é", 101)), 400, "your name has 101 characters; at most 100 fit"},
 		{form(in, "note", "text", strings.Repeat("x", 4001)), 400, "the note has 4001 characters; at most 4000 fit"},
 		{form(in, "note", "text", strings.Repeat("x", 70_000)), 413, "Shorten the text"},

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/tocsin-siem/tocsin/incident"
 )
 
 // chartLanes are the lanes of the chart from top to bottom. One without marks is left out.
@@ -18,7 +16,7 @@ var chartLanes = []struct{ name, title string }{
 	{"ot_network", "OT and network"},
 	{"robot", "Robot"},
 	{"changes", "Changes"},
-	{analystLane, "Analyst"},
+	{analystLane, "Analyst and system"},
 }
 
 // laneTitle is what people call a lane.
@@ -47,36 +45,41 @@ const (
 	chartText  = chartLane/2 + 4 // Base line of a lane's name.
 )
 
-// mark stands for one moment, or for several where too many fall together.
+// mark stands for one row, or for several where too many fall together.
 type mark struct {
-	moment *incident.Moment
-	number int // Its row in the table.
-	x, row int
-	more   int  // Further moments it stands for.
-	later  bool // Long after the last event: it stands at the end.
+	row   *momentRow
+	x, y  int  // y counts rows of the lane.
+	more  int  // Further rows it stands for.
+	later bool // Long after the last event: it stands at the end.
 }
 
-// scale turns times into places.
-type scale struct{ first, last int64 }
+// scale turns times into places; received says by which clock.
+type scale struct {
+	first, last int64
+	received    bool
+}
+
+func (s scale) at(r *momentRow) int64 { return drawnAt(&r.Moment, s.received) }
 
 // scaleOf spans what happened. What analysts did counts only where it lies between: they often come days later.
-func scaleOf(moments []incident.Moment) scale {
+func scaleOf(rows []momentRow, received bool) scale {
+	s := scale{received: received}
 	var times []int64
-	for _, m := range moments {
-		if m.Lane != analystLane {
-			times = append(times, m.At)
+	for i := range rows {
+		if rows[i].Lane != analystLane {
+			times = append(times, s.at(&rows[i]))
 		}
 	}
 	if len(times) == 0 {
-		for _, m := range moments {
-			times = append(times, m.At)
+		for i := range rows {
+			times = append(times, s.at(&rows[i]))
 		}
 	}
-	s := scale{slices.Min(times), slices.Max(times)}
+	s.first, s.last = slices.Min(times), slices.Max(times)
 	near := s.last + max((s.last-s.first)/4, time.Minute.Microseconds()) // what lies further off is drawn as an arrow at the end
-	for _, m := range moments {
-		if m.At <= near {
-			s.first, s.last = min(s.first, m.At), max(s.last, m.At)
+	for i := range rows {
+		if at := s.at(&rows[i]); at <= near {
+			s.first, s.last = min(s.first, at), max(s.last, at)
 		}
 	}
 	return s
@@ -88,21 +91,21 @@ func (s scale) x(at int64) int {
 }
 
 // place sets the marks of one lane: a mark that would cover another moves a row down, and what does not fit into the last row is counted by
-// the mark it would cover. rows is how many rows are taken.
-func (s scale) place(lane string, moments []incident.Moment) (marks []mark, rows int) {
-	var at []int // By row, the index of its last mark.
-	for i := range moments {
-		m := &moments[i]
-		if m.Lane != lane {
+// the mark it would cover. taken is how many rows are taken.
+func (s scale) place(lane string, rows []momentRow) (marks []mark, taken int) {
+	var at []int // By row of the lane, the index of its last mark.
+	for i := range rows {
+		r := &rows[i]
+		if r.Lane != lane {
 			continue
 		}
-		k := mark{moment: m, number: i, x: s.x(m.At), later: m.At > s.last}
-		k.row = slices.IndexFunc(at, func(j int) bool { return marks[j].end() <= k.x })
+		k := mark{row: r, x: s.x(s.at(r)), later: s.at(r) > s.last}
+		k.y = slices.IndexFunc(at, func(j int) bool { return marks[j].end() <= k.x })
 		switch {
-		case k.row >= 0:
-			at[k.row] = len(marks)
+		case k.y >= 0:
+			at[k.y] = len(marks)
 		case len(at) < chartRows:
-			k.row = len(at)
+			k.y = len(at)
 			at = append(at, len(marks))
 		default:
 			marks[at[chartRows-1]].more++
@@ -122,48 +125,85 @@ func (k *mark) end() int {
 }
 
 // chart draws the timeline as SVG, a lane per domain. Every mark has its text as a title and leads to its row in the table, which says the
-// same in words; for those who cannot see the chart the table is enough, so it is hidden from them. All text in it is escaped.
-func chart(moments []incident.Moment) template.HTML {
-	if len(moments) == 0 {
+// same in words; for those who cannot see the chart the table is enough, so it is hidden from them. Long silences are shaded, and a mark whose
+// two clocks differ has a line to where the other clock puts it. All text in it is escaped.
+func chart(rows []momentRow, received bool) template.HTML {
+	if len(rows) == 0 {
 		return ""
 	}
-	s := scaleOf(moments)
+	s := scaleOf(rows, received)
 	var lanes strings.Builder
 	y := chartTop
 	for _, lane := range chartLanes {
-		marks, rows := s.place(lane.name, moments)
-		if rows == 0 {
+		marks, taken := s.place(lane.name, rows)
+		if taken == 0 {
 			continue
 		}
 		fmt.Fprintf(&lanes, `<text class="lane" x="8" y="%d">%s</text>`, y+chartText, lane.title)
 		fmt.Fprintf(&lanes, `<line class="rail" x1="%d" y1="%d" x2="%d" y2="%d"/>`, chartLeft, y+chartLane/2, chartWidth-12, y+chartLane/2)
 		for _, k := range marks {
-			k.draw(&lanes, lane.name, y+chartLane/2+k.row*chartStep)
+			s.skew(&lanes, k, y+chartLane/2+k.y*chartStep)
+			k.draw(&lanes, lane.name, y+chartLane/2+k.y*chartStep)
 		}
-		y += chartLane + (rows-1)*chartStep
+		y += chartLane + (taken-1)*chartStep
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" aria-hidden="true" focusable="false">`, chartWidth, y+chartAxis)
+	s.gaps(&b, rows, y)
 	s.axis(&b, y)
 	b.WriteString(lanes.String())
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) // built here; text is escaped
 }
 
-// draw is a disc; with a number where it stands for several, an arrow where it lies beyond the end.
+// gaps shades long silences between what happened, and says how long they are.
+func (s scale) gaps(b *strings.Builder, rows []momentRow, y int) {
+	last := int64(0)
+	for i := range rows {
+		r := &rows[i]
+		at := s.at(r)
+		if r.Lane == analystLane || at > s.last {
+			continue
+		}
+		if from, to := s.x(last), s.x(at); last != 0 && at-last >= silence && to-from > 2*chartStep {
+			fmt.Fprintf(b, `<path class="gap" d="M%d %d h%d v%d h-%d z"/>`, from+chartStep/2, chartTop, to-from-chartStep, y-chartTop, to-from-chartStep)
+			fmt.Fprintf(b, `<text class="gap" x="%d" y="%d">%s</text>`, (from+to)/2, y-4, template.HTMLEscapeString(long(at-last)+" without events"))
+		}
+		last = at
+	}
+}
+
+// skew draws from a mark to where its other clock puts it, if that is far off.
+func (s scale) skew(b *strings.Builder, k mark, y int) {
+	if k.row.Lag == "" || k.later {
+		return
+	}
+	other := max(chartLeft, s.x(max(drawnAt(&k.row.Moment, !s.received), s.first)))
+	fmt.Fprintf(b, `<path class="skew" d="M%d %d H%d m0 -4 v8"/>`, k.x, y, other)
+}
+
+// draw is a disc, a ring for what is of no finding; with a number where it stands for several, an arrow where it lies beyond the end.
 func (k mark) draw(b *strings.Builder, lane string, y int) {
-	said := stamp(k.moment.At, dateTime) + " " + k.moment.Text
-	if n := k.more + max(k.moment.Count, 1); n > 1 {
+	m := &k.row.Moment
+	said := stamp(m.At, dateTime) + " " + m.Text
+	if n := k.more + max(m.Count, 1); n > 1 {
 		said += fmt.Sprintf(" (%d in all)", n)
 	}
-	fmt.Fprintf(b, `<a href="#m%d" tabindex="-1"><title>%s</title>`, k.number, template.HTMLEscapeString(said))
+	if k.row.Lag != "" {
+		said += " (received " + stamp(m.Seen, dateTime) + ": " + k.row.Lag + ")"
+	}
+	ring := ""
+	if k.row.Context {
+		ring = " ring"
+	}
+	fmt.Fprintf(b, `<a href="#m%d" tabindex="-1"><title>%s</title>`, k.row.Number, template.HTMLEscapeString(said))
 	switch {
 	case k.later:
 		fmt.Fprintf(b, `<path class="mark lane-%s" d="M%d %d l9 6 l-9 6 z"/>`, lane, k.x+2, y-6)
 	case k.more > 0:
 		fmt.Fprintf(b, `<rect class="mark lane-%s" x="%d" y="%d" width="26" height="13" rx="6"/><text class="more" x="%d" y="%d">+%d</text>`, lane, k.x-6, y-6, k.x+7, y+4, min(k.more, 999))
 	default:
-		fmt.Fprintf(b, `<circle class="mark lane-%s" cx="%d" cy="%d" r="6"/>`, lane, k.x, y)
+		fmt.Fprintf(b, `<circle class="mark lane-%s%s" cx="%d" cy="%d" r="6"/>`, lane, ring, k.x, y)
 	}
 	b.WriteString(`</a>`)
 }

@@ -26,7 +26,7 @@ func chartOf(t *testing.T, p *plant, in *incident.Incident) (marks []drawn, lane
 	t.Helper()
 	body := get(p.handler(t), "/incidents/"+id(in)).Body.String()
 	readPage(t, body)
-	_, svg, _ := strings.Cut(body, "<svg")
+	_, svg, _ := strings.Cut(body, `<svg class="chart"`)
 	svg, _, _ = strings.Cut("<svg"+svg, "</svg>")
 	var m drawn
 	inside := ""
@@ -80,11 +80,11 @@ func changed(times ...int64) (*plant, *incident.Incident) {
 
 func TestLanesWithoutMarksAreLeftOut(t *testing.T) {
 	p, in := compromised(t)
-	if _, lanes := chartOf(t, p, in); !slices.Equal(lanes, []string{"Identity", "Network access", "Endpoint", "OT and network", "Robot", "Changes", "Analyst"}) {
+	if _, lanes := chartOf(t, p, in); !slices.Equal(lanes, []string{"Identity", "Network access", "Endpoint", "OT and network", "Robot", "Changes", "Analyst and system"}) {
 		t.Errorf("lanes %v", lanes)
 	}
 	p, in = changed(night)
-	if _, lanes := chartOf(t, p, in); !slices.Equal(lanes, []string{"Changes", "Analyst"}) {
+	if _, lanes := chartOf(t, p, in); !slices.Equal(lanes, []string{"Changes", "Analyst and system"}) {
 		t.Errorf("lanes %v", lanes)
 	}
 }

@@ -74,6 +74,15 @@ type Settings struct {
 	Audit   Auditor         // Where it is kept who did what; nil: nowhere.
 	Proxies []netip.Prefix  // Those whose word for a client's address is taken.
 	TLS     bool            // Browsers reach this address over TLS.
+
+	Source string // Who speaks in exports, such as urn:tocsin:plant-1.
+	URL    string // Where people reach the console, for links in exports; none if empty.
+
+	Around     Surroundings // What else happened around an incident; nil: its timeline cannot be widened.
+	History    History      // What happened to an incident; nil: not shown.
+	Deliveries Deliveries   // What was sent out about it; nil: not shown.
+	Findings   Findings     // nil: no pages of findings.
+	Explainer  Explainer    // Why a finding was found; nil: not explained.
 }
 
 //go:embed pages

@@ -1,9 +1,12 @@
 package console
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"html/template"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
@@ -11,23 +14,72 @@ import (
 	"github.com/tocsin-siem/tocsin/triage"
 )
 
+// Deliveries reads what was sent out about an incident, as it stands now.
+type Deliveries interface {
+	Deliveries(ctx context.Context, id event.ID, limit int) ([]incident.Delivery, error)
+}
+
+// Bounds of what stands on the page beside the timeline.
+const (
+	maxDeliveries = 100
+	maxHistory    = 50
+	maxTriggers   = 8 // Changes offered as the answer to what changed before.
+)
+
 type incidentPage struct {
 	layout
-	Incident                              *incident.Incident
-	Answers                               incident.Answers
-	For, Against, Affected, ChangedBefore []claimRow
-	Timeline                              []momentRow
-	Chart                                 template.HTML
-	Findings                              map[event.ID]string // What links call them.
-	Checks                                []string
-	Verdicts                              []incident.Verdict
-	Choices                               []choice // None where nothing can be done.
+	Incident   *incident.Incident
+	Answers    incident.Answers
+	Reading    string // The assessment that counts.
+	Balance    []balanceRow
+	Affected   []claimRow
+	Radius     []radius
+	Changes    []noteRow
+	Triggers   []noteRow // Those that may be the answer to what changed before.
+	Trail      trail
+	Findings   map[event.ID]string // What links call them.
+	Graph      graph
+	Actions    []triage.Action
+	Deliveries []incident.Delivery
+	History    []revisionRow
+	Problems   []string // Parts that cannot be shown, and why.
+
+	Forms       map[incident.ActionKind]form // None where nothing can be done.
+	Offers      []form                       // The same in order, without the answers.
+	Scope       []choice
+	Verdicts    []incident.Verdict
+	Assessments []string
+	Snoozes     []int
+	Exports     []takeaway
+}
+
+// balanceRow is one side of the balance with its share of the heaviest one.
+type balanceRow struct {
+	triage.Reading
+	Width int // Of its bar, 0 to 200.
+	Shown []claimRow
+}
+
+// radius is how far an incident reaches, in one kind of thing.
+type radius struct {
+	Kind  string
+	Names []string
+	More  int
+}
+
+// noteRow is something that changed, with what was before and after.
+type noteRow struct {
+	event.Note
+	Text   string // The same in a sentence.
+	Before bool   // Before the first evidence.
+	Named  bool   // A person said that this is what did it.
 }
 
 func (s *server) incidentRoutes() []route {
 	return []route{
 		{"GET /incidents/{id}", access.Viewer, s.incident},
 		{"POST /incidents/{id}", access.Analyst, s.act},
+		{"GET /incidents/{id}/export/{format}", access.Viewer, s.export},
 		{"GET /api/v1/incidents/{id}", access.Viewer, s.apiIncident},
 	}
 }
@@ -40,6 +92,7 @@ func idOf(r *http.Request, prefix string) (event.ID, error) {
 	return id, nil
 }
 
+// oneIncident is the incident that a request is about.
 func (s *server) oneIncident(r *http.Request) (*incident.Incident, error) {
 	id, err := idOf(r, event.IncidentPrefix)
 	if err != nil {
@@ -53,27 +106,148 @@ func (s *server) oneIncident(r *http.Request) (*incident.Incident, error) {
 }
 
 func (s *server) incident(w http.ResponseWriter, r *http.Request) {
+	v, err := trailViewOf(r.URL.Query())
+	if err != nil {
+		s.problem(w, r, err, "")
+		return
+	}
 	in, err := s.oneIncident(r)
 	if err != nil {
 		s.problem(w, r, err, "")
 		return
 	}
-	moments := triage.Timeline(in)
+	in = s.viewed(r, in)
+	s.page(w, "incident", http.StatusOK, s.incidentPage(r, in, v))
+}
+
+// viewTime is how long a page waits for its own first view to be in the log.
+const viewTime = 2 * time.Second
+
+// viewed tells the log that somebody who can act looks at an incident for the first time. The page is shown whether or not that works.
+func (s *server) viewed(r *http.Request, in *incident.Incident) *incident.Incident {
+	who := access.From(r.Context())
+	if s.set.Analyst == nil || in.Viewed != 0 || in.Status == incident.Merged || !who.May(access.Analyst) || r.Header.Get("Sec-Purpose") != "" {
+		return in
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), viewTime)
+	defer cancel()
+	a := incident.Action{Kind: incident.ActionView, Incident: in.ID, Expected: in.Revision, By: who.Name, At: s.set.Now()}
+	a.ID = actionID(a)
+	changes, err := s.set.Analyst.Act(ctx, a)
+	if err != nil && !errors.Is(err, incident.ErrStale) && !errors.Is(err, context.Canceled) {
+		s.set.Log.Warn("console cannot record the first view of an incident", "err", err)
+	}
+	for i := range changes {
+		if changes[i].Incident.ID == in.ID {
+			return changes[i].Incident
+		}
+	}
+	return in
+}
+
+func (s *server) incidentPage(r *http.Request, in *incident.Incident, v trailView) incidentPage {
+	ctx := r.Context()
 	p := incidentPage{
-		layout: s.layout(r, in.Title, ""), Incident: in, Answers: triage.Answer(in), Timeline: rowsOf(moments), Chart: chart(moments),
-		Findings: map[event.ID]string{}, Checks: triage.Checks(in), Verdicts: incident.Verdicts(),
+		layout: s.layout(r, in.Title, ""), Incident: in, Answers: triage.Answer(in), Reading: triage.ReadingOf(in), Radius: radiusOf(in), Trail: s.trailOf(ctx, in, v),
+		Findings: map[event.ID]string{}, Graph: s.graphOf(in, v), Scope: robotsOf(in), Verdicts: incident.Verdicts(), Assessments: incident.Assessments(), Snoozes: snoozes,
+		Exports: takeawaysOf(in),
 	}
-	if s.set.Analyst != nil && p.Who.May(access.Analyst) && in.Status != incident.Merged {
-		p.Choices = choicesFor(in)
-	}
+	p.Actions = triage.Actions(in, p.Reading)
+	p.Forms = s.forms(p.Who, in, v)
+	p.Offers = inOrder(p.Forms)
 	times := timesOf(in)
-	p.For, p.Against = claimRows(p.Answers.For, times), claimRows(p.Answers.Against, times)
-	p.Affected, p.ChangedBefore = claimRows(p.Answers.Affected, times), claimRows(p.Answers.ChangedBefore, times)
+	p.Balance, p.Affected = balanceOf(in, times), claimRows(p.Answers.Affected, times)
+	p.Changes = changesOf(in, p.Answers.ChangedBefore)
+	for _, n := range p.Changes {
+		if len(p.Triggers) < maxTriggers && (n.Before || len(p.Triggers) == 0 || n.Named) {
+			p.Triggers = append(p.Triggers, n)
+		}
+	}
 	for _, l := range in.Links {
 		p.Findings[l.A], p.Findings[l.B] = event.FormatID(event.FindingPrefix, l.A), event.FormatID(event.FindingPrefix, l.B)
 	}
 	for _, f := range in.Findings {
 		p.Findings[f.ID] = f.Rule.Title + " at " + stamp(f.Time, timeOfDay)
 	}
-	s.page(w, "incident", http.StatusOK, p)
+	s.outside(ctx, in, &p)
+	return p
 }
+
+// outside reads what the store has beside the incident itself. What cannot be read is said, and the page stands without it.
+func (s *server) outside(ctx context.Context, in *incident.Incident, p *incidentPage) {
+	var err error
+	if s.set.Deliveries != nil {
+		if p.Deliveries, err = s.set.Deliveries.Deliveries(ctx, in.ID, maxDeliveries); err != nil {
+			p.Problems = append(p.Problems, "Deliveries cannot be shown: "+err.Error())
+		}
+	}
+	if s.set.History != nil {
+		changes, err := s.set.History.History(ctx, in.ID, max(0, in.Revision-maxHistory-1))
+		if err != nil {
+			p.Problems = append(p.Problems, "Its history cannot be shown: "+err.Error())
+		}
+		p.History = rowsOfChanges(changes, max(0, in.Revision-maxHistory))
+		slices.Reverse(p.History)
+	}
+}
+
+func balanceOf(in *incident.Incident, times map[event.ID]int64) []balanceRow {
+	var out []balanceRow
+	top := 1
+	for _, r := range triage.Balance(in) {
+		top = max(top, r.Weight)
+		out = append(out, balanceRow{r, 200 * r.Weight / top, claimRows(r.Claims, times)})
+	}
+	return out
+}
+
+// maxRadius is how many names of a kind are listed.
+const maxRadius = 8
+
+// radiusOf says how far an incident reaches: robots first, then who and what else takes part, then the plants.
+func radiusOf(in *incident.Incident) []radius {
+	robots := radius{Kind: "robots"}
+	for _, id := range in.Robots {
+		robots.Names = append(robots.Names, bare(id))
+	}
+	out := []radius{robots}
+	for _, k := range []struct {
+		kind event.EntityKind
+		many string
+	}{{event.EntityUser, "users"}, {event.EntityDevice, "devices"}, {event.EntityIP, "addresses"}} {
+		x := radius{Kind: k.many}
+		for _, n := range nodesOf(in) {
+			if n.Kind == k.kind {
+				x.Names = append(x.Names, bare(n.ID))
+			}
+		}
+		out = append(out, x)
+	}
+	out = append(out, radius{Kind: "sites", Names: in.Sites})
+	for i := range out {
+		out[i].More = max(0, len(out[i].Names)-maxRadius)
+		out[i].Names = out[i].Names[:len(out[i].Names)-out[i].More]
+	}
+	return slices.DeleteFunc(out, func(x radius) bool { return len(x.Names) == 0 && x.Kind != "robots" })
+}
+
+// changesOf are the changes of an incident, those before the first evidence first, each part newest first: as claims, which tell the same, are.
+func changesOf(in *incident.Incident, claims []incident.Claim) []noteRow {
+	var before, during []noteRow
+	for _, n := range slices.Backward(in.Changed) {
+		row := noteRow{Note: n, Before: n.Ref.Time < in.First, Named: !in.Said.TriggerEvent.IsZero() && in.Said.TriggerEvent == n.Ref.Event}
+		if row.Before {
+			before = append(before, row)
+		} else {
+			during = append(during, row)
+		}
+	}
+	out := append(before, during...)
+	for i := range out[:min(len(out), len(claims))] {
+		out[i].Text = claims[i].Text
+	}
+	return out
+}
+
+// Answer is the form of the three answers.
+func (p incidentPage) Answer() form { return p.Forms[incident.ActionAnswer] }

@@ -96,7 +96,7 @@ func TestEveryPageIsWellFormedAndSaysWhatItIsAbout(t *testing.T) {
 		"/incidents/" + id(in): {
 			"Malfunction or intrusion?", "intrusion", "Which robots?", "acme/amr-0042", "What changed just before?", "firmware of acme/amr-0042 from 5.14.2 to 5.14.3", "Check next",
 			"refused a push prompt", "×3", "Network access", "Why these belong together", "user 00u1anaf", "Burst of telemetry to an address never seen before at 02:18:01", "and 14 repeats",
-			"Have OT operations stop the cell", "Act", "acknowledge", "close with a verdict",
+			"Have OT operations stop the cell", "Act", "Acknowledge", "Close with a verdict", "lock the account", "executes: false", "2 named people", "firmware",
 		},
 		"/incidents/" + id(p.fixed[0]): {"Repeated protective stops", "None that the evidence names.", "No finding is left in it."},
 		"/events/" + in.Findings[0].Evidence[0].Event.Event.String(): {

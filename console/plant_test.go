@@ -157,6 +157,9 @@ func (p *plant) Rejects(_ context.Context, limit int) ([]event.Reject, error) {
 func (p *plant) Act(_ context.Context, a incident.Action) ([]incident.Change, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if a.Kind == incident.ActionView { // what a page does by itself
+		return p.stitcher.Act(a, event.BatchID{Epoch: 1})
+	}
 	p.acts = append(p.acts, a)
 	changes, err := p.stitcher.Act(a, event.BatchID{Epoch: 1, Number: uint64(len(p.acts))})
 	p.changes += len(changes)

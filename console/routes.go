@@ -28,6 +28,7 @@ func (s *server) routes() []route {
 		s.apiRoutes(),
 		s.incidentRoutes(),
 		s.eventRoutes(),
+		s.findingRoutes(),
 		s.rejectRoutes(),
 		s.healthRoutes(),
 		s.huntRoutes(),

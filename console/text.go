@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/triage"
 )
 
 // functions are what templates may call.
@@ -28,6 +29,7 @@ var functions = template.FuncMap{
 	"lane":     laneTitle,
 	"weight":   func(w float64) string { return fmt.Sprintf("%.2f", w) },
 	"finding":  func(id event.ID) string { return event.FormatID(event.FindingPrefix, id) },
+	"fullname": triage.AuthorityTitle,
 	"incident": func(id event.ID) string { return event.FormatID(event.IncidentPrefix, id) },
 }
 

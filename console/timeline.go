@@ -17,20 +17,48 @@ var (
 // momentRow is a row of the timeline with what lies between it and the one before, and between its two clocks.
 type momentRow struct {
 	incident.Moment
-	Number int
-	Gap    string // How long nothing happened before it; "" if not long.
-	Lag    string // How far the two clocks are apart; "" if as usual.
+	Number  int
+	Gap     string // How long nothing happened before it; "" if not long.
+	Lag     string // How far the two clocks are apart; "" if as usual.
+	Ahead   bool   // Its own clock runs ahead of ours.
+	Context bool   // It is of no finding: what else happened.
+	Around  []widening
+	Values  []facet // What it can be filtered by, with addresses.
 }
 
-func rowsOf(moments []incident.Moment) []momentRow {
+// rowsOf are the moments as rows of a view; path is the incident's page.
+func rowsOf(moments []incident.Moment, v trailView, path string) []momentRow {
 	out := make([]momentRow, len(moments))
 	for i, m := range moments {
-		out[i] = momentRow{Moment: m, Number: i, Lag: lag(m)}
-		if i > 0 && m.At-moments[i-1].At >= silence {
-			out[i].Gap = long(m.At - moments[i-1].At)
+		r := momentRow{Moment: m, Number: i, Lag: lag(m), Context: m.Finding.IsZero() && m.Lane != "changes" && m.Lane != analystLane}
+		r.Ahead = r.Lag != "" && m.Seen < m.At
+		if i > 0 {
+			if gap := drawnAt(&m, v.Received) - drawnAt(&moments[i-1], v.Received); gap >= silence {
+				r.Gap = long(gap)
+			}
 		}
+		if !m.Event.IsZero() {
+			for _, n := range wider {
+				r.Around = append(r.Around, widening{Minutes: n, Link: address(path, v.widened(n, m.Event))})
+			}
+		}
+		for _, id := range m.Entities[:min(len(m.Entities), maxChips)] {
+			r.Values = append(r.Values, facet{Value: id, Name: bare(id), Only: address(path, v.with(id, true))})
+		}
+		out[i] = r
 	}
 	return out
+}
+
+// maxChips is how many entities of a moment are named in its row.
+const maxChips = 4
+
+// drawnAt is when a moment is drawn: by its own clock or by ours.
+func drawnAt(m *incident.Moment, received bool) int64 {
+	if received {
+		return m.Seen
+	}
+	return m.At
 }
 
 func lag(m incident.Moment) string {

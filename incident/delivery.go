@@ -61,6 +61,7 @@ type Moment struct {
 	Finding  event.ID // The finding it is evidence of, if any.
 	Step     string
 	Event    event.ID
+	Class    string   // Class and activity of the event, such as robot_state.mode_change; "" if it is none.
 	Entities []string // Canonical ids.
 	Count    int      // How many like events it stands for; 1 mostly.
 }

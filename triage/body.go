@@ -105,7 +105,7 @@ func describe(in *incident.Incident, console string) *adapter.Incident {
 			b.Summary.Refs = append(b.Summary.Refs, id.String())
 		}
 	}
-	for _, x := range Actions(in, a.Assessment) {
+	for _, x := range Actions(in, ReadingOf(in)) {
 		b.Actions = append(b.Actions, askedOf(&x))
 	}
 	return b

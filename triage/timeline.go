@@ -17,7 +17,11 @@ var laneOf = map[string]string{
 // Timeline lists what happened in an incident, by (At, Event): the evidence, what changed before and since, and what analysts did. At is
 // event time and Seen our clock; for what analysts did both are our clock. In each lane a run of like rows (same finding, step, class,
 // activity and entities) is one row with a count, at the place of its first.
-func Timeline(in *incident.Incident) []incident.Moment {
+func Timeline(in *incident.Incident) []incident.Moment { return Around(in, nil) }
+
+// Around is the timeline with further events in it, such as what else the same entities did at that time: they are of no finding. Events that
+// are evidence or changes already stand once.
+func Around(in *incident.Incident, events []*event.Event) []incident.Moment {
 	var rows []row
 	met := map[event.ID]bool{}
 	for i := range in.Findings {
@@ -30,7 +34,14 @@ func Timeline(in *incident.Incident) []incident.Moment {
 		}
 	}
 	for _, n := range in.Changed {
+		met[n.Ref.Event] = true
 		rows = append(rows, noteRow(n))
+	}
+	for _, e := range events {
+		if !met[e.Envelope.ID] {
+			met[e.Envelope.ID] = true
+			rows = append(rows, evidenceRow(&incident.Finding{}, incident.Evidence{Event: event.RefOf(e)}))
+		}
 	}
 	rows = append(rows, life(in)...)
 	slices.SortStableFunc(rows, func(a, b row) int {
@@ -47,14 +58,14 @@ type row struct {
 
 func evidenceRow(f *incident.Finding, ev incident.Evidence) row {
 	r := ev.Event
-	m := incident.Moment{At: r.Time, Seen: r.Received, Lane: laneOf[r.Domain], Text: plain(r.Summary), Finding: f.ID, Step: ev.Step, Event: r.Event, Entities: partsOf(r), Count: 1}
+	m := incident.Moment{At: r.Time, Seen: r.Received, Lane: laneOf[r.Domain], Text: plain(r.Summary), Finding: f.ID, Step: ev.Step, Event: r.Event, Class: keyOf(r), Entities: partsOf(r), Count: 1}
 	if m.Lane == "" {
 		m.Lane = "ot_network"
 	}
 	if m.Text == "" {
-		m.Text = deed(keyOf(r))
+		m.Text = deed(m.Class)
 	}
-	return row{Moment: m, key: keyOf(r)}
+	return row{Moment: m, key: m.Class}
 }
 
 // partsOf lists the entities that took part in an event, each once, in their order.
@@ -69,7 +80,7 @@ func partsOf(r *event.Ref) []string {
 }
 
 func noteRow(n event.Note) row {
-	m := incident.Moment{At: n.Ref.Time, Seen: n.Ref.Received, Lane: "changes", Text: told(n), Event: n.Ref.Event, Entities: []string{n.Entity}, Count: 1}
+	m := incident.Moment{At: n.Ref.Time, Seen: n.Ref.Received, Lane: "changes", Text: told(n), Event: n.Ref.Event, Class: keyOf(n.Ref), Entities: []string{n.Entity}, Count: 1}
 	if n.Actor != "" && n.Actor != n.Entity {
 		m.Entities = append(m.Entities, n.Actor)
 	}

@@ -62,9 +62,15 @@ func Answer(in *incident.Incident) incident.Answers {
 
 // leaders are the readings with the most weight and with the next most; in the order of readings where they are equal.
 func leaders(balance map[string]int) (first, second string) {
-	order := slices.Clone(readings)
-	slices.SortStableFunc(order, func(a, b string) int { return balance[b] - balance[a] })
-	return order[0], order[1]
+	list := order(balance)
+	return list[0], list[1]
+}
+
+// order is the readings by weight.
+func order(balance map[string]int) []string {
+	list := slices.Clone(readings)
+	slices.SortStableFunc(list, func(a, b string) int { return balance[b] - balance[a] })
+	return list
 }
 
 // facts is an incident laid out for the signs.

@@ -352,3 +352,25 @@ func TestAnswersAreTheSameEveryTimeAndValidInTheIncidentsDocument(t *testing.T) 
 		}
 	}
 }
+
+func TestWhatElseHappenedStandsInTheTimelineOnceAndIsOfNoFinding(t *testing.T) {
+	in := compromise(t)
+	before := triage.Timeline(in)
+	var events []*event.Event
+	for i := range 5 {
+		e := &event.Event{ClassUID: event.ClassNetwork, ActivityID: 6, Time: in.First + int64(i)*1_000_000, SrcEndpoint: event.Endpoint{IP: "10.1.1.1"}}
+		e.Envelope = event.Envelope{ID: event.NewID("around", fmt.Sprint(i)), Received: e.Time}
+		e.FindEntities()
+		events = append(events, e)
+	}
+	known := in.Findings[0].Evidence[0].Event
+	events = append(events, &event.Event{ClassUID: known.ClassUID, Time: known.Time, Envelope: event.Envelope{ID: known.Event}}, &event.Event{Time: in.Changed[0].Ref.Time, Envelope: event.Envelope{ID: in.Changed[0].Ref.Event}})
+	got := triage.Around(in, events)
+	if len(got) != len(before)+1 {
+		t.Fatalf("%d moments became %d", len(before), len(got))
+	}
+	i := slices.IndexFunc(got, func(m incident.Moment) bool { return m.Event == events[0].Envelope.ID })
+	if i < 0 || got[i].Count != 5 || !got[i].Finding.IsZero() || got[i].Lane != "ot_network" || got[i].Class != "network_activity.traffic" {
+		t.Errorf("the run of five is %+v", got[max(i, 0)])
+	}
+}

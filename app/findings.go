@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// Finding implements console.Findings.
+func (r reader) Finding(ctx context.Context, id event.ID) (*incident.Finding, error) {
+	f, found, err := r.db.Finding(ctx, id)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: finding %s", console.ErrNotFound, event.FormatID(event.FindingPrefix, id))
+	}
+	return f, err
+}
+
+// Holder implements console.Findings.
+func (r reader) Holder(ctx context.Context, finding event.ID) (*incident.Incident, error) {
+	in, found, err := r.db.Holder(ctx, finding)
+	if !found {
+		return nil, err
+	}
+	return in, err
+}
+
+// explainer explains findings from the service's own store, by the rules in force. At most so many at once: each folds events again.
+type explainer struct {
+	service *Service
+	turns   chan struct{}
+}
+
+// maxExplaining is how many findings are explained at once.
+const maxExplaining = 2
+
+func newExplainer(s *Service) explainer {
+	return explainer{s, make(chan struct{}, maxExplaining)}
+}
+
+// Explain implements console.Explainer.
+func (x explainer) Explain(ctx context.Context, id event.ID) (*console.Explained, error) {
+	select {
+	case x.turns <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-x.turns }()
+	s := x.service
+	core := &Core{Live: s.core.Live, Rules: s.keeper.Set()}
+	found, err := core.explainFinding(ctx, &past{cfg: s.cfg, db: s.db}, id)
+	if err != nil {
+		return nil, err
+	}
+	out := &console.Explained{Foreign: found.Foreign}
+	if found.Explanation == nil || found.Foreign != "" {
+		return out, nil
+	}
+	for i := range found.Steps {
+		st := &found.Steps[i]
+		out.Steps = append(out.Steps, console.ExplainedStep{ID: st.ID, Classes: st.Classes, Where: st.Where, Seen: st.Seen, Matched: st.Matched})
+	}
+	for _, v := range found.Evidence {
+		e := console.ExplainedEvidence{Step: v.Step, Event: v.Ref.Event}
+		for _, o := range v.Read {
+			e.Read = append(e.Read, console.ExplainedValue{Text: o.Text, Value: o.Value, Known: o.Known})
+		}
+		out.Evidence = append(out.Evidence, e)
+	}
+	for _, g := range found.Guards {
+		out.Guards = append(out.Guards, console.ExplainedGuard{ID: g.ID, From: g.From, To: g.To, Hits: len(g.Hits)})
+	}
+	return out, nil
+}

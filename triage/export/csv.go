@@ -1,0 +1,56 @@
+package export
+
+import (
+	"bytes"
+	"encoding/csv"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage"
+)
+
+// columns are the header of the timeline as CSV.
+var columns = []string{"happened", "received", "lane", "what", "count", "entities", "class", "step", "finding", "rule", "event"}
+
+// CSV is the timeline of an incident, a row per moment, oldest first. Cells that a spreadsheet might take for a formula begin with an
+// apostrophe.
+func CSV(in *incident.Incident) []byte {
+	rules := map[event.ID]string{}
+	for i := range in.Findings {
+		rules[in.Findings[i].ID] = in.Findings[i].Rule.ID
+	}
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	_ = w.Write(columns) // a buffer takes everything
+	for _, m := range triage.Timeline(in) {
+		row := []string{moment(m.At), moment(m.Seen), m.Lane, m.Text, strconv.Itoa(m.Count), strings.Join(m.Entities, " "), m.Class, m.Step, "", rules[m.Finding], ""}
+		if !m.Finding.IsZero() {
+			row[8] = event.FormatID(event.FindingPrefix, m.Finding)
+		}
+		if !m.Event.IsZero() {
+			row[10] = m.Event.String()
+		}
+		for i := range row {
+			row[i] = guarded(row[i])
+		}
+		_ = w.Write(row)
+	}
+	w.Flush()
+	return b.Bytes()
+}
+
+// guarded is a cell that no spreadsheet reckons with: what begins with one of the characters of a formula, also behind blanks and in their
+// wide forms, gets an apostrophe.
+func guarded(cell string) string {
+	first := strings.TrimLeft(cell, " \u00a0\u3000\t\r\n")
+	if strings.HasPrefix(cell, "\t") || strings.HasPrefix(cell, "\r") || strings.HasPrefix(cell, "\n") {
+		return "'" + cell
+	}
+	if r, n := utf8.DecodeRuneInString(first); n > 0 && strings.ContainsRune("=+-@|%\uff1d\uff0b\uff0d\uff20", r) {
+		return "'" + cell
+	}
+	return cell
+}
