@@ -7,7 +7,7 @@ FUZZTIME ?= 15s
 BENCHTIME ?= 1s
 INTEGRATION_TIMEOUT ?= 20m
 
-.PHONY: help build bundle web browser screenshots demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check load clean
+.PHONY: help build bundle web browser screenshots demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check load llm-real clean
 
 help: ## Show this help
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ fuzz: ## Each fuzz target for a short while (FUZZTIME)
 
 bench: ## Events/s and allocations: decode, match, fold, encode, insert, whole path
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+llm-real: ## Model summaries against a real server with a random model (builds ollama once; RUNS questions an incident)
+	@RUNS=$(or $(RUNS),5) integration/llm/real
 
 engine: build ## Fetch the embedded ClickHouse engine
 	bin/tocsin engine fetch

@@ -14,6 +14,9 @@ func (s *Service) wireAll(ctx context.Context) error {
 	if err := s.wireDesk(); err != nil {
 		return err
 	}
+	if err := s.wireModel(); err != nil {
+		return err
+	}
 	s.worker = correlate.NewWorker(correlate.WorkerSettings{
 		Engine: s.core.Engine, Stitcher: s.core.Stitcher, State: s.core.Enricher.enricher.Bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
 		Tables: func() string { return s.core.Live.Tables().Version() }, Rules: s.keeper.Set, Swapped: s.swapped,
@@ -34,6 +37,9 @@ func (s *Service) wireAll(ctx context.Context) error {
 	s.onStop("checkpoint", func(ctx context.Context) error { s.worker.Stop(ctx); return nil })
 	s.work = s.read
 	s.beside = append(s.beside, func(ctx context.Context) { _ = s.desk.Run(ctx) })
+	if s.model != nil {
+		s.beside = append(s.beside, func(ctx context.Context) { _ = s.model.Run(ctx) })
+	}
 	return nil
 }
 
@@ -50,6 +56,9 @@ func (s *Service) published(changes []incident.Change) {
 		s.tell(changes)
 	}
 	s.desk.Notify()
+	if s.model != nil {
+		s.model.Publish(changes)
+	}
 	if s.set.Published != nil {
 		s.set.Published(changes)
 	}

@@ -105,6 +105,9 @@ func (s *Service) checks() []console.Check {
 	}
 	out = append(out, tables, s.keeper.check())
 	out = append(out, s.metrics.rules.check(s.cfg.Correlate.Tries)...)
+	if s.model != nil {
+		out = append(out, s.modelCheck())
+	}
 	if s.desk == nil {
 		return out
 	}

@@ -57,6 +57,9 @@ func (s *Service) serve(ctx context.Context) error {
 	if s.feed != nil {
 		set.Feed = s.feed
 	}
+	if s.model != nil {
+		set.Summaries = s.model
+	}
 	handler, err := console.New(set)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"github.com/tocsin-siem/tocsin/store/engine"
 	"github.com/tocsin-siem/tocsin/triage"
 	"github.com/tocsin-siem/tocsin/triage/board"
+	"github.com/tocsin-siem/tocsin/triage/llm"
 )
 
 // Role is which part of the work a process does. One process does all of it; where that is not enough, the parts are processes that hand work
@@ -61,6 +62,7 @@ type Service struct {
 	keeper     *ruleKeeper
 	worker     *correlate.Worker
 	desk       *triage.Desk
+	model      *llm.Worker // nil where no model is configured
 	feed       *triage.Feed
 	board      *board.Board
 	metrics    *Metrics

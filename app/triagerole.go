@@ -21,6 +21,9 @@ func (s *Service) wireTriage(ctx context.Context) error {
 	if err := s.wireDesk(); err != nil {
 		return err
 	}
+	if err := s.wireModel(); err != nil {
+		return err
+	}
 	s.triage = relay.NewTriage(relay.TriageSettings{
 		Logs: s.broker, Producer: s.broker, Checkpoints: s.db.Named(), Records: s.db, Every: s.cfg.Correlate.Checkpoint, Clock: s.now,
 		Stitcher: func() *incident.Stitcher {
@@ -42,6 +45,9 @@ func (s *Service) lead(ctx context.Context, c *kafka.Claim) error {
 	inner, cancel := context.WithCancel(ctx)
 	var desk sync.WaitGroup
 	desk.Go(func() { _ = s.desk.Run(inner) })
+	if s.model != nil {
+		desk.Go(func() { _ = s.model.Run(inner) })
+	}
 	err := s.triage.Lead(ctx, claimOf(c))
 	cancel()
 	desk.Wait()

@@ -75,6 +75,8 @@ type Settings struct {
 	Proxies []netip.Prefix  // Those whose word for a client's address is taken.
 	TLS     bool            // Browsers reach this address over TLS.
 
+	Summaries Summaries // What a model made of incidents; nil: no model is asked.
+
 	Source string // Who speaks in exports, such as urn:tocsin:plant-1.
 	URL    string // Where people reach the console, for links in exports; none if empty.
 

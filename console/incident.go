@@ -29,6 +29,7 @@ const (
 type incidentPage struct {
 	layout
 	Incident   *incident.Incident
+	Summary    summaryBlock
 	Answers    incident.Answers
 	Reading    string // The assessment that counts.
 	Balance    []balanceRow
@@ -148,7 +149,7 @@ func (s *server) viewed(r *http.Request, in *incident.Incident) *incident.Incide
 func (s *server) incidentPage(r *http.Request, in *incident.Incident, v trailView) incidentPage {
 	ctx := r.Context()
 	p := incidentPage{
-		layout: s.layout(r, in.Title, ""), Incident: in, Answers: triage.Answer(in), Reading: triage.ReadingOf(in), Radius: radiusOf(in), Trail: s.trailOf(ctx, in, v),
+		layout: s.layout(r, in.Title, ""), Incident: in, Summary: s.summary(in), Answers: triage.Answer(in), Reading: triage.ReadingOf(in), Radius: radiusOf(in), Trail: s.trailOf(ctx, in, v),
 		Findings: map[event.ID]string{}, Graph: s.graphOf(in, v), Scope: robotsOf(in), Verdicts: incident.Verdicts(), Assessments: incident.Assessments(), Snoozes: snoozes,
 		Exports: takeawaysOf(in),
 	}

@@ -128,6 +128,9 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, text string) {
 	s.turnAway(w, r, http.StatusForbidden, text)
 }
 
+// blocks are files with parts of pages; what they define takes the place of a block of the same name in a page.
+var blocks = []string{"pages/summary.html"}
+
 // parse reads the pages: each file but the layout is one, called by its name.
 func parse(pages fs.FS) (map[string]*template.Template, error) {
 	files, err := fs.Glob(pages, "pages/*.html")
@@ -137,10 +140,10 @@ func parse(pages fs.FS) (map[string]*template.Template, error) {
 	out := map[string]*template.Template{}
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "layout" {
+		if name == "layout" || slices.Contains(blocks, file) {
 			continue
 		}
-		t, err := template.New("layout.html").Funcs(functions).ParseFS(pages, "pages/layout.html", file)
+		t, err := template.New("layout.html").Funcs(functions).ParseFS(pages, append([]string{"pages/layout.html", file}, blocks...)...)
 		if err != nil {
 			return nil, fmt.Errorf("console page %s: %w", name, err)
 		}

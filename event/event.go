@@ -122,7 +122,7 @@ type User struct {
 	UID        string   `ocsf:"uid,1"`                  // Identifier at the source, such as an object id or SID.
 	Name       string   `ocsf:"name,2,taint"`           // Login name.
 	Email      string   `ocsf:"email_addr,3,taint"`     // E-mail address or UPN, lower case.
-	Domain     string   `ocsf:"domain,4"`               // Windows or Kerberos domain.
+	Domain     string   `ocsf:"domain,4,taint"`         // Windows or Kerberos domain.
 	FullName   string   `ocsf:"full_name,5,taint"`      // Display name.
 	Type       string   `ocsf:"type,6"`                 // Account type in the source's words.
 	TypeID     uint8    `ocsf:"type_id,7,enum"`         // 1 user, 2 admin, 3 system, 4 service …

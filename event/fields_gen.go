@@ -147,7 +147,7 @@ var fieldTable = []Field{
 	{Path: "actor.user.email_addr", Kind: KindString, Doc: "E-mail address or UPN, lower case.", Flags: Taint, Object: "user", Attr: "email_addr",
 		Str: func(e *Event) string { return e.Actor.User.Email },
 		Set: func(e *Event, v Value) { e.Actor.User.Email = v.Str }},
-	{Path: "actor.user.domain", Kind: KindString, Doc: "Windows or Kerberos domain.", Flags: 0, Object: "user", Attr: "domain",
+	{Path: "actor.user.domain", Kind: KindString, Doc: "Windows or Kerberos domain.", Flags: Taint, Object: "user", Attr: "domain",
 		Str: func(e *Event) string { return e.Actor.User.Domain },
 		Set: func(e *Event, v Value) { e.Actor.User.Domain = v.Str }},
 	{Path: "actor.user.full_name", Kind: KindString, Doc: "Display name.", Flags: Taint, Object: "user", Attr: "full_name",
@@ -478,7 +478,7 @@ var fieldTable = []Field{
 	{Path: "user.email_addr", Kind: KindString, Doc: "E-mail address or UPN, lower case.", Flags: Taint, Object: "user", Attr: "email_addr",
 		Str: func(e *Event) string { return e.User.Email },
 		Set: func(e *Event, v Value) { e.User.Email = v.Str }},
-	{Path: "user.domain", Kind: KindString, Doc: "Windows or Kerberos domain.", Flags: 0, Object: "user", Attr: "domain",
+	{Path: "user.domain", Kind: KindString, Doc: "Windows or Kerberos domain.", Flags: Taint, Object: "user", Attr: "domain",
 		Str: func(e *Event) string { return e.User.Domain },
 		Set: func(e *Event, v Value) { e.User.Domain = v.Str }},
 	{Path: "user.full_name", Kind: KindString, Doc: "Display name.", Flags: Taint, Object: "user", Attr: "full_name",
@@ -928,7 +928,7 @@ var fieldTable = []Field{
 			}
 			e.Device.More.UDID = v.Str
 		}},
-	{Path: "device.model", Kind: KindString, Doc: "Model.", Flags: 0, Object: "", Attr: "model",
+	{Path: "device.model", Kind: KindString, Doc: "Model.", Flags: Taint, Object: "", Attr: "model",
 		Str: func(e *Event) string {
 			if e.Device.More == nil {
 				return ""
@@ -993,7 +993,7 @@ var fieldTable = []Field{
 			}
 			e.Device.More.Domain = v.Str
 		}},
-	{Path: "device.owner.name", Kind: KindString, Doc: "Owner as reported, usually a UPN.", Flags: 0, Object: "", Attr: "name",
+	{Path: "device.owner.name", Kind: KindString, Doc: "Owner as reported, usually a UPN.", Flags: Taint, Object: "", Attr: "name",
 		Str: func(e *Event) string {
 			if e.Device.More == nil {
 				return ""
@@ -1749,7 +1749,7 @@ var fieldTable = []Field{
 			}
 			e.App.Signed = v.Tri
 		}},
-	{Path: "http_request.http_method", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "http_method",
+	{Path: "http_request.http_method", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "http_method",
 		Str: func(e *Event) string {
 			if e.HTTPRequest == nil {
 				return ""
@@ -1853,7 +1853,7 @@ var fieldTable = []Field{
 			}
 			e.HTTPRequest.Referrer = v.Str
 		}},
-	{Path: "http_request.version", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "version",
+	{Path: "http_request.version", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "version",
 		Str: func(e *Event) string {
 			if e.HTTPRequest == nil {
 				return ""
@@ -1905,7 +1905,7 @@ var fieldTable = []Field{
 			}
 			e.HTTPResponse.Status = v.Str
 		}},
-	{Path: "http_response.content_type", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "content_type",
+	{Path: "http_response.content_type", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "content_type",
 		Str: func(e *Event) string {
 			if e.HTTPResponse == nil {
 				return ""
@@ -2204,7 +2204,7 @@ var fieldTable = []Field{
 			}
 			e.SSH.ServerHASSH = v.Str
 		}},
-	{Path: "protocol_ver", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "protocol_ver",
+	{Path: "protocol_ver", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "protocol_ver",
 		Str: func(e *Event) string {
 			if e.SSH == nil {
 				return ""
@@ -2607,7 +2607,7 @@ var fieldTable = []Field{
 			}
 			e.Finding.AnalyticType = uint8(CaptionID("analytic", "type_id", v.Str))
 		}},
-	{Path: "finding_info.src_url", Kind: KindString, Doc: "", Flags: 0, Object: "analytic", Attr: "src_url",
+	{Path: "finding_info.src_url", Kind: KindString, Doc: "", Flags: Taint, Object: "analytic", Attr: "src_url",
 		Str: func(e *Event) string {
 			if e.Finding == nil {
 				return ""
@@ -2737,7 +2737,7 @@ var fieldTable = []Field{
 			}
 			e.Compliance.Control = v.Str
 		}},
-	{Path: "compliance.desc", Kind: KindString, Doc: "", Flags: 0, Object: "compliance", Attr: "desc",
+	{Path: "compliance.desc", Kind: KindString, Doc: "", Flags: Taint, Object: "compliance", Attr: "desc",
 		Str: func(e *Event) string {
 			if e.Compliance == nil {
 				return ""
@@ -2776,7 +2776,7 @@ var fieldTable = []Field{
 			}
 			e.Vulnerability.CVE = v.Str
 		}},
-	{Path: "vulnerabilities.title", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "title",
+	{Path: "vulnerabilities.title", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "title",
 		Str: func(e *Event) string {
 			if e.Vulnerability == nil {
 				return ""
@@ -2815,7 +2815,7 @@ var fieldTable = []Field{
 			}
 			e.Vulnerability.Exploitable = v.Tri
 		}},
-	{Path: "vulnerabilities.affected_packages.name", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "name",
+	{Path: "vulnerabilities.affected_packages.name", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "name",
 		Str: func(e *Event) string {
 			if e.Vulnerability == nil {
 				return ""
@@ -3166,7 +3166,7 @@ var fieldTable = []Field{
 			}
 			e.Robot.OrderUpdate = IntOf(v.Num)
 		}},
-	{Path: "robot.map_uid", Kind: KindString, Doc: "Map in use.", Flags: 0, Object: "robot", Attr: "map_uid",
+	{Path: "robot.map_uid", Kind: KindString, Doc: "Map in use.", Flags: Taint, Object: "robot", Attr: "map_uid",
 		Str: func(e *Event) string {
 			if e.Robot == nil {
 				return ""
@@ -3249,7 +3249,7 @@ var fieldTable = []Field{
 			}
 			e.Robot.Pose.Theta = FloatOf(v.Flt)
 		}},
-	{Path: "robot.pose.map_uid", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "map_uid",
+	{Path: "robot.pose.map_uid", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "map_uid",
 		Str: func(e *Event) string {
 			if e.Robot == nil {
 				return ""
@@ -3541,7 +3541,7 @@ var fieldTable = []Field{
 			}
 			e.Fault.Code = v.Str
 		}},
-	{Path: "fault.name", Kind: KindString, Doc: "", Flags: 0, Object: "robot_fault", Attr: "name",
+	{Path: "fault.name", Kind: KindString, Doc: "", Flags: Taint, Object: "robot_fault", Attr: "name",
 		Str: func(e *Event) string {
 			if e.Fault == nil {
 				return ""
@@ -3684,7 +3684,7 @@ var fieldTable = []Field{
 			}
 			e.OT.Quantity = IntOf(v.Num)
 		}},
-	{Path: "ot.value", Kind: KindString, Doc: "Value written or read.", Flags: 0, Object: "", Attr: "value",
+	{Path: "ot.value", Kind: KindString, Doc: "Value written or read.", Flags: Taint, Object: "", Attr: "value",
 		Str: func(e *Event) string {
 			if e.OT == nil {
 				return ""
@@ -3697,7 +3697,7 @@ var fieldTable = []Field{
 			}
 			e.OT.Value = v.Str
 		}},
-	{Path: "ot.prev_value", Kind: KindString, Doc: "Value before.", Flags: 0, Object: "", Attr: "prev_value",
+	{Path: "ot.prev_value", Kind: KindString, Doc: "Value before.", Flags: Taint, Object: "", Attr: "prev_value",
 		Str: func(e *Event) string {
 			if e.OT == nil {
 				return ""
@@ -4035,7 +4035,7 @@ var fieldTable = []Field{
 			}
 			e.System.ServiceCmd = v.Str
 		}},
-	{Path: "win_service.service_start_name", Kind: KindString, Doc: "The account it runs under.", Flags: 0, Object: "", Attr: "service_start_name",
+	{Path: "win_service.service_start_name", Kind: KindString, Doc: "The account it runs under.", Flags: Taint, Object: "", Attr: "service_start_name",
 		Str: func(e *Event) string {
 			if e.System == nil {
 				return ""

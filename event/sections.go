@@ -43,7 +43,7 @@ type Product struct {
 
 // HTTPRequest is OCSF http_request.
 type HTTPRequest struct {
-	Method    string `ocsf:"http_method,1"`
+	Method    string `ocsf:"http_method,1,taint"`
 	URL       string `ocsf:"url.url_string,2,taint"`
 	Host      string `ocsf:"url.hostname,3,taint"`
 	Path      string `ocsf:"url.path,4,taint"`
@@ -51,7 +51,7 @@ type HTTPRequest struct {
 	Scheme    string `ocsf:"url.scheme,6"`
 	UserAgent string `ocsf:"user_agent,7,taint"`
 	Referrer  string `ocsf:"referrer,8,taint"`
-	Version   string `ocsf:"version,9"`
+	Version   string `ocsf:"version,9,taint"`
 	UID       string `ocsf:"uid,10"`
 }
 
@@ -59,7 +59,7 @@ type HTTPRequest struct {
 type HTTPResponse struct {
 	Code        Int    `ocsf:"code,1"`
 	Status      string `ocsf:"status,2"`
-	ContentType string `ocsf:"content_type,3"`
+	ContentType string `ocsf:"content_type,3,taint"`
 	Length      Int    `ocsf:"length,4"`
 }
 
@@ -104,7 +104,7 @@ type TLS struct {
 type SSH struct {
 	ClientHASSH string `ocsf:"client_hassh.fingerprint.value,1"`
 	ServerHASSH string `ocsf:"server_hassh.fingerprint.value,2"`
-	Version     string `ocsf:"protocol_ver,3"`
+	Version     string `ocsf:"protocol_ver,3,taint"`
 	AuthTypeID  uint8  `ocsf:"auth_type_id,4,enum"`
 	AuthType    string `ocsf:"auth_type,5"`
 }
@@ -139,20 +139,20 @@ type File struct {
 // System holds what the classes of an operating system's own parts have at top level: registry, scripts, scheduled jobs, services, event logs. The
 // file of a module, a driver, a script or a job is Event.File, and is written where the class has it.
 type System struct {
-	RegKey       string `ocsf:"reg_key.path,1,taint"`                // Registry key.
-	RegValuePath string `ocsf:"reg_value.path,2,taint"`              // Registry key that holds the value.
-	RegValueName string `ocsf:"reg_value.name,3,taint"`              // Name of the registry value.
-	RegValueData string `ocsf:"reg_value.data,4,taint"`              // What was written into it.
-	PrevRegKey   string `ocsf:"prev_reg_key.path,5,taint"`           // The key's path before it was renamed.
-	Script       string `ocsf:"script.script_content.value,6,taint"` // Text of the script that ran.
-	ScriptType   string `ocsf:"script.type,7"`                       // Its language.
-	Job          string `ocsf:"job.name,8,taint"`                    // Scheduled job or task.
-	JobCmd       string `ocsf:"job.cmd_line,9,taint"`                // What it runs.
-	Service      string `ocsf:"win_service.name,10,taint"`           // Windows service.
-	ServiceCmd   string `ocsf:"win_service.cmd_line,11,taint"`       // What it runs.
-	ServiceUser  string `ocsf:"win_service.service_start_name,12"`   // The account it runs under.
-	LogName      string `ocsf:"log_name,13"`                         // The event log that the event is about.
-	LogProvider  string `ocsf:"log_provider,14"`                     // Who writes to that log.
+	RegKey       string `ocsf:"reg_key.path,1,taint"`                    // Registry key.
+	RegValuePath string `ocsf:"reg_value.path,2,taint"`                  // Registry key that holds the value.
+	RegValueName string `ocsf:"reg_value.name,3,taint"`                  // Name of the registry value.
+	RegValueData string `ocsf:"reg_value.data,4,taint"`                  // What was written into it.
+	PrevRegKey   string `ocsf:"prev_reg_key.path,5,taint"`               // The key's path before it was renamed.
+	Script       string `ocsf:"script.script_content.value,6,taint"`     // Text of the script that ran.
+	ScriptType   string `ocsf:"script.type,7"`                           // Its language.
+	Job          string `ocsf:"job.name,8,taint"`                        // Scheduled job or task.
+	JobCmd       string `ocsf:"job.cmd_line,9,taint"`                    // What it runs.
+	Service      string `ocsf:"win_service.name,10,taint"`               // Windows service.
+	ServiceCmd   string `ocsf:"win_service.cmd_line,11,taint"`           // What it runs.
+	ServiceUser  string `ocsf:"win_service.service_start_name,12,taint"` // The account it runs under.
+	LogName      string `ocsf:"log_name,13"`                             // The event log that the event is about.
+	LogProvider  string `ocsf:"log_provider,14"`                         // Who writes to that log.
 }
 
 // Finding is OCSF finding_info with the attributes that detection_finding has beside it.
@@ -164,7 +164,7 @@ type Finding struct {
 	AnalyticUID  string   `ocsf:"analytic.uid,5"`
 	AnalyticName string   `ocsf:"analytic.name,6"`
 	AnalyticType uint8    `ocsf:"analytic.type_id,7,enum"` // 1 rule, 2 behavioural, 4 learning …
-	SrcURL       string   `ocsf:"src_url,8"`
+	SrcURL       string   `ocsf:"src_url,8,taint"`
 	CreatedAt    int64    `ocsf:"created_time,9,time"`
 	ModifiedAt   int64    `ocsf:"modified_time,10,time"`
 	Techniques   []string `ocsf:"techniques,11"` // ATT&CK technique ids; written as attacks[].technique.uid.
@@ -178,17 +178,17 @@ type Compliance struct {
 	StatusID  uint8    `ocsf:"status_id,1,enum"` // 1 pass, 2 warning, 3 fail.
 	Status    string   `ocsf:"status,2"`
 	Control   string   `ocsf:"control,3"`
-	Desc      string   `ocsf:"desc,4"`
+	Desc      string   `ocsf:"desc,4,taint"`
 	Standards []string `ocsf:"standards,5"`
 }
 
 // Vulnerability is OCSF vulnerability.
 type Vulnerability struct {
 	CVE         string `ocsf:"cve.uid,1"`
-	Title       string `ocsf:"title,2"`
+	Title       string `ocsf:"title,2,taint"`
 	Severity    string `ocsf:"severity,3"`
 	Exploitable Bool   `ocsf:"is_exploit_available,4"`
-	Package     string `ocsf:"affected_packages.name,5,list"`
+	Package     string `ocsf:"affected_packages.name,5,list,taint"`
 	PackageVer  string `ocsf:"affected_packages.version,6,list"`
 }
 
@@ -214,7 +214,7 @@ type Robot struct {
 	ProgramUID     string `ocsf:"program_uid,18,taint"`           // Program loaded.
 	OrderUID       string `ocsf:"order_uid,19,taint"`             // Order or mission carried out.
 	OrderUpdate    Int    `ocsf:"order_update_id,20"`             // Its update number.
-	MapUID         string `ocsf:"map_uid,21"`                     // Map in use.
+	MapUID         string `ocsf:"map_uid,21,taint"`               // Map in use.
 	Battery        Float  `ocsf:"battery_pct,22"`                 // State of charge in per cent.
 	Pose           *Pose  `ocsf:"pose,23"`                        // Where it stands.
 	Firmware       string `ocsf:"controller_fw,24"`               // Controller firmware version.
@@ -233,7 +233,7 @@ type Pose struct {
 	X     Float  `ocsf:"x,1"`
 	Y     Float  `ocsf:"y,2"`
 	Theta Float  `ocsf:"theta,3"`
-	Map   string `ocsf:"map_uid,4"`
+	Map   string `ocsf:"map_uid,4,taint"`
 }
 
 // Command is the extension's robot_command.
@@ -254,7 +254,7 @@ type Command struct {
 // Fault is the extension's robot_fault.
 type Fault struct {
 	Code    string   `ocsf:"fault_code,1"`
-	Name    string   `ocsf:"name,2"`
+	Name    string   `ocsf:"name,2,taint"`
 	LevelID uint8    `ocsf:"level_id,3,enum"` // 1 info, 2 warning, 3 urgent, 4 critical, 5 fatal.
 	Desc    string   `ocsf:"desc,4,taint"`
 	Source  string   `ocsf:"source,5"`
@@ -263,16 +263,16 @@ type Fault struct {
 
 // OTCommand is the extension's ot_command object.
 type OTCommand struct {
-	Protocol      string `ocsf:"protocol_name,1"`  // modbus, dnp3, s7comm, opcua …
-	FunctionCode  Int    `ocsf:"function_code,2"`  // Number of the function.
-	Function      string `ocsf:"function_name,3"`  // Name of the function.
-	Address       string `ocsf:"address,4"`        // Register, tag or node.
-	Quantity      Int    `ocsf:"quantity,5"`       // How many.
-	Value         string `ocsf:"value,6"`          // Value written or read.
-	PrevValue     string `ocsf:"prev_value,7"`     // Value before.
-	UnitUID       string `ocsf:"unit_uid,8"`       // Unit or slave id.
-	ExceptionCode Int    `ocsf:"exception_code,9"` // Exception returned.
-	IsWrite       Bool   `ocsf:"is_write,10"`      // It changes something.
+	Protocol      string `ocsf:"protocol_name,1"`    // modbus, dnp3, s7comm, opcua …
+	FunctionCode  Int    `ocsf:"function_code,2"`    // Number of the function.
+	Function      string `ocsf:"function_name,3"`    // Name of the function.
+	Address       string `ocsf:"address,4"`          // Register, tag or node.
+	Quantity      Int    `ocsf:"quantity,5"`         // How many.
+	Value         string `ocsf:"value,6,taint"`      // Value written or read.
+	PrevValue     string `ocsf:"prev_value,7,taint"` // Value before.
+	UnitUID       string `ocsf:"unit_uid,8"`         // Unit or slave id.
+	ExceptionCode Int    `ocsf:"exception_code,9"`   // Exception returned.
+	IsWrite       Bool   `ocsf:"is_write,10"`        // It changes something.
 }
 
 // ChangeTicket is the extension's change_ticket object: an approved change or maintenance window.
@@ -305,12 +305,12 @@ type DeviceMore struct {
 	AltUID    string `ocsf:"uid_alt,2"`              // A second identifier of the same device.
 	IMEI      string `ocsf:"imei_list,8,list"`       // IMEI.
 	UDID      string `ocsf:"udid,9"`                 // Apple unique device id.
-	Model     string `ocsf:"model,10"`               // Model.
+	Model     string `ocsf:"model,10,taint"`         // Model.
 	Vendor    string `ocsf:"vendor_name,11"`         // Manufacturer.
 	OS        string `ocsf:"os.name,14"`             // Operating system.
 	OSVersion string `ocsf:"os.version,15"`          // Its version.
 	Domain    string `ocsf:"domain,16"`              // Domain joined.
-	Owner     string `ocsf:"owner.name,17"`          // Owner as reported, usually a UPN.
+	Owner     string `ocsf:"owner.name,17,taint"`    // Owner as reported, usually a UPN.
 	AgentUID  string `ocsf:"agent_list.uid,18,list"` // EDR or MDM agent on the device.
 }
 

@@ -256,3 +256,9 @@ func dated(claims []incident.Claim) string {
 
 // clock is the time of day of an event time.
 func clock(micros int64) string { return time.UnixMicro(micros).UTC().Format("15:04 UTC") }
+
+// Deed is how a class and activity, such as robot_state.mode_change, is told of an entity: in words of ours alone.
+func Deed(key string) string { return deed(key) }
+
+// Label is how a kind of change, such as safety_checksum, is told: in words of ours where it has them.
+func Label(what string) string { return label(what) }

@@ -9,8 +9,20 @@ const maxChecks = 6
 // out.
 func Checks(in *incident.Incident) []string {
 	var out []string
+	for _, c := range NextChecks(in) {
+		out = append(out, c.Text)
+	}
+	return out
+}
+
+// Check is one suggestion of Checks, with the id of its action.
+type Check struct{ ID, Text string }
+
+// NextChecks is Checks with ids.
+func NextChecks(in *incident.Incident) []Check {
+	var out []Check
 	for _, a := range factsOf(in).checks() {
-		out = append(out, a.Say())
+		out = append(out, Check{a.ID, a.Say()})
 	}
 	return out
 }

@@ -18,7 +18,8 @@ type Config struct {
 	Endpoints  []EndpointConfig `yaml:"endpoints"`
 	ConsoleURL string           `yaml:"console_url"` // Where people reach the console, for links in what is sent; none if empty.
 	Retry      []time.Duration  `yaml:"retry"`       // Waiting time before each attempt, the first included.
-	Poll       time.Duration    `yaml:"poll"`        // How often the outbox is looked at while something is due; else fifteen times less often.
+	LLM        ModelConfig      `yaml:"llm"`
+	Poll       time.Duration    `yaml:"poll"` // How often the outbox is looked at while something is due; else fifteen times less often.
 }
 
 // EndpointConfig is one receiver.
@@ -56,6 +57,7 @@ type DigestConfig struct {
 // DefaultConfig has no endpoints. Its ten attempts take about 42 hours, dense in the first minutes.
 func DefaultConfig() Config {
 	return Config{
+		LLM:  DefaultModelConfig(),
 		Poll: 2 * time.Second,
 		Retry: []time.Duration{
 			0, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 24 * time.Hour,
@@ -74,6 +76,9 @@ func (c Config) Validate() error {
 	var errs []error
 	if len(c.Retry) == 0 || len(c.Retry) > 50 || slices.Min(c.Retry) < 0 {
 		errs = append(errs, errors.New("triage.retry: give 1 to 50 waiting times, none negative"))
+	}
+	if err := c.LLM.Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.Poll < 10*time.Millisecond {
 		errs = append(errs, fmt.Errorf("triage.poll: %v is too short: give 10ms or more", c.Poll))

@@ -30,7 +30,23 @@ type sign struct {
 
 	// found is for what a row cannot say; it gives the events that show the sign.
 	found func(*facts) []*event.Ref
+	// worded signs rest on words that a source wrote, which an outsider may have chosen.
+	worded bool
 }
+
+// Sign is one sign of the balance that an incident shows.
+type Sign struct {
+	Reading string     // What it speaks for: Intrusion, Malfunction, Misuse or Authorised.
+	Text    string     // Words of ours, without a name.
+	Weight  int        // What it adds to the balance.
+	Refs    []event.ID // The events that show it, by time.
+	Worded  bool       // It rests on words that a source wrote, which an outsider may have chosen.
+
+	refs []*event.Ref
+}
+
+// Signs lists the signs that an incident shows, in the order of the table.
+func Signs(in *incident.Incident) []Sign { return factsOf(in).signs() }
 
 // robotWork are the classes of events in which something is done to a robot or a controller.
 var robotWork = []string{
@@ -70,7 +86,7 @@ var signs = []sign{
 	{reading: Malfunction, weight: 2, text: "the robot reported faults or stopped itself", classes: faultClasses},
 	{reading: Malfunction, weight: 3, text: "no sign-in, network or endpoint event stands beside the faults", found: (*facts).faultsAlone},
 	{reading: Malfunction, weight: 1, text: "only one robot is affected", found: (*facts).oneRobot},
-	{reading: Malfunction, weight: 2, text: "the faults name a battery, a motor, a brake, a sensor or another part", found: (*facts).worn},
+	{reading: Malfunction, weight: 2, text: "the faults name a battery, a motor, a brake, a sensor or another part", found: (*facts).worn, worded: true},
 	{reading: Malfunction, weight: 1, text: "nothing is known to have changed before the faults", found: (*facts).nothingChanged},
 
 	// Misuse.
@@ -85,6 +101,18 @@ var signs = []sign{
 // weigh makes the claims of every reading, by weight.
 func (f *facts) weigh() map[string][]incident.Claim {
 	claims := map[string][]incident.Claim{}
+	for _, s := range f.signs() {
+		claims[s.Reading] = append(claims[s.Reading], incident.Claim{Text: s.Text + f.who(s.refs), At: s.refs[0].Time, Weight: s.Weight, Refs: s.Refs})
+	}
+	for _, list := range claims {
+		slices.SortStableFunc(list, func(a, b incident.Claim) int { return cmp.Compare(b.Weight, a.Weight) })
+	}
+	return claims
+}
+
+// signs finds the signs of the table that are there.
+func (f *facts) signs() []Sign {
+	var out []Sign
 	for i := range signs {
 		s := &signs[i]
 		if s.group != "" && f.matched[s.group] != nil {
@@ -97,12 +125,9 @@ func (f *facts) weigh() map[string][]incident.Claim {
 		if s.group != "" {
 			f.matched[s.group] = refs
 		}
-		claims[s.reading] = append(claims[s.reading], incident.Claim{Text: s.text + f.who(refs), At: refs[0].Time, Weight: s.weight, Refs: ids(refs)})
+		out = append(out, Sign{Reading: s.reading, Text: s.text, Weight: s.weight, Refs: ids(refs), Worded: s.worded, refs: refs})
 	}
-	for _, list := range claims {
-		slices.SortStableFunc(list, func(a, b incident.Claim) int { return cmp.Compare(b.Weight, a.Weight) })
-	}
-	return claims
+	return out
 }
 
 func (f *facts) match(s *sign) []*event.Ref {
@@ -190,4 +215,12 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// TagInjection marks rules that look for instructions to a model in text which outsiders can write (MITRE ATLAS AML.T0051, prompt injection).
+const TagInjection = "atlas.aml.t0051"
+
+// AboutText reports whether a rule's findings are about words that a source wrote. They are evidence for people and never reach a model.
+func AboutText(r incident.RuleRef) bool {
+	return slices.ContainsFunc(r.Tags, func(tag string) bool { return under(tag, []string{TagInjection}) })
 }

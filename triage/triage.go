@@ -42,11 +42,8 @@ func Answer(in *incident.Incident) incident.Answers {
 			balance[reading] += c.Weight
 		}
 	}
-	first, second := leaders(balance)
-	a := incident.Answers{Assessment: first, For: claims[first]}
-	if balance[first] < enough || balance[first]-balance[second] < lead {
-		a.Assessment = Undetermined
-	}
+	first, assessment := conclude(balance)
+	a := incident.Answers{Assessment: assessment, For: claims[first]}
 	for _, reading := range readings {
 		if reading != first {
 			a.Against = append(a.Against, claims[reading]...)
@@ -58,6 +55,25 @@ func Answer(in *incident.Incident) incident.Answers {
 	a.ChangedBefore = append(before, during...)
 	a.Text = f.text(a, balance, first, len(before))
 	return a
+}
+
+// Judge gives the assessment that signs bear, and the weight for each reading. Signs may be left out by the caller.
+func Judge(signs []Sign) (assessment string, balance map[string]int) {
+	balance = map[string]int{}
+	for _, s := range signs {
+		balance[s.Reading] += s.Weight
+	}
+	_, assessment = conclude(balance)
+	return assessment, balance
+}
+
+// conclude is the leading reading, and the assessment: that reading, or undetermined.
+func conclude(balance map[string]int) (first, assessment string) {
+	first, second := leaders(balance)
+	if balance[first] < enough || balance[first]-balance[second] < lead {
+		return first, Undetermined
+	}
+	return first, first
 }
 
 // leaders are the readings with the most weight and with the next most; in the order of readings where they are equal.

@@ -12,6 +12,7 @@ func commands(t *terminal) []*cobra.Command {
 		rulesCommand(t),
 		lspCommand(t),
 		baselineCommand(t),
+		llmCommand(t),
 		rejectsCommand(t),
 		topicsCommand(t),
 		sqlCommand(t),
