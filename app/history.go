@@ -16,6 +16,7 @@ import (
 type PastSettings struct {
 	Inputs   []ReplayInput // Files, read as a replay reads them; empty: the configured store.
 	Received int64         // Receive time of records that state no time and follow none, microseconds.
+	Store    *Database     // The configured store where it is open already; nil: it is opened for this.
 	Progress func(engine.Progress)
 	Far      func(done, of int) // Told of events read, and of how many there are; of is 0 while that is not known. nil: nobody.
 }
@@ -25,6 +26,9 @@ type past struct {
 	cfg Config
 	set PastSettings
 	db  *Database // nil with files
+	own bool      // It was opened for this.
+
+	core *Core // Whose enrichment is used for files; nil: a new one each time.
 }
 
 // openPast opens the store unless files are read.
@@ -33,6 +37,11 @@ func openPast(ctx context.Context, cfg Config, set PastSettings) (*past, error) 
 	if len(set.Inputs) > 0 {
 		return p, nil
 	}
+	if set.Store != nil {
+		p.db = set.Store
+		return p, nil
+	}
+	p.own = true
 	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, set.Progress)
 	p.db = db
 	return p, err
@@ -40,7 +49,7 @@ func openPast(ctx context.Context, cfg Config, set PastSettings) (*past, error) 
 
 // Close closes the store.
 func (p *past) Close() error {
-	if p.db == nil {
+	if p.db == nil || !p.own {
 		return nil
 	}
 	return p.db.Close()
@@ -87,9 +96,12 @@ type handler func(*event.Batch) error
 func (h handler) Handle(_ context.Context, b *event.Batch) error { return h(b) }
 
 func (p *past) files(ctx context.Context, handle func(*event.Batch) error) error {
-	core, err := NewCore(p.cfg) // Enrichment learns: each reading begins anew.
-	if err != nil {
-		return err
+	core := p.core
+	if core == nil {
+		var err error
+		if core, err = NewCore(p.cfg); err != nil { // Enrichment learns: each reading begins anew.
+			return err
+		}
 	}
 	now := p.set.Received
 	clock := func() int64 { return now }

@@ -25,8 +25,9 @@ type ruleMetrics struct {
 	last   time.Time
 	events int64 // Matched since the start.
 
-	mu     sync.Mutex // guards costly
+	mu     sync.Mutex // guards what follows
 	costly []string   // Rules that are tried more often per event than the budget allows.
+	counts []correlate.RuleStats
 }
 
 type ruleGauge struct {
@@ -73,6 +74,9 @@ func (x *ruleMetrics) tell(now time.Time, events int, budget float64, stats func
 	ctx := context.Background()
 	var costly []string
 	list := stats()
+	x.mu.Lock()
+	x.counts = list
+	x.mu.Unlock()
 	for i := range list {
 		r := &list[i]
 		if r.Tried+r.Hits == 0 {
@@ -108,6 +112,17 @@ func (x *ruleMetrics) check(budget float64) []console.Check {
 		detail += fmt.Sprintf(" and %d more", n)
 	}
 	return []console.Check{{Name: "rule cost", Good: true, Detail: detail}}
+}
+
+// counted are the counters as they were last told, by rule id.
+func (x *ruleMetrics) counted() map[string]correlate.RuleStats {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := make(map[string]correlate.RuleStats, len(x.counts))
+	for _, r := range x.counts {
+		out[r.Rule] = r
+	}
+	return out
 }
 
 // sumStats adds up the counters of partitions, by rule.

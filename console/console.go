@@ -59,6 +59,7 @@ type Settings struct {
 	Feed     Feed                              // nil: no stream of changes.
 	Hunter   Hunter                            // nil: no hunting.
 	Views    Views                             // nil: hunts are not kept.
+	Rules    Rules                             // nil: no pages of rules.
 	Notes    Notebook                          // nil: no page of changes.
 	Fleet    Fleet                             // nil: no page of robots.
 	Entities Entities                          // nil: no pages of entities; they need Hunter, Notes and Fleet too.

@@ -35,6 +35,7 @@ func (s *server) routes() []route {
 		s.entityRoutes(),
 		s.fleetRoutes(),
 		s.changeRoutes(),
+		s.ruleRoutes(),
 		s.signInRoutes(),
 		s.accountRoutes(),
 		s.peopleRoutes(),

@@ -44,8 +44,8 @@ func (s *server) diagnose(ctx context.Context, c *jsonrpc2.Conn, uri string) err
 const maxFolder = 500
 
 // folder is the rule files beside a document, without those of other folders.
-func (s *server) folder(d *document) folder {
-	files := folder{}
+func (s *server) folder(d *document) rules.Texts {
+	files := rules.Texts{}
 	dir := path.Dir("/" + d.path)
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) <= maxFolder {

@@ -1,4 +1,4 @@
-package lsp
+package rules
 
 import (
 	"bytes"
@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// folder is the texts of files by their names, as the compiler reads files. It has no folders in it.
-type folder map[string][]byte
+// Texts is rule files in memory by their names, as an fs.FS that Load reads: what an editor holds and no file has yet. It has no folders in it.
+type Texts map[string][]byte
 
 // Open implements fs.FS.
-func (f folder) Open(name string) (fs.File, error) {
+func (f Texts) Open(name string) (fs.File, error) {
 	text, ok := f[name]
 	if !ok {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
