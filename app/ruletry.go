@@ -195,4 +195,3 @@ func inForce(force, set *rules.Set) *rules.Set {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-

@@ -27,14 +27,7 @@ func (s *Service) serve(ctx context.Context) error {
 	}
 	robots := newFleetBoard(s)
 	s.beside = append(s.beside, robots.run)
-<<<<<<< HEAD
 	people, err := newAccess(&s.cfg.Console, s.db.DB)
-=======
-	handler, err := console.New(console.Settings{
-		Reader: reader{s.db.DB}, Analyst: s.analyst, Hunter: hunter{s.db.DB, s.core.Live.Tables}, Views: views{s.db.DB, s.now}, Notes: notebook{s.db.DB}, Rules: &ruleBook{s: s}, Fleet: robots, Entities: entities{s.db.DB, s.core.Live.Tables, robots}, Health: s.checks, Mounts: mounts, Hosts: s.cfg.Console.Hosts,
-		Log: s.tel.Log.With("component", "console"), Now: s.now,
-	})
->>>>>>> 43639d3 (console: rules with what they did, their chains and near misses, and an editor that checks, tests and plays the past)
 	if err != nil {
 		return err
 	}
@@ -49,6 +42,7 @@ func (s *Service) serve(ctx context.Context) error {
 		Hunter:   hunter{s.db.DB, s.core.Live.Tables},
 		Views:    views{s.db.DB, s.now},
 		Notes:    notebook{s.db.DB},
+		Rules:    &ruleBook{s: s},
 		Fleet:    robots,
 		Entities: entities{s.db.DB, s.core.Live.Tables, robots},
 		Health:   s.checks,

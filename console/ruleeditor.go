@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-
 )
 
 type ruleEditorPage struct {
@@ -161,4 +160,3 @@ func (s *server) apiRuleTry(w http.ResponseWriter, r *http.Request) {
 	}
 	apiReply(w, http.StatusOK, trial)
 }
-
