@@ -18,7 +18,7 @@ func (s *Service) wireAll(ctx context.Context) error {
 		return err
 	}
 	s.worker = correlate.NewWorker(correlate.WorkerSettings{
-		Engine: s.core.Engine, Stitcher: s.core.Stitcher, State: s.core.Enricher.enricher.Bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
+		Engine: s.core.Engine, Stitcher: openStitcher{s.core.Stitcher, &s.suppressions}, State: s.core.Enricher.enricher.Bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
 		Tables: func() string { return s.core.Live.Tables().Version() }, Rules: s.keeper.Set, Swapped: s.swapped,
 		Every: s.cfg.Correlate.Checkpoint.Microseconds(), Published: s.published, Slog: s.tel.Log.With("component", "correlate"), Folded: s.folded,
 		Warm: func(ctx context.Context) error { return s.core.warm(ctx, s.db.DB, s.tel.Log) },
@@ -51,6 +51,7 @@ func (s *Service) swapped(r correlate.Report) {
 
 // published tells everybody who waits for changes.
 func (s *Service) published(changes []incident.Change) {
+	s.metrics.soc.changed(changes)
 	if s.set.Role == RoleAll { // elsewhere they come from the store, with those of other processes
 		s.board.Publish(changes)
 		s.tell(changes)

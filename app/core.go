@@ -51,7 +51,7 @@ func newCore(c Config, live *enrich.Live, set *rules.Set) (*Core, error) {
 	core.Enricher = &Enricher{enricher: enrich.New(live.Tables, geo, enrich.NewBindings(c.Enrich.Bindings))}
 	core.settings = correlate.Settings{Lookups: lookups{live.Tables}, Workers: workers, MaxKeys: c.Correlate.MaxKeys, MaxHits: c.Correlate.MaxHits}
 	core.Engine = correlate.New(set, core.settings)
-	core.Stitcher = incident.NewStitcher(c.Stitch.config(), directory{live.Tables})
+	core.Stitcher = incident.NewStitcher(c.Stitch.stitching(live.Tables), directory{live.Tables})
 	return core, nil
 }
 

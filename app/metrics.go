@@ -23,6 +23,7 @@ type Metrics struct {
 	late, evicted             metric.Int64Gauge
 	ruleSets                  metric.Int64Counter
 	rules                     *ruleMetrics
+	soc                       *socMetrics
 	keys                      metric.Int64Gauge
 }
 
@@ -56,6 +57,9 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 	}
 	if err == nil {
 		x.rules, err = newRuleMetrics(m)
+	}
+	if err == nil {
+		x.soc, err = newSOCMetrics(m)
 	}
 	return x, err
 }

@@ -49,10 +49,12 @@ func (s *Service) serve(ctx context.Context) error {
 		Mounts:   mounts,
 		Hosts:    s.cfg.Console.hosts(),
 		Log:      s.tel.Log.With("component", "console"), Now: s.now,
+		Replies: replies{s.db.DB}, Suppressions: s.hushed(), Measures: soc{s}, Shift: soc{s},
 	}
 	set.Source, set.URL = s.source(), s.cfg.Triage.ConsoleURL
 	set.Around, set.History, set.Deliveries, set.Findings, set.Explainer = reader{s.db.DB}, reader{s.db.DB}, reader{s.db.DB}, reader{s.db.DB}, newExplainer(s)
 	if s.analyst != nil {
+		s.beside = append(s.beside, s.tellSOC)
 		set.Analyst = seen{s.analyst, s.board}
 	}
 	if s.feed != nil {

@@ -86,6 +86,8 @@ type Service struct {
 	work       func(context.Context) error // What the role does until ctx ends or its inputs do.
 	beside     []func(context.Context)     // What runs beside it from the console on until the stop.
 	ready      atomic.Bool
+
+	suppressions atomic.Pointer[[]incident.Suppression] // Role all: as of the last batch.
 }
 
 // cleanup undoes one step of starting.

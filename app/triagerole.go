@@ -27,7 +27,7 @@ func (s *Service) wireTriage(ctx context.Context) error {
 	s.triage = relay.NewTriage(relay.TriageSettings{
 		Logs: s.broker, Producer: s.broker, Checkpoints: s.db.Named(), Records: s.db, Every: s.cfg.Correlate.Checkpoint, Clock: s.now,
 		Stitcher: func() *incident.Stitcher {
-			return incident.NewStitcher(s.cfg.Stitch.config(), directory{s.core.Live.Tables})
+			return incident.NewStitcher(s.cfg.Stitch.stitching(s.core.Live.Tables), directory{s.core.Live.Tables})
 		},
 		Published: s.published, Slog: s.tel.Log.With("component", "relay"),
 	})

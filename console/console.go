@@ -86,6 +86,11 @@ type Settings struct {
 	Deliveries Deliveries   // What was sent out about it; nil: not shown.
 	Findings   Findings     // nil: no pages of findings.
 	Explainer  Explainer    // Why a finding was found; nil: not explained.
+
+	Replies      Replies      // nil: no API that acts.
+	Suppressions Suppressions // nil: no pages of suppressions.
+	Measures     Measures     // nil: no measures.
+	Shift        Shift        // nil: no handover.
 }
 
 //go:embed pages

@@ -42,6 +42,9 @@ type plant struct {
 	acts     []incident.Action
 	changes  int
 	views    kept
+	replies  replies
+	happened []incident.Change
+	held     []incident.Suppression // Beside the stitcher's.
 	now      int64
 }
 
@@ -163,12 +166,15 @@ func (p *plant) Act(_ context.Context, a incident.Action) ([]incident.Change, er
 	p.acts = append(p.acts, a)
 	changes, err := p.stitcher.Act(a, event.BatchID{Epoch: 1, Number: uint64(len(p.acts))})
 	p.changes += len(changes)
+	p.happened = append(p.happened, changes...)
 	return changes, err
 }
 
 func newPlant() *plant {
+	cfg := incident.DefaultConfig()
+	cfg.Compile = compile
 	return &plant{
-		views: kept{map[string]console.QueueView{}}, stitcher: incident.NewStitcher(incident.DefaultConfig(), nil), events: map[event.ID]*event.Event{}, now: night + 41*minute,
+		views: kept{map[string]console.QueueView{}}, stitcher: incident.NewStitcher(cfg, nil), events: map[event.ID]*event.Event{}, now: night + 41*minute,
 		checks: []console.Check{{Name: "store", Good: true, Detail: "ClickHouse 26.5.1, 12 parts"}, {Name: "source okta", Good: false, Detail: "silent for 3 h: is the file still written?"}},
 	}
 }
@@ -186,6 +192,7 @@ func (p *plant) handler(t testing.TB) http.Handler {
 func (p *plant) settings() console.Settings {
 	return console.Settings{
 		Reader: p, Analyst: p, Board: p, Feed: p, Saved: &p.views, Health: func() []console.Check { return p.checks }, Log: slog.New(slog.DiscardHandler), Now: func() int64 { return p.now },
+		Replies: &p.replies, Suppressions: p, Measures: p, Shift: p,
 		Bundle: fstest.MapFS{}, // The same pages whether a script was built or not.
 	}
 }

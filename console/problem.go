@@ -71,6 +71,8 @@ func (s *server) statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, access.ErrInput):
 		return http.StatusBadRequest
+	case errors.Is(err, errForbidden):
+		return http.StatusForbidden
 	case errors.Is(err, incident.ErrStale), errors.Is(err, access.ErrStale):
 		return http.StatusConflict
 	case errors.Is(err, incident.ErrRefused), errors.Is(err, errBadRequest), errors.Is(err, ErrQuestion):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
@@ -62,7 +63,7 @@ type siteAnalyst struct {
 // Act implements Analyst.
 func (s siteAnalyst) Act(ctx context.Context, a incident.Action) ([]incident.Change, error) {
 	who := access.From(ctx)
-	if who.Via != "" && who.Via != "loopback" {
+	if who.Via != "" && who.Via != "loopback" && !strings.HasSuffix(a.By, behalf(who)) {
 		a.By = who.Name
 	}
 	if who.Origin != "" {

@@ -35,6 +35,10 @@ var functions = template.FuncMap{
 	"finding":  func(id event.ID) string { return event.FormatID(event.FindingPrefix, id) },
 	"fullname": triage.AuthorityTitle,
 	"incident": func(id event.ID) string { return event.FormatID(event.IncidentPrefix, id) },
+	"lasting":  lasting,
+	"percent":  percent,
+
+	"suppression": func(id event.ID) string { return event.FormatID(suppressionPrefix, id) },
 }
 
 // icons stand beside the names of domains.

@@ -284,7 +284,7 @@ func TestUndoRestoresWhatWasBeforeWhateverWasDone(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 5))
 	undone := map[incident.ActionKind]int{}
-	for range 250 {
+	for range 120 {
 		s := incident.NewStitcher(incident.DefaultConfig(), nil)
 		for i := range 5 {
 			apply(s, finding(fmt.Sprint("f", i), int64(i), fmt.Sprintf("robot:r%d", r.IntN(2))))

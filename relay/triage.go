@@ -72,6 +72,13 @@ func (t *Triage) View(f func(*Stitching)) {
 	f(t.view)
 }
 
+// Suppressions lists the suppressions as far as the member has folded.
+func (t *Triage) Suppressions() []incident.Suppression {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.view.Stitcher().Suppressions()
+}
+
 // Status is a copy of the member's status.
 func (t *Triage) Status() TriageStatus {
 	t.mu.Lock()

@@ -139,6 +139,23 @@ func TestChangesComeInTheOrderOfTheLogAndOnce(t *testing.T) {
 	}
 }
 
+func TestWhatHappenedIsTheLatestChangesOfItsKindsSinceAMoment(t *testing.T) {
+	db := open(t, freshConfig(t))
+	want := record(t, db)
+	kinds := []incident.ChangeKind{incident.ChangeOpened, incident.ChangeClosed}
+	for _, c := range []struct {
+		since int64
+		limit int
+		want  []incident.Change
+	}{{0, 10, want[:3]}, {0, 2, want[1:3]}, {time.Now().Add(time.Hour).UnixMicro(), 10, nil}} {
+		got, err := db.Happened(t.Context(), c.since, kinds, c.limit)
+		must(t, err)
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("since %d, at most %d (-want +got):\n%s", c.since, c.limit, diff)
+		}
+	}
+}
+
 func TestChangesAreReadInSteps(t *testing.T) {
 	db := open(t, freshConfig(t))
 	must(t, db.Append(t.Context(), entry(1, 1, 0, 5)))

@@ -85,7 +85,19 @@ func TestTheAlertsAreRulesOverMetricsThatExistAndAreExplained(t *testing.T) {
 	}
 }
 
-func TestTheDashboardShowsMetricsThatExist(t *testing.T) {
+func TestTheDashboardsShowMetricsThatExist(t *testing.T) {
+	uids := map[string]bool{}
+	for _, name := range []string{"pipeline.json", "soc.json"} {
+		uids[checkDashboard(t, name)] = true
+	}
+	if len(uids) != 2 {
+		t.Errorf("the dashboards replace each other: their uids are %v", uids)
+	}
+}
+
+// checkDashboard gives the uid.
+func checkDashboard(t *testing.T, name string) string {
+	t.Helper()
 	type grid struct{ H, W, X, Y int }
 	var board struct {
 		Title, UID string
@@ -94,10 +106,10 @@ func TestTheDashboardShowsMetricsThatExist(t *testing.T) {
 			Type    string
 			Title   string
 			GridPos grid
-			Targets []struct{ Expr string }
+			Targets []struct{ RefID, Expr string }
 		}
 	}
-	if err := json.Unmarshal([]byte(read(t, filepath.Join(deploy, "grafana", "tocsin.json"))), &board); err != nil {
+	if err := json.Unmarshal([]byte(read(t, filepath.Join(deploy, "grafana", name))), &board); err != nil {
 		t.Fatal(err)
 	}
 	variables := strings.NewReplacer("$__rate_interval", "5m", "$job", ".*", "$instance", ".*")
@@ -108,8 +120,11 @@ func TestTheDashboardShowsMetricsThatExist(t *testing.T) {
 			t.Errorf("two panels have the number %d", p.ID)
 		}
 		ids[p.ID] = true
-		if p.Type != "row" && len(p.Targets) == 0 {
-			t.Errorf("panel %q shows nothing", p.Title)
+		if p.Type != "row" && (len(p.Targets) == 0 || p.Title == "" || p.GridPos.W <= 0 || p.GridPos.H <= 0) {
+			t.Errorf("%s: panel %d, %q, shows nothing", name, p.ID, p.Title)
+		}
+		if p.Type != "row" && p.Type != "stat" && p.Type != "timeseries" {
+			t.Errorf("%s: panel %q is a %q", name, p.Title, p.Type)
 		}
 		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
 			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
@@ -119,8 +134,14 @@ func TestTheDashboardShowsMetricsThatExist(t *testing.T) {
 				taken[[2]int{x, y}] = p.Title
 			}
 		}
+		refs := map[string]bool{}
 		for _, q := range p.Targets {
-			checkExpression(t, "panel "+p.Title, variables.Replace(q.Expr), known)
+			if refs[q.RefID] || q.RefID == "" {
+				t.Errorf("%s: panel %q has two queries %q", name, p.Title, q.RefID)
+			}
+			refs[q.RefID] = true
+			checkExpression(t, name+", panel "+p.Title, variables.Replace(q.Expr), known)
 		}
 	}
+	return board.UID
 }

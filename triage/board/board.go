@@ -223,6 +223,9 @@ func (b *Board) Get(id event.ID) *Card {
 	return b.cards[id]
 }
 
+// Cards lists the cards by update, merged ones included. The slice and the cards must not be changed.
+func (b *Board) Cards() []*Card { return b.lend() }
+
 // lend gives the cards by update; they must not be changed.
 func (b *Board) lend() []*Card {
 	b.mu.Lock()

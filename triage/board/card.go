@@ -47,6 +47,8 @@ type Card struct {
 	Kind     incident.ChangeKind // Of the last change; "" where the board was loaded after it.
 	Sequence triage.Sequence     // Of the last change; zero where the board was loaded after it.
 
+	Measured triage.Measured
+
 	subject expression.Subject // Age and Snoozed depend on the moment and are not set.
 	facets  []uint32           // Numbers of the board's words.
 }
@@ -96,6 +98,7 @@ func CardOf(in *incident.Incident, zones Zones) *Card {
 		s.Robots = append(s.Robots, bare(r))
 	}
 	tidy(s)
+	c.Measured = triage.MeasuredOf(in, s.Rules, s.Zones)
 	return c
 }
 
