@@ -232,7 +232,7 @@ func (row *evidenceRow) read(x *Explained) {
 
 // suppressLike is the page on which a suppression of findings like this one begins: of its rule, and of the first thing that its match is about.
 func (s *server) suppressLike(r *http.Request, f *incident.Finding) string {
-	if _, exists := s.needs["GET /suppressions"]; !exists || !access.From(r.Context()).May(access.Analyst) {
+	if _, exists := s.needs["GET /suppressions/new"]; !exists || !access.From(r.Context()).May(access.Analyst) {
 		return ""
 	}
 	lists := map[event.EntityKind]string{event.EntityUser: "users", event.EntityRobot: "robots", event.EntityDevice: "devices", event.EntityIP: "addresses"}
@@ -244,5 +244,5 @@ func (s *server) suppressLike(r *http.Request, f *incident.Finding) string {
 			break
 		}
 	}
-	return "/suppressions?" + url.Values{"expression": {expression}, "title": {"Like " + clip(80, f.Rule.Title)}}.Encode() + "#new"
+	return "/suppressions/new?" + url.Values{"expression": {expression}, "title": {"Like " + clip(80, f.Rule.Title)}}.Encode()
 }
