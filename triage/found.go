@@ -230,6 +230,24 @@ func (f *facts) nothingChanged() []*event.Ref {
 	return faults
 }
 
+// changedBeforeFaults: what alters a robot's behaviour changed before it reported its first fault, and no approved change covers it.
+func (f *facts) changedBeforeFaults() []*event.Ref {
+	faults := f.where(faultClasses)
+	if len(faults) == 0 {
+		return nil
+	}
+	const hour = int64(3600) * 1_000_000
+	var refs []*event.Ref
+	for _, n := range f.notes {
+		at := n.Ref.Time
+		same := slices.ContainsFunc(faults[0].Entities, func(x event.EntityRef) bool { return x.ID == n.Entity && joins(x) })
+		if same && slices.Contains(grave, n.What) && at < faults[0].Time && faults[0].Time-at <= hour && !f.planned(n.Entity, at) {
+			refs = append(refs, n.Ref)
+		}
+	}
+	return unique(refs)
+}
+
 // knownActor: a named account worked on a robot, signed in successfully, and no sign against its sign-in was found.
 func (f *facts) knownActor() []*event.Ref {
 	if f.matched["sign-in fatigue"] != nil || f.matched["sign-in place"] != nil {

@@ -80,6 +80,8 @@ var signs = []sign{
 	{reading: Intrusion, weight: 2, text: "protection, alarms or logs were switched off", tags: []string{"attack.t1562", "attack.t1070", "ics.t0872", "ics.t0878", "ics.t0838"}},
 	{reading: Intrusion, weight: 3, text: "endpoint protection or network detection raised an alert", classes: []string{"detection_finding"}, severity: incident.Medium},
 	{reading: Intrusion, weight: 2, text: "the same happened on several robots", found: (*facts).manyRobots},
+	{reading: Intrusion, weight: 2, text: "firmware, program, map or safety settings changed in the hour before the faults, without an approved change", found: (*facts).changedBeforeFaults},
+	{reading: Intrusion, weight: 3, text: "text that outsiders can write speaks to a language model", tags: []string{TagInjection}, worded: true},
 	{reading: Intrusion, weight: 2, text: "the trail runs from the account or the network to the robot", found: (*facts).trail},
 
 	// Malfunction.

@@ -100,7 +100,7 @@ func ungrounded(p *llm.Pack, c claimT) string {
 	if m := oracleBad.FindString(c.Text); m != "" {
 		return "it holds " + m
 	}
-	names := map[string]string{"00u1ana": "user-1", "root9": "user-2", "acme/r1": "robot-A", "198.51.100.24": "ip-1", "203.0.113.9": "ip-2"}
+	names := map[string]string{"00u1ana": "user-1", "root9": "user-2", "acme/r1": "robot-A", "198.51.100.24": "ip-1", "203.0.113.9": "ip-2", "mdm-7": "host-2"}
 	for name, token := range names {
 		if strings.Contains(c.Text, name) && !strings.Contains(cited, token) {
 			return "it names " + name + ", which it does not cite"

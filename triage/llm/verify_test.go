@@ -336,3 +336,30 @@ func FuzzTheVerifierShowsNoMarkupAndNoEventOfItsOwn(f *testing.F) {
 		}
 	})
 }
+
+// TestRandomClaimsAmongGoodOnesAreShownOnlyIfProven hides random claims in an answer that is good otherwise, so that it is not the share of bad
+// claims that keeps them from the page.
+func TestRandomClaimsAmongGoodOnesAreShownOnlyIfProven(t *testing.T) {
+	p := pack(t, "")
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 8))
+	random, passed := 0, 0
+	for range 300 {
+		s := good()
+		for range 3 {
+			random++
+			s.Timeline = append(s.Timeline, claimed{randomText(r), []string{p.Lines[r.IntN(len(p.Lines))].Alias}})
+		}
+		o, rep := llm.Verify(p, s.String())
+		if o == nil {
+			t.Fatalf("seed %d: nothing is shown: %s", seed, rep.Fallback)
+		}
+		passed += 3 - len(rep.Drops)
+		for _, c := range claimsOf(o) {
+			if why := ungrounded(p, c); why != "" {
+				t.Errorf("seed %d: %q is shown: %s", seed, c.Text, why)
+			}
+		}
+	}
+	t.Logf("seed %d: %d of %d random claims were true by chance", seed, passed, random)
+}
