@@ -169,6 +169,9 @@ func poisoned(t *testing.T, text string) (*plant, *incident.Incident) {
 	in.Status, in.Verdict, in.Assignee, in.OwnerWhy = incident.Closed, incident.Intrusion, "ana", "a robot is affected"
 	in.Acked, in.ClosedAt = night+30*minute, night+40*minute
 	in.Remarks = []incident.Remark{{At: night + 31*minute, By: "ana", Text: "seen"}}
+	in.Tickets = []incident.Ticket{{System: "jira", ID: "SOC-1", URL: "https://tickets.example/SOC-1"}}
+	in.Said = incident.Said{Assessment: "intrusion", ScopeSet: true, Scope: in.Robots[:1:1], Trigger: "firmware", By: "ana", At: night + 32*minute}
+	in.Sites = []string{"plant"}
 	for i := range in.Findings {
 		f := &in.Findings[i]
 		f.Key, f.Reason, f.Notes, f.Collected = "key", "late", []string{"order not certain"}, []incident.Collected{{Name: "peers", Values: []string{"a", "b"}}}
@@ -194,7 +197,7 @@ func TestEveryTextOfAnIncidentIsShownAsText(t *testing.T) {
 			for path, labels := range map[string][]string{
 				"/incidents?q=": {".Title", ".Owner", ".Verdict"},
 				"/incidents/" + id(in): {
-					".Title", ".Owner", ".OwnerWhy", ".Assignee", ".Verdict", ".Domains", ".Remarks.By", ".Remarks.Text", ".Links.Manual", ".Links.Shared.ID", ".Entities.ID", ".Findings.Reason", ".Findings.Notes",
+					".Title", ".Owner", ".OwnerWhy", ".Assignee", ".Verdict", ".Domains", ".Remarks.By", ".Remarks.Text", ".Tickets.System", ".Tickets.ID", ".Tickets.URL", ".Said.By", ".Said.Trigger", ".Said.Assessment", ".Sites", ".Changed.Prev", ".Changed.Value", ".Changed.What", ".Links.Manual", ".Links.Shared.ID", ".Entities.ID", ".Findings.Reason", ".Findings.Notes",
 					".Findings.Rule.ID", ".Findings.Rule.Title", ".Findings.Rule.Response", ".Findings.Vars.Name", ".Findings.Vars.Value", ".Findings.Collected.Name", ".Findings.Collected.Values", ".Findings.Evidence.Step",
 				},
 				"/rejects": {".Position.Source", ".Format", ".Code", ".Reason"},

@@ -109,7 +109,7 @@ func TestTheOpenAPIDocumentNamesEveryAddressOfTheAPIAndNoOther(t *testing.T) {
 	p, _ := compromised(t)
 	set := p.settings()
 	g, y := &grounds{}, &yard{}
-	set.Hunter, set.Views, set.Notes, set.Fleet, set.Entities = g, g, y, y, y
+	set.Hunter, set.Views, set.Notes, set.Fleet, set.Entities, set.Findings = g, g, y, y, y, finds{p: p}
 	d := description(t, mustNew(t, set))
 	served := map[string]bool{}
 	for _, pattern := range console.Patterns(set) {
