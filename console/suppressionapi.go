@@ -38,7 +38,7 @@ func suppressionDocOf(x suppressionRow) suppressionDoc {
 		return new(time.UnixMicro(micros).UTC())
 	}
 	return suppressionDoc{
-		ID: event.FormatID(suppressionPrefix, x.ID), Title: x.Title, Expression: x.Expression, Owner: x.Owner, Reason: x.Reason, From: at(x.From),
+		ID: event.FormatID(event.SuppressionPrefix, x.ID), Title: x.Title, Expression: x.Expression, Owner: x.Owner, Reason: x.Reason, From: at(x.From),
 		Until: time.UnixMicro(x.Until).UTC(), Maintenance: x.Maintenance, State: x.State, By: x.By, At: at(x.At), Revoked: at(x.Revoked), RevokedBy: x.RevokedBy,
 		Hits: x.Hits, Problem: x.Broken,
 	}
@@ -94,7 +94,7 @@ func (s *server) apiUnsuppress(w http.ResponseWriter, r *http.Request) {
 		if err := strictly(body, &struct{}{}); err != nil {
 			return err
 		}
-		id, err := idOf(r, suppressionPrefix)
+		id, err := idOf(r, event.SuppressionPrefix)
 		a.Kind, a.Suppression = incident.ActionUnsuppress, &incident.Suppression{ID: id}
 		return err
 	})
@@ -134,6 +134,6 @@ func (s *server) apiGlobal(w http.ResponseWriter, r *http.Request, read func([]b
 		}
 		return result{http.StatusOK, struct {
 			ID string `json:"id"`
-		}{event.FormatID(suppressionPrefix, want)}}
+		}{event.FormatID(event.SuppressionPrefix, want)}}
 	})
 }

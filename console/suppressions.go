@@ -267,11 +267,8 @@ func (s *server) globalForm(w http.ResponseWriter, r *http.Request, a *incident.
 	return nil
 }
 
-// suppressionPrefix is before a suppression's id in addresses and answers.
-const suppressionPrefix = "sup_"
-
 func (s *server) unsuppress(w http.ResponseWriter, r *http.Request) {
-	id, err := idOf(r, suppressionPrefix)
+	id, err := idOf(r, event.SuppressionPrefix)
 	a := incident.Action{Kind: incident.ActionUnsuppress, At: s.set.Now(), Suppression: &incident.Suppression{ID: id}, ID: event.NewID("unsuppress", string(id[:]))}
 	if err == nil {
 		err = s.globalForm(w, r, &a)

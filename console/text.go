@@ -38,7 +38,7 @@ var functions = template.FuncMap{
 	"lasting":  lasting,
 	"percent":  percent,
 
-	"suppression": func(id event.ID) string { return event.FormatID(suppressionPrefix, id) },
+	"suppression": func(id event.ID) string { return event.FormatID(event.SuppressionPrefix, id) },
 }
 
 // icons stand beside the names of domains.

@@ -57,6 +57,8 @@ const (
 	FindingPrefix  = "fi_"
 	IncidentPrefix = "inc_"
 	DeliveryPrefix = "dlv_"
+
+	SuppressionPrefix = "sup_"
 )
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

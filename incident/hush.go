@@ -199,7 +199,7 @@ func (s *Stitcher) unsuppress(a Action) error {
 		x.Revoked, x.RevokedBy, s.hushed.shown = a.At, a.By, nil
 		return nil
 	}
-	return fmt.Errorf("%w: no such suppression: %s", ErrUnknown, event.FormatID("", a.Suppression.ID))
+	return fmt.Errorf("%w: no such suppression: %s", ErrUnknown, event.FormatID(event.SuppressionPrefix, a.Suppression.ID))
 }
 
 // state is what a snapshot keeps, in fixed order.

@@ -65,6 +65,7 @@ type findingExtra struct {
 	State        string              `json:"state"`
 	Reason       string              `json:"reason,omitempty"`
 	SupersededBy string              `json:"superseded_by,omitempty"`
+	SuppressedBy string              `json:"suppressed_by,omitempty"`
 	Shadow       bool                `json:"shadow,omitempty"`
 	Key          string              `json:"key"`
 	Vars         map[string]string   `json:"vars"`
@@ -150,7 +151,7 @@ func AppendFinding(b []byte, f *Finding) []byte {
 	d := findingDoc{base: newBase(event.ClassDetection, activity, status, f.Severity)}
 	d.Time, d.Start, d.End = f.Time/1000, f.First/1000, f.Time/1000
 	d.StatusDetail, d.Message, d.RiskScore = f.Reason, f.Rule.Title, f.Score
-	d.IsAlert = !f.Shadow && f.State != Withdrawn
+	d.IsAlert = !f.Shadow && f.State != Withdrawn && f.Suppressed.IsZero()
 	d.Metadata.UID = event.FormatID(event.FindingPrefix, f.ID)
 	d.Count = 1 + f.Repeats
 	d.Info = infoOf(f)
@@ -286,6 +287,9 @@ func extraOf(f *Finding) findingExtra {
 	}
 	if !f.SupersededBy.IsZero() {
 		x.SupersededBy = event.FormatID(event.FindingPrefix, f.SupersededBy)
+	}
+	if !f.Suppressed.IsZero() {
+		x.SuppressedBy = event.FormatID(event.SuppressionPrefix, f.Suppressed)
 	}
 	for _, v := range f.Vars {
 		x.Vars[v.Name] = v.Value

@@ -39,6 +39,9 @@ func anyFinding(r *rand.Rand) incident.Finding {
 		Key:  "a\x1fb", Vars: []incident.Var{{Name: "user", Value: anyText(r)}}, Time: 1795230123456789, First: 1795230120000000, Score: r.IntN(101),
 		Severity: incident.Severity(r.IntN(8)), Repeats: int32(r.IntN(3)), Collected: []incident.Collected{{Name: "peers", Values: []string{anyText(r)}}}, Notes: []string{anyText(r)},
 	}
+	if r.IntN(3) == 0 {
+		f.Suppressed = event.NewID("suppression")
+	}
 	for i := range r.IntN(5) {
 		f.Evidence = append(f.Evidence, incident.Evidence{Step: fmt.Sprint("s", i%2), Event: anyRef(r)})
 	}
@@ -52,6 +55,10 @@ func anyIncident(r *rand.Rand) (*incident.Incident, incident.Answers, []incident
 	}
 	if r.IntN(2) == 0 {
 		in.Verdict = incident.Verdicts()[r.IntN(9)]
+	}
+	for range r.IntN(3) {
+		in.Tickets = append(in.Tickets, incident.Ticket{System: anyText(r), ID: anyText(r), URL: []string{"", "https://t.example/1"}[r.IntN(2)]})
+		in.Said = incident.Said{Assessment: "misuse", ScopeSet: true, Trigger: anyText(r), TriggerEvent: event.NewID("t"), By: anyText(r), At: 1795230123456789}
 	}
 	for range r.IntN(4) {
 		f := anyFinding(r)
@@ -167,5 +174,25 @@ func TestAnIncidentSaysWhatTheContractPromises(t *testing.T) {
 		if list, ok := at(t, doc, path).([]any); !ok || len(list) != 0 {
 			t.Errorf("%s must be an empty list and not be left out", path)
 		}
+	}
+}
+
+func TestWhatPeopleDidIsInTheDocuments(t *testing.T) {
+	f := incident.Finding{ID: event.NewID("f"), Revision: 1, State: incident.Final, Suppressed: event.NewID("s")}
+	if doc := string(incident.AppendFinding(nil, &f)); !strings.Contains(doc, `"suppressed_by":"`+event.FormatID("sup_", f.Suppressed)+`"`) || strings.Contains(doc, `"is_alert":true`) {
+		t.Error(doc)
+	}
+	in := &incident.Incident{
+		ID: event.NewID("i"), Revision: 2, Status: incident.Open, Understood: 5000, Tickets: []incident.Ticket{{System: "snow", ID: "INC1", URL: "https://snow.example/1"}},
+		Said: incident.Said{Assessment: "malfunction", ScopeSet: true, Trigger: "unknown", By: "ana", At: 5000},
+	}
+	doc := string(incident.AppendIncident(nil, in, incident.Answers{}, nil))
+	for _, want := range []string{`"tickets":[{"uid":"INC1","src_url":"https://snow.example/1","title":"snow"}]`, `"said":{"assessment":"malfunction","robots":[],"trigger":"unknown","by":"ana","at":5}`, `"understood":5`} {
+		if !strings.Contains(doc, want) {
+			t.Errorf("%s is missing in %s", want, doc)
+		}
+	}
+	if plain := string(incident.AppendIncident(nil, &incident.Incident{ID: in.ID, Revision: 1, Status: incident.Open}, incident.Answers{}, nil)); strings.Contains(plain, "said") || strings.Contains(plain, "tickets") {
+		t.Errorf("what nobody said is in %s", plain)
 	}
 }

@@ -18,9 +18,28 @@ type incidentDoc struct {
 	Attacks       []attackDoc     `json:"attacks,omitempty"`
 	Findings      []findingInfo   `json:"finding_info_list"`
 	Observables   []observableDoc `json:"observables,omitempty"`
+	Tickets       []ticketDoc     `json:"tickets,omitempty"`
 	Unmapped      struct {
 		Tocsin incidentExtra `json:"tocsin"`
 	} `json:"unmapped"`
+}
+
+type ticketDoc struct {
+	UID   string `json:"uid"`
+	URL   string `json:"src_url,omitempty"`
+	Title string `json:"title"` // The system.
+}
+
+// saidDoc is what people answered; times are milliseconds, as everywhere in OCSF.
+type saidDoc struct {
+	Assessment   string    `json:"assessment,omitempty"`
+	Note         string    `json:"note,omitempty"`
+	Robots       *[]string `json:"robots,omitempty"` // Confirmed.
+	Trigger      string    `json:"trigger,omitempty"`
+	TriggerEvent string    `json:"trigger_event,omitempty"`
+	By           string    `json:"by"`
+	At           int64     `json:"at"`
+	Revisions    int32     `json:"revisions,omitempty"`
 }
 
 type incidentExtra struct {
@@ -39,6 +58,10 @@ type incidentExtra struct {
 	Answers    answersDoc  `json:"answers"`
 	Timeline   []momentDoc `json:"timeline"`
 	Links      []linkDoc   `json:"links"`
+	Said       *saidDoc    `json:"said,omitempty"`
+	Understood int64       `json:"understood,omitempty"`
+	Contained  int64       `json:"contained,omitempty"`
+	Snoozed    int64       `json:"snoozed_until,omitempty"`
 }
 
 type answersDoc struct {
@@ -122,6 +145,9 @@ func AppendIncident(b []byte, in *Incident, a Answers, tl []Moment) []byte {
 		d.Verdict = enumCaption(c, "verdict_id", d.VerdictID)
 	}
 	d.findings(in)
+	for _, t := range in.Tickets {
+		d.Tickets = append(d.Tickets, ticketDoc{t.ID, t.URL, t.System})
+	}
 	d.Unmapped.Tocsin = incidentExtraOf(in, a, tl)
 	return appendJSON(b, &d)
 }
@@ -166,6 +192,7 @@ func incidentExtraOf(in *Incident, a Answers, tl []Moment) incidentExtra {
 		},
 		Timeline: make([]momentDoc, 0, len(tl)), Links: make([]linkDoc, 0, len(in.Links)),
 	}
+	x.Said, x.Understood, x.Contained, x.Snoozed = saidOf(&in.Said), in.Understood/1000, in.Contained/1000, in.Snoozed/1000
 	if !in.MergedInto.IsZero() {
 		x.MergedInto = event.FormatID(event.IncidentPrefix, in.MergedInto)
 	}
@@ -176,6 +203,20 @@ func incidentExtraOf(in *Incident, a Answers, tl []Moment) incidentExtra {
 		x.Links = append(x.Links, linkDocOf(l))
 	}
 	return x
+}
+
+func saidOf(s *Said) *saidDoc {
+	if s.At == 0 {
+		return nil
+	}
+	d := &saidDoc{Assessment: s.Assessment, Note: s.AssessmentNote, Trigger: s.Trigger, By: s.By, At: s.At / 1000, Revisions: s.Revisions}
+	if s.ScopeSet {
+		d.Robots = new(listed(s.Scope))
+	}
+	if !s.TriggerEvent.IsZero() {
+		d.TriggerEvent = s.TriggerEvent.String()
+	}
+	return d
 }
 
 // listed is list, never null in JSON.
