@@ -12,7 +12,7 @@ import (
 )
 
 // testOf writes a finding as a test of its rule: the events of its evidence that are there, with every field that a test may set, at offsets
-// from the first, and the finding that must come. It is text to copy into the rule's file; what a rule's test cannot say, such as what enrichment
+// from the first, and when the finding must come; not for whom, as tests name entities as events do, before enrichment. It is text to copy into the rule's file; what a rule's test cannot say, such as what enrichment
 // learned, is not in it.
 func testOf(f *incident.Finding, events []*event.Event) string {
 	if len(events) == 0 {
@@ -32,18 +32,7 @@ func testOf(f *incident.Finding, events []*event.Event) string {
 		}
 		b.WriteString("}\n")
 	}
-	fmt.Fprintf(&b, "    fires: [{at: %s", offset(f.Time-start))
-	if len(f.Vars) > 0 {
-		b.WriteString(", vars: {")
-		for i, v := range f.Vars {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			fmt.Fprintf(&b, "%s: %s", v.Name, quoted(bare(v.Value)))
-		}
-		b.WriteString("}")
-	}
-	b.WriteString("}]\n")
+	fmt.Fprintf(&b, "    fires: [{at: %s}]\n", offset(f.Time-start))
 	return b.String()
 }
 
