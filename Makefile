@@ -7,7 +7,7 @@ FUZZTIME ?= 15s
 BENCHTIME ?= 1s
 INTEGRATION_TIMEOUT ?= 20m
 
-.PHONY: help build bundle web browser screenshots demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long deploy-check load llm-real clean
+.PHONY: help build bundle web browser screenshots demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long idp deploy-check load llm-real clean
 
 help: ## Show this help
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,10 +47,15 @@ kafka: ## Fetch Apache Kafka for the integration tests (needs Java and Maven)
 	@$(GO) run ./integration/broker/fetch
 
 integration: ## Tests against a real Apache Kafka (skipped where Java or Maven is missing; required with CI=true)
+	@$(MAKE) --no-print-directory idp
 	@$(GO) run ./integration/broker/fetch || true
 	@set -o pipefail; log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	TOCSIN_INTEGRATION=1 $(GO) test ./integration/... -p 1 -count=1 -v -timeout $(INTEGRATION_TIMEOUT) 2>&1 | tee "$$log" || \
 	{ echo; echo "what failed, once more:"; awk -f .ci/failed.awk "$$log"; exit 1; }
+
+idp: ## People sign in with a real identity provider, Dex in the process (skipped where its module cannot be had; required with CI=true)
+	@cd integration/idp && export GOFLAGS=-mod=mod && if $(GO) mod download; then $(GO) vet . && $(GO) test -count=1 .; \
+	elif [ "$$CI" = true ]; then exit 1; else echo "skipped: the module of Dex cannot be fetched"; fi
 
 integration-long: ## The same, disturbed for minutes where `integration` takes seconds
 	TOCSIN_ROUNDS=30 $(GO) test ./relay ./correlate -count=1 -timeout 60m

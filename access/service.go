@@ -144,7 +144,7 @@ func (s *Service) AuthenticateFeed(r *http.Request, secret string) (ctx context.
 
 // bind gives a context that ends with the session or token of that id.
 func (s *Service) bind(parent context.Context, id string, ends int64) (context.Context, func()) {
-	ctx, cancel := context.WithDeadline(parent, time.UnixMicro(ends))
+	ctx, cancel := context.WithTimeout(parent, time.Duration(ends-s.micros())*time.Microsecond)
 	key := &cancel
 	s.mu.Lock()
 	defer s.mu.Unlock()

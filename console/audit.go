@@ -18,12 +18,12 @@ const auditLimit = 200
 
 type auditPage struct {
 	layout
-	Who, Action, Target string
-	Since, Until        string
-	Refused             bool
-	Entries             []access.Entry
-	Next                string // The page behind this one; empty: none.
-	Export              string
+	By, Action, Target string // Not Who: that is the layout's.
+	Since, Until       string
+	Refused            bool
+	Entries            []access.Entry
+	Next               string // The page behind this one; empty: none.
+	Export             string
 }
 
 func (s *server) auditRoutes() []route {
@@ -80,7 +80,7 @@ func (s *server) auditList(w http.ResponseWriter, r *http.Request) {
 	}
 	f.Limit = auditLimit
 	p := auditPage{
-		layout: s.layout(r, "Audit", "audit"), Who: f.Who, Action: f.Action, Target: f.Target, Refused: f.Refused, Since: typed(q.Get("since")), Until: typed(q.Get("until")),
+		layout: s.layout(r, "Audit", "audit"), By: f.Who, Action: f.Action, Target: f.Target, Refused: f.Refused, Since: typed(q.Get("since")), Until: typed(q.Get("until")),
 	}
 	for e, err := range s.set.Audit.Audited(r.Context(), f) {
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
@@ -91,6 +92,8 @@ type Settings struct {
 	Suppressions Suppressions // nil: no pages of suppressions.
 	Measures     Measures     // nil: no measures.
 	Shift        Shift        // nil: no handover.
+
+	Patience time.Duration // A client that gives or takes nothing for so long is hung up on; 0: 30 s.
 }
 
 //go:embed pages

@@ -99,7 +99,7 @@ func scopeOf(x route) string {
 }
 
 // whole are the beginnings of paths that show what cannot be told by site.
-var whole = []string{"/rejects", "/api/v1/rejects", "/audit", "/people", "/tokens"}
+var whole = []string{"/rejects", "/api/v1/rejects", "/audit", "/people", "/tokens", "/rules", "/api/v1/rules", "/suppressions/new", "/api/v1/suppressions/preview"}
 
 func everywhere(pattern string) bool {
 	_, path, _ := strings.Cut(pattern, " ")

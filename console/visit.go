@@ -42,10 +42,10 @@ func visitOf(r *http.Request) *visit {
 	return &visit{}
 }
 
-// How much of a request is waited for and taken. A client that gives or takes nothing for so long is hung up on.
+// How much of a request is waited for and taken.
 const (
-	patience    = 30 * time.Second
-	maxBody     = 8 << 20 // bytes; forms have smaller bounds of their own
+	patience    = 30 * time.Second // For a client that gives or takes nothing; see Settings.Patience.
+	maxBody     = 8 << 20          // bytes; forms have smaller bounds of their own
 	auditTime   = 10 * time.Second
 	perPerson   = 50 * time.Millisecond // Requests come back one each.
 	burstPerson = 200
@@ -70,9 +70,9 @@ func free(path string) bool {
 func (s *server) receive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{from: s.clientAddress(r)}
-		out := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
+		out := &answer{ResponseWriter: w, control: http.NewResponseController(w), patience: cmp.Or(s.set.Patience, patience)}
 		if r.ContentLength != 0 && r.Body != nil {
-			r.Body = &slowBody{ReadCloser: r.Body, control: out.control}
+			r.Body = &slowBody{r.Body, out}
 			if !strings.HasPrefix(r.URL.Path, "/ingest/") {
 				r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 			}
@@ -225,8 +225,9 @@ func (s *server) audit(r *http.Request, v *visit, who access.Person, out *answer
 // answer knows the status of what is being answered, and hangs up on a client that takes nothing.
 type answer struct {
 	http.ResponseWriter
-	control *http.ResponseController
-	status  int
+	control  *http.ResponseController
+	patience time.Duration
+	status   int
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -242,7 +243,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	_ = a.control.SetWriteDeadline(time.Now().Add(patience))
+	_ = a.control.SetWriteDeadline(time.Now().Add(a.patience))
 	return a.ResponseWriter.Write(b)
 }
 
@@ -255,15 +256,15 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 // slowBody hangs up on a client that sends nothing for a while. Once the body has been read there is no deadline, since an answer may take long.
 type slowBody struct {
 	io.ReadCloser
-	control *http.ResponseController
+	of *answer
 }
 
 // Read implements io.Reader.
 func (b *slowBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(patience))
+	_ = b.of.control.SetReadDeadline(time.Now().Add(b.of.patience))
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		_ = b.control.SetReadDeadline(time.Time{})
+	if errors.Is(err, io.EOF) { // After another error the deadline stays: the server would wait for the rest.
+		_ = b.of.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

@@ -1,0 +1,536 @@
+package console_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/access"
+)
+
+const testPassword = "four random words"
+
+// people are who may use a plant's console, with their documents and the audit in memory.
+type people struct {
+	*access.Service
+	h     http.Handler
+	mu    sync.Mutex
+	docs  map[string][]access.Doc
+	audit []access.Entry
+}
+
+func (p *people) Keep(_ context.Context, d access.Doc, expected int64) (access.Doc, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.docs[d.Kind+"/"+d.ID]
+	if at := int64(len(all)); at != expected && !(expected == 0 && all[at-1].Deleted) {
+		return d, access.ErrStale
+	}
+	d.Revision = int64(len(all)) + 1
+	p.docs[d.Kind+"/"+d.ID] = append(all, d)
+	return d, nil
+}
+
+func (p *people) Kept(_ context.Context, kind string) (list []access.Doc, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(p.docs)) {
+		if d := p.docs[key][len(p.docs[key])-1]; d.Kind == kind && !d.Deleted {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+func (p *people) Audit(_ context.Context, e access.Entry) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.audit = append(p.audit, e)
+	return nil
+}
+
+func (p *people) Audited(_ context.Context, f access.EntryFilter) iter.Seq2[access.Entry, error] {
+	return func(yield func(access.Entry, error) bool) {
+		for _, e := range slices.Backward(p.audit) {
+			if (f.Who == "" || f.Who == e.Who) && (f.Action == "" || f.Action == e.Action) && (!f.Refused || !e.OK) && !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// last is the latest entry of the audit.
+func (p *people) last(t *testing.T) access.Entry {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.audit) == 0 {
+		t.Fatal("the audit is empty")
+	}
+	return p.audit[len(p.audit)-1]
+}
+
+// newPeople is a plant's console at which people sign in with a password.
+func newPeople(t *testing.T, p *plant) *people {
+	t.Helper()
+	who := &people{docs: map[string][]access.Doc{}}
+	who.Service = access.New(access.Settings{
+		Keeper: who, Local: true, Memory: 64, Now: func() time.Time { return time.UnixMicro(p.now) },
+		OIDC: access.NewOIDC(access.OIDCSettings{Issuer: "https://login.plant.example"}),
+	})
+	set := p.settings()
+	set.Access, set.Audit = who.Service, who
+	who.h = mustNew(t, set)
+	return who
+}
+
+func (p *people) add(t *testing.T, name string, role access.Role, sites ...string) {
+	t.Helper()
+	if err := p.AddUser(t.Context(), name, testPassword, role, sites, "test"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *people) token(t *testing.T, role access.Role, scopes ...string) string {
+	t.Helper()
+	secret, _, err := p.AddToken(t.Context(), access.Token{Name: "test", Role: role, Scopes: scopes}, 0, access.Person{Name: "test", Role: access.Admin, Via: "local"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+// client sends what a browser sends, or a program with a token.
+type client struct {
+	h       http.Handler
+	cookies []*http.Cookie
+	headers map[string]string
+}
+
+func (p *people) nobody() *client { return &client{h: p.h, headers: map[string]string{}} }
+
+func (p *people) with(secret string) *client {
+	return &client{h: p.h, headers: map[string]string{"Authorization": "Bearer " + secret}}
+}
+
+func (p *people) signIn(t *testing.T, name string) *client {
+	t.Helper()
+	b := p.nobody()
+	b.headers["Sec-Fetch-Site"] = "same-origin"
+	w := b.post("/sign-in", url.Values{"name": {name}, "password": {testPassword}})
+	if w.Code != http.StatusSeeOther {
+		t.Fatalf("%s does not sign in: %d %s", name, w.Code, w.Body)
+	}
+	b.cookies = w.Result().Cookies()
+	return b
+}
+
+func (c *client) send(r *http.Request) *httptest.ResponseRecorder {
+	for _, x := range c.cookies {
+		r.AddCookie(x)
+	}
+	for name, value := range c.headers {
+		r.Header.Set(name, value)
+	}
+	return ask(c.h, r)
+}
+
+func (c *client) get(path string) *httptest.ResponseRecorder {
+	return c.send(httptest.NewRequest(http.MethodGet, path, nil))
+}
+
+func (c *client) post(path string, form url.Values) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.send(r)
+}
+
+func TestNobodyIsLedToTheSignInAndBack(t *testing.T) {
+	p, in := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Analyst)
+	b := who.nobody()
+	w := b.get("/incidents/" + id(in) + "?around=5")
+	if to := w.Header().Get("Location"); w.Code != http.StatusSeeOther || to != "/sign-in?next="+url.QueryEscape("/incidents/"+id(in)+"?around=5") || strings.Contains(w.Body.String(), "AMR") {
+		t.Errorf("a page leads to %d %s", w.Code, to)
+	}
+	if w := b.get("/api/v1/incidents"); w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "not signed in") || !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Bearer") {
+		t.Errorf("the API says %d %s", w.Code, w.Body)
+	}
+	if w := b.post("/incidents/"+id(in), form(in, "note", "text", "x")); w.Code != http.StatusUnauthorized || len(p.acts) != 0 {
+		t.Errorf("an act of nobody: %d", w.Code)
+	}
+	w = b.post("/sign-in", url.Values{"name": {"ana"}, "password": {testPassword}, "next": {"/incidents/" + id(in)}})
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/incidents/"+id(in) {
+		t.Fatalf("after signing in: %d %s", w.Code, w.Header())
+	}
+	b.cookies = w.Result().Cookies()
+	if w := b.get("/incidents/" + id(in)); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `action="/sign-out"`) {
+		t.Errorf("the page: %d", w.Code)
+	}
+}
+
+func TestTheSignInLeadsNowhereElse(t *testing.T) {
+	p, _ := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Viewer)
+	for _, next := range []string{"https://attacker.example/", "//attacker.example", `/\attacker.example`, "javascript:alert(1)", "/\n/attacker.example", "http:attacker.example", "", strings.Repeat("/a", 2000)} {
+		w := who.nobody().post("/sign-in", url.Values{"name": {"ana"}, "password": {testPassword}, "next": {next}})
+		if to := w.Header().Get("Location"); w.Code != http.StatusSeeOther || to != "/incidents" {
+			t.Errorf("%.40q leads to %d %q", next, w.Code, to)
+		}
+		p.now += minute
+	}
+}
+
+func TestASessionThatSomebodyPlantedIsNotTakenOver(t *testing.T) {
+	p, _ := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Viewer)
+	planted := &http.Cookie{Name: who.CookieName(), Value: "PLANTEDBYSOMEBODYELSE"}
+	b := who.nobody()
+	b.cookies = []*http.Cookie{planted}
+	w := b.post("/sign-in", url.Values{"name": {"ana"}, "password": {testPassword}})
+	given := w.Result().Cookies()[0]
+	if given.Value == planted.Value || !given.HttpOnly || given.SameSite != http.SameSiteLaxMode {
+		t.Errorf("the browser is given %s", given)
+	}
+	if w := b.get("/incidents"); w.Code != http.StatusSeeOther {
+		t.Errorf("the planted session is one: %d", w.Code)
+	}
+	first := who.signIn(t, "ana")
+	second := &client{h: who.h, cookies: first.cookies, headers: first.headers}
+	w = first.post("/sign-in", url.Values{"name": {"ana"}, "password": {testPassword}})
+	if second.get("/incidents").Code != http.StatusSeeOther || w.Code != http.StatusSeeOther {
+		t.Error("the earlier session of the same browser lives on")
+	}
+}
+
+func TestAFormOfAnotherSiteDoesNothingWithSomebodysSession(t *testing.T) {
+	p, in := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Admin)
+	b := who.signIn(t, "ana")
+	for name, headers := range map[string]map[string]string{
+		"another site":        {"Sec-Fetch-Site": "cross-site", "Origin": "https://attacker.example"},
+		"a sister site":       {"Sec-Fetch-Site": "same-site"},
+		"an origin alone":     {"Origin": "https://attacker.example"},
+		"a hidden origin":     {"Origin": "null"},
+		"nothing about where": {},
+	} {
+		c := &client{h: who.h, cookies: b.cookies, headers: headers}
+		for path, f := range map[string]url.Values{
+			"/incidents/" + id(in): form(in, "close", "verdict", "intrusion", "text", "x"), "/people": {"name": {"mallory"}, "password": {testPassword}, "role": {"admin"}},
+			"/account/tokens": {"name": {"x"}, "role": {"admin"}, "scope": {"manage"}}, "/sign-out": {},
+		} {
+			if w := c.post(path, f); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "web site") {
+				t.Errorf("%s, %s: %d", name, path, w.Code)
+			}
+			if e := who.last(t); e.OK || e.Who != "ana" {
+				t.Errorf("%s, %s: the audit has %+v", name, path, e)
+			}
+		}
+	}
+	if len(p.acts) != 0 || b.get("/incidents").Code != http.StatusOK {
+		t.Error("something was done")
+	}
+}
+
+func TestTokensMayWhatTheirScopesSay(t *testing.T) {
+	p, in := compromised(t)
+	who := newPeople(t, p)
+	note := form(in, "note", "text", "from a program")
+	for _, c := range []struct {
+		role   access.Role
+		scopes []string
+		method string
+		path   string
+		status int
+	}{
+		{access.Viewer, []string{"read"}, "GET", "/api/v1/incidents", 200},
+		{access.Viewer, []string{"read"}, "GET", "/incidents", 200},
+		{access.Admin, []string{"act", "disposition", "feeds", "ingest", "manage"}, "GET", "/api/v1/incidents", 403},
+		{access.Admin, []string{"read", "feeds", "ingest", "disposition", "manage"}, "POST", "/incidents/" + id(in), 403},
+		{access.Viewer, []string{"act"}, "POST", "/incidents/" + id(in), 403},
+		{access.Analyst, []string{"act"}, "POST", "/incidents/" + id(in), 303},
+		{access.Admin, []string{"read", "act"}, "GET", "/audit", 403},
+		{access.Admin, []string{"manage"}, "GET", "/audit", 200},
+		{access.Author, []string{"manage"}, "GET", "/audit", 403},
+		{access.Admin, []string{"read", "act", "manage"}, "GET", "/account", 403},
+		{access.Viewer, []string{"ingest"}, "GET", "/incidents", 403},
+	} {
+		b := who.with(who.token(t, c.role, c.scopes...))
+		var w *httptest.ResponseRecorder
+		if c.method == "POST" {
+			w = b.post(c.path, note)
+		} else {
+			w = b.get(c.path)
+		}
+		if w.Code != c.status {
+			t.Errorf("%s with %v: %s %s: %d, want %d: %s", c.role, c.scopes, c.method, c.path, w.Code, c.status, w.Body)
+		}
+	}
+	for _, bad := range []string{"tct_nothing", "tct_aaaaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbb", "tct_" + strings.Repeat("x", 5000)} {
+		if w := who.with(bad).get("/api/v1/incidents"); w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "token is not good") {
+			t.Errorf("%.20q: %d %s", bad, w.Code, w.Body)
+		}
+	}
+	act := p.acts[len(p.acts)-1]
+	if act.By != "test" {
+		t.Errorf("the act is by %q, whoever the form says, want the token's name", act.By)
+	}
+}
+
+func TestATokenInAnAddressOpensFeedsAlone(t *testing.T) {
+	p, _ := compromised(t)
+	who := newPeople(t, p)
+	feeds, read := who.token(t, access.Viewer, "feeds"), who.token(t, access.Viewer, "read", "feeds")
+	for path, open := range map[string]bool{
+		"/feeds/x.atom?token=" + feeds: true, "/feeds/x.atom?token=" + read: false, "/feeds/x.atom": false,
+		"/api/v1/incidents?token=" + feeds: false, "/incidents?token=" + read: false,
+	} {
+		if w := who.nobody().get(path); (w.Code == http.StatusUnauthorized || w.Code == http.StatusSeeOther) == open {
+			t.Errorf("%.25s…: %d", path, w.Code)
+		}
+	}
+	if w := who.with(feeds).get("/api/v1/incidents"); w.Code != http.StatusForbidden {
+		t.Errorf("a token for feeds reads incidents: %d", w.Code)
+	}
+}
+
+func TestGuessingPasswordsIsRefusedSoon(t *testing.T) {
+	p, _ := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Viewer)
+	answers := map[string]bool{}
+	for i := range 30 {
+		name := []string{"ana", "nobody-of-this-name"}[i%2]
+		w := who.nobody().post("/sign-in", url.Values{"name": {name}, "password": {"wrong password"}})
+		if w.Code == http.StatusTooManyRequests {
+			if w.Header().Get("Retry-After") == "" || i < 10 || !strings.Contains(w.Body.String(), "try again in") {
+				t.Errorf("attempt %d is refused: %s", i, w.Body)
+			}
+			if len(answers) != 1 {
+				t.Error("the answer tells whether a name exists")
+			}
+			return
+		}
+		if w.Code != http.StatusUnauthorized {
+			t.Fatalf("attempt %d: %d", i, w.Code)
+		}
+		answers[strings.ReplaceAll(w.Body.String(), name, "NAME")] = true
+		if e := who.last(t); e.OK || e.Action != "sign-in" || e.Who != name || e.From != "192.0.2.1" || e.Via != "" {
+			t.Errorf("the audit has %+v", e)
+		}
+	}
+	t.Error("thirty wrong passwords are not refused")
+}
+
+func TestRequestsAreLimitedByPersonAndByAddress(t *testing.T) {
+	p, _ := compromised(t)
+	who := newPeople(t, p)
+	secret := who.token(t, access.Viewer, "read")
+	count := func(c *client, path string) (n int) {
+		for n < 1000 && c.get(path).Code != http.StatusTooManyRequests {
+			n++
+		}
+		return n
+	}
+	if n := count(who.with(secret), "/api/v1/health"); n != 200 {
+		t.Errorf("a person sends %d requests at once, want 200", n)
+	}
+	if n := count(who.nobody(), "/sign-in"); n != 100 {
+		t.Errorf("an address sends %d requests at once, want 100", n)
+	}
+	p.now += minute
+	if w := who.with(secret).get("/incidents"); w.Code != http.StatusOK {
+		t.Errorf("a minute later: %d", w.Code)
+	}
+	if n := len(who.audit); n > 100 {
+		t.Errorf("%d entries in the audit", n)
+	}
+}
+
+func TestWhatIsTooLongIsRefused(t *testing.T) {
+	p, in := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Admin)
+	b := who.signIn(t, "ana")
+	for _, path := range []string{"/incidents/" + id(in), "/people", "/tokens", "/account/tokens", "/account/password", "/sign-in"} {
+		w := b.post(path, url.Values{"text": {strings.Repeat("x", 9<<20)}})
+		if w.Code != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+func TestPathsLeadNowhereElse(t *testing.T) {
+	p, _ := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Admin)
+	b := who.signIn(t, "ana")
+	for _, path := range []string{"/assets/../../go.mod", "/assets/..%2f..%2fgo.mod", "/assets/%2e%2e/console.go", "/style.css/../console.go", "/assets/..%5c..%5cgo.mod", "/feeds/..%2f..%2fetc%2fpasswd", "//etc/passwd", "/incidents/..%2f..%2faudit"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path, r.URL.RawPath = mustUnescape(t, path), path
+		r.RequestURI = path
+		w := b.send(r)
+		if body := w.Body.String(); w.Code == http.StatusOK || strings.Contains(body, "package console") || strings.Contains(body, "module github.com") || strings.Contains(body, "root:") {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+func mustUnescape(t *testing.T, path string) string {
+	t.Helper()
+	s, err := url.PathUnescape(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestEverythingThatIsDoneIsInTheAudit(t *testing.T) {
+	p, in := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Admin)
+	b := who.signIn(t, "ana")
+	if e := who.last(t); e.Action != "sign-in" || e.Who != "ana" || !e.OK {
+		t.Errorf("signing in: %+v", e)
+	}
+	for _, c := range []struct {
+		do     func() *httptest.ResponseRecorder
+		action string
+		target string
+		ok     bool
+	}{
+		{func() *httptest.ResponseRecorder { return b.post("/incidents/"+id(in), form(in, "note", "text", "x")) }, "POST /incidents/{id}", "/incidents/" + id(in), true},
+		{func() *httptest.ResponseRecorder { return b.get("/incidents.csv") }, "GET /incidents.csv", "/incidents.csv", true},
+		{func() *httptest.ResponseRecorder {
+			return b.post("/people", url.Values{"name": {"ben"}, "password": {testPassword}, "role": {"viewer"}})
+		}, "person.add", "ben", true},
+		{func() *httptest.ResponseRecorder {
+			return b.post("/people/ben", url.Values{"do": {"role"}, "role": {"analyst"}, "sites": {"plant-1, plant-2"}})
+		}, "person.role", "ben", true},
+		{func() *httptest.ResponseRecorder { return b.post("/people/ben", url.Values{"do": {"disable"}}) }, "person.disable", "ben", true},
+		{func() *httptest.ResponseRecorder {
+			return b.post("/people/ana", url.Values{"do": {"disable"}})
+		}, "person.disable", "ana", true}, // The provider makes admins here, so she may.
+	} {
+		w := c.do()
+		e := who.last(t)
+		if e.Action != c.action || e.Target != c.target || e.OK != c.ok || e.Who != "ana" || e.Via != "local" || e.From != "192.0.2.1" || e.At != p.now || !json.Valid(e.Detail) {
+			t.Errorf("after %d: %+v %s", w.Code, e, e.Detail)
+		}
+		if strings.Contains(string(e.Detail), testPassword) {
+			t.Errorf("the audit holds a password: %s", e.Detail)
+		}
+	}
+	who.add(t, "cleo", access.Admin)
+	c := who.signIn(t, "cleo")
+	if w := c.get("/audit?who=ana"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "person.disable") || strings.Contains(w.Body.String(), "cleo</td>") {
+		t.Errorf("the page: %d %s", w.Code, w.Body)
+	}
+	w := c.get("/audit.ndjson?refused=1")
+	if w.Code != http.StatusOK || who.last(t).Action != "audit.export" {
+		t.Errorf("the export: %d, then %+v", w.Code, who.last(t))
+	}
+	for line := range strings.Lines(c.get("/audit.ndjson").Body.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+	for _, bad := range []string{"/audit?since=yesterday", "/audit?after=1", "/audit.ndjson?until=x"} {
+		if w := c.get(bad); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d", bad, w.Code)
+		}
+	}
+}
+
+func TestTheAddressOfAClientIsNotWhatItSays(t *testing.T) {
+	p, _ := compromised(t)
+	who := newPeople(t, p)
+	set := p.settings()
+	set.Access, set.Audit, set.Proxies = who.Service, who, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	h := mustNew(t, set)
+	for _, c := range []struct{ peer, said, want string }{
+		{"192.0.2.9:5", "203.0.113.5", "192.0.2.9"},
+		{"10.1.2.3:5", "203.0.113.5", "203.0.113.5"},
+		{"10.1.2.3:5", "1.1.1.1, 203.0.113.5, 10.9.9.9", "203.0.113.5"},
+		{"10.1.2.3:5", "", "10.1.2.3"},
+		{"10.1.2.3:5", "<script>", "10.1.2.3"},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/sign-in", strings.NewReader("name=x&password=y"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.RemoteAddr = c.peer
+		if c.said != "" {
+			r.Header.Set("X-Forwarded-For", c.said)
+		}
+		ask(h, r)
+		if e := who.last(t); e.From != c.want {
+			t.Errorf("%s that says %q is %s, want %s", c.peer, c.said, e.From, c.want)
+		}
+		p.now += minute
+	}
+}
+
+func TestNamesAndTextsOfPeopleAreShownAsText(t *testing.T) {
+	p, _ := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Admin)
+	b := who.signIn(t, "ana")
+	for name, attack := range attacks {
+		if len(attack.text) > 90 {
+			continue
+		}
+		b.headers["User-Agent"] = strings.ToValidUTF8(strings.NewReplacer("\r", "", "\n", "", "\x00", "").Replace(attack.text), "")
+		b.post("/account/tokens", url.Values{"name": {attack.text}, "role": {"viewer"}, "scope": {"read"}})
+		b.post("/people/"+url.PathEscape(attack.text), url.Values{"do": {attack.text}})
+		for _, path := range []string{"/account", "/tokens", "/people", "/audit", "/audit.ndjson"} {
+			w := b.get(path)
+			if w.Code != http.StatusOK {
+				t.Fatalf("%s, %s: %d", name, path, w.Code)
+			}
+			mustBeVisible(t, name+", "+path, w.Body.String())
+			if path != "/audit.ndjson" && (strings.Contains(w.Body.String(), "<script") || strings.Contains(w.Body.String(), "<img src=x") || strings.Contains(w.Body.String(), "<svg onload")) {
+				t.Errorf("%s, %s: an element came through", name, path)
+			}
+		}
+		p.now += minute
+	}
+}
+
+func TestASlowClientIsHungUpOn(t *testing.T) {
+	p, _ := compromised(t)
+	set := p.settings()
+	set.Patience = 20 * time.Millisecond
+	set.Access = newPeople(t, p).Service
+	server := httptest.NewServer(mustNew(t, set))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nname=")
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil) // Nothing more is sent: without a bound this never ends.
+	if err != nil {
+		return // Hung up on without a word.
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode < 400 {
+		t.Errorf("half a form is taken: %d", answer.StatusCode)
+	}
+}
