@@ -24,8 +24,14 @@ export async function pages(page: Page, origin: string): Promise<{ all: Site[]; 
   for (let path = ahead.shift(); path !== undefined; path = ahead.shift()) {
     const kind = kindOf(new URL(path, origin).pathname);
     if (seen.has(kind)) continue;
-    const answer = await page.goto(origin + path);
-    if (!answer?.headers()["content-type"]?.startsWith("text/html")) continue;
+    const answer = await page.goto(origin + path).catch((e: unknown) => {
+      if (String(e).includes("Download is starting")) return null;
+      throw e;
+    });
+    if (!answer?.headers()["content-type"]?.startsWith("text/html")) {
+      seen.set(kind, "");
+      continue;
+    }
     seen.set(kind, path);
     if (answer.status() >= 400) broken.push(`${path} answers ${answer.status()}`);
     const links = await page.$$eval("a[href]:not([download])", (list) => list.map((a) => new URL(a.getAttribute("href") ?? "", location.href).href));
@@ -34,6 +40,6 @@ export async function pages(page: Page, origin: string): Promise<{ all: Site[]; 
       if (to.origin === origin && !/^\/(api|assets|feeds?)\/|\.(css|svg|json|csv|ndjson|xml|atom)$|^\/(icon|sign-out)/.test(to.pathname) && !/[?&](format|export)=/.test(to.search) && !seen.has(kindOf(to.pathname))) ahead.push(to.pathname + to.search);
     }
   }
-  const all = [...seen].map(([kind, path]) => ({ name: kind.replace(/^\//, "").replace(/\/\*/g, "-one").replace(/\//g, "-"), path }));
+  const all = [...seen].filter(([, path]) => path !== "").map(([kind, path]) => ({ name: kind.replace(/^\//, "").replace(/\/\*/g, "-one").replace(/\//g, "-"), path }));
   return { all, broken };
 }
