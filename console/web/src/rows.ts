@@ -122,6 +122,17 @@ export function listOf(path: string): string | undefined {
   return from?.hrefs.includes(path) ? from.list : undefined;
 }
 
+/** returns notes that the list of an address is being gone back to. */
+export const returns = (list: string): void => passing.set("return", list);
+
+/** Whether this page is one that the person comes back to: by Esc, by the browser's own keys, or from an act on the list. */
+function returned(): boolean {
+  const kept = passing.get("return");
+  passing.set("return", "");
+  const entry = performance.getEntriesByType("navigation")[0];
+  return (kept !== null && kept !== "" && new URL(kept, location.href).pathname === location.pathname) || (entry instanceof PerformanceNavigationTiming && entry.type !== "navigate");
+}
+
 /** startRows remembers the list and its current row, and gives the focus back to the row that was left. */
 export function startRows(): void {
   const list = all();
@@ -134,6 +145,10 @@ export function startRows(): void {
   document.addEventListener("change", (e) => {
     if ((e.target as Element).matches?.("input[name=pick]")) count();
   });
+  document.addEventListener("submit", (e) => {
+    if ((e.target as Element).querySelector("table[data-rows]")) returns(here());
+  });
+  if (!returned()) return;
   const left = passing.get(`row ${here()}`);
   const row = left ? list.find((r) => r.dataset["row"] === left) : undefined;
   if (row && location.hash === "") focusOn(row);

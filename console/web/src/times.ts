@@ -43,7 +43,7 @@ export function show(): void {
   for (const e of document.querySelectorAll("th, dt, label, [data-zone]")) {
     if (e.childElementCount > 0) continue;
     const text = original(e);
-    if (e.hasAttribute("data-zone")) put(e, zone(dial, new Date().getTimezoneOffset()));
+    if (e.hasAttribute("data-zone")) put(e, dial === "relative" ? "" : zone(dial, new Date().getTimezoneOffset()));
     else if (text.includes("(UTC)")) put(e, text.replace("(UTC)", `(${zone(dial, new Date().getTimezoneOffset())})`));
   }
 }

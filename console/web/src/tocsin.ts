@@ -9,7 +9,7 @@ import { lasting } from "./keep.ts";
 import { startLive } from "./live.ts";
 import * as look from "./look.ts";
 import { closeMenus, startMenus } from "./menus.ts";
-import { listOf, rowKeys, startRows } from "./rows.ts";
+import { listOf, returns, rowKeys, startRows } from "./rows.ts";
 import { listen, say } from "./say.ts";
 import * as times from "./times.ts";
 
@@ -58,8 +58,10 @@ function back(): void {
   if (closeMenus()) return;
   const list = listOf(location.pathname);
   if (location.hash !== "" && document.querySelector(":target:is(form, .dialog)")) history.back();
-  else if (list) location.assign(list);
-  else if (history.length > 1 && document.referrer.startsWith(`${location.origin}/`)) history.back();
+  else if (list) {
+    returns(list);
+    location.assign(list);
+  } else if (history.length > 1 && document.referrer.startsWith(`${location.origin}/`)) history.back();
   else document.querySelector<HTMLAnchorElement>(".crumb a")?.click();
 }
 
