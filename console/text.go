@@ -43,7 +43,7 @@ var functions = template.FuncMap{
 
 // icons stand beside the names of domains.
 var icons = map[string]string{
-	"identity": "☻", "network_access": "⇥", "endpoint": "▣", "device_management": "⚒", "network": "⇄", "ot": "⎓", "robot": "⚙", "change": "✎",
+	"identity": "☻", "network_access": "⇥", "endpoint": "▣", "device_management": "⚒", "network": "⇄", "ot": "⚡", "robot": "⚙", "change": "✎",
 }
 
 const (

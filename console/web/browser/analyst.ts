@@ -47,13 +47,11 @@ const ways: Record<keyof Budget, { open: (page: Page, n: number) => Promise<numb
 /** How many of the three questions of the page at hand have an answer of a person. */
 const answered = (page: Page): Promise<number> => page.locator(".answers > section[data-answered]").count();
 
-export async function analystTest(t: TestContext, browser: Browser, url: string, prepare: (page: Page) => Promise<void>): Promise<void> {
+export async function analystTest(t: TestContext, browser: Browser, url: string): Promise<void> {
   const budget = JSON.parse(readFileSync(file, "utf8")) as Budget;
   const context = await browser.newContext();
   const tab = await open(context, url);
   const page = tab.page;
-  await prepare(page);
-  const answers = (): Promise<unknown> => page.waitForLoadState("load");
   await page.goto(`${url}/incidents`);
   const incidents = await page.$$eval("table[data-rows] tr[data-row]", (rows) => rows.map((r) => (r as HTMLElement).dataset["row"] ?? ""));
   assert.ok(incidents.length >= 2 && incidents.length <= 9, `the demonstration's incidents: ${incidents.length}`);
@@ -65,7 +63,7 @@ export async function analystTest(t: TestContext, browser: Browser, url: string,
       const before = tab.requests.length;
       const opening = await way.open(page, n);
       await page.waitForURL(`**/incidents/${id}*`);
-      await answers();
+      await page.waitForLoadState("load");
       const read = await page.locator(".answers > section").allInnerTexts();
       assert.equal(read.length, 3, "the page has three questions");
       const answering = await way.answer(page);

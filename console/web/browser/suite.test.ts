@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
+import { analystTest } from "./analyst.ts";
 import { launch, open, program } from "./chromium.ts";
 import { keyTests } from "./keys.ts";
 import { start, type Service } from "./service.ts";
@@ -100,6 +101,8 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
   });
 
   test("everything can be done by keys", (t) => keyTests(t, browser, service.url));
+
+  test("an analyst goes from the queue to all three answers in three interactions at most", (t) => analystTest(t, browser, service.url));
 
   test("pages work without script", async () => {
     const context = await browser.newContext({ javaScriptEnabled: false });

@@ -5,6 +5,12 @@ import { passing } from "./keep.ts";
 import { moved, neighbour, range } from "./pick.ts";
 import { say } from "./say.ts";
 
+/** A list that a page was opened from: its address, and where its rows lead. */
+interface From {
+  list: string;
+  hrefs: string[];
+}
+
 const all = (): HTMLTableRowElement[] => [...document.querySelectorAll<HTMLTableRowElement>("table[data-rows] tr[data-row]")].filter((r) => r.checkVisibility());
 const here = (): string => location.pathname + location.search;
 let anchor = -1;
@@ -36,13 +42,26 @@ function move(step: number): void {
   if (row) focusOn(row);
 }
 
-/** open goes where the row leads and remembers the list, for the keys of the next page. */
+/** depart remembers that a page is opened from a list, for the keys of that page. */
+function depart(to: string, from: From): void {
+  passing.set(`from ${new URL(to, location.href).pathname}`, JSON.stringify(from));
+}
+
+/** This page as a list. */
+const thisList = (): From => ({ list: here(), hrefs: all().map((r) => r.dataset["href"] ?? r.querySelector("a")?.getAttribute("href") ?? "") });
+
+function leave(to: string): void {
+  depart(to, thisList());
+  location.assign(to);
+}
+
+/** open goes where the row leads. */
 function open(row: HTMLTableRowElement | undefined): void {
   if (!row) return;
   const link = row.querySelector<HTMLAnchorElement>("a[href]");
   mark(row);
   if (link) link.click();
-  else if (row.dataset["href"]) location.assign(row.dataset["href"]);
+  else if (row.dataset["href"]) leave(row.dataset["href"]);
 }
 
 const box = (row: HTMLTableRowElement | undefined): HTMLInputElement | null => row?.querySelector<HTMLInputElement>("input[type=checkbox][name=pick]") ?? null;
@@ -101,26 +120,28 @@ export function rowKeys(): Binding[] {
   const from = before();
   for (const [keys, what, step] of [["[", "the one before in the list", -1], ["]", "the next in the list", 1]] as const) {
     const to = from && neighbour(from.hrefs, location.pathname, step);
-    if (to) out.push({ keys, what, group, run: () => location.assign(to) });
+    if (!from || !to) continue;
+    const go = (): void => {
+      depart(to, from);
+      location.assign(to);
+    };
+    out.push({ keys, what, group, run: go });
   }
   return out;
 }
 
 /** The list that this page was opened from. */
-function before(): { list: string; hrefs: string[] } | undefined {
+function before(): From | undefined {
   try {
-    const kept: unknown = JSON.parse(passing.get("list") ?? "null");
-    return typeof kept === "object" && kept !== null && "hrefs" in kept && Array.isArray(kept.hrefs) ? (kept as { list: string; hrefs: string[] }) : undefined;
+    const kept: unknown = JSON.parse(passing.get(`from ${location.pathname}`) ?? "null");
+    return typeof kept === "object" && kept !== null && "hrefs" in kept && Array.isArray(kept.hrefs) ? (kept as From) : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Where Esc leads: the list this page was opened from, as it was. */
-export function listOf(path: string): string | undefined {
-  const from = before();
-  return from?.hrefs.includes(path) ? from.list : undefined;
-}
+export const listOf = (): string | undefined => before()?.list;
 
 /** returns notes that the list of an address is being gone back to. */
 export const returns = (list: string): void => passing.set("return", list);
@@ -133,11 +154,14 @@ function returned(): boolean {
   return (kept !== null && kept !== "" && new URL(kept, location.href).pathname === location.pathname) || (entry instanceof PerformanceNavigationTiming && entry.type !== "navigate");
 }
 
-/** startRows remembers the list and its current row, and gives the focus back to the row that was left. */
+/** startRows remembers the current row of a list, and gives the focus back to the row that was left. */
 export function startRows(): void {
   const list = all();
   if (list.length === 0) return;
-  passing.set("list", JSON.stringify({ list: here(), hrefs: list.map((r) => r.dataset["href"] ?? r.querySelector("a")?.getAttribute("href") ?? "") }));
+  document.addEventListener("click", (e) => {
+    const link = (e.target as Element).closest?.<HTMLAnchorElement>("tr[data-row] a[href]");
+    if (link?.closest("tr")?.dataset["href"] === link?.getAttribute("href") && link) depart(link.href, thisList());
+  });
   document.addEventListener("focusin", (e) => {
     const row = (e.target as Element).closest?.<HTMLTableRowElement>("table[data-rows] tr[data-row]");
     if (row) mark(row);

@@ -56,7 +56,7 @@ function setClock(d: Dial): void {
 /** back closes what is open, leaves a field, goes back to the list, or up. */
 function back(): void {
   if (closeMenus()) return;
-  const list = listOf(location.pathname);
+  const list = listOf();
   if (location.hash !== "" && document.querySelector(":target:is(form, .dialog)")) history.back();
   else if (list) {
     returns(list);
