@@ -371,8 +371,8 @@ func TestWhatAnalystsDidSurvivesAKill(t *testing.T) {
 	o.say("sshd", refused(0, users(0, 4)...))
 	q := o.incidents(4)
 	a, b, c, d := q["user00"], q["user01"], q["user02"], q["user03"]
-	if status, page, err := get(t, o.svc.url+"/incidents/"+a.ID); err != nil || status != 200 || !strings.Contains(page, fmt.Sprintf(`name="revision" value="%d"`, a.Revision)) {
-		t.Fatalf("the page of an incident has no form for its revision %d: %d %v\n%s", a.Revision, status, err, page)
+	if status, page, err := get(t, o.svc.url+"/incidents/"+a.ID); err != nil || status != 200 || !strings.Contains(page, fmt.Sprintf(`name="revision" value="%d"`, a.Revision+1)) {
+		t.Fatalf("the page of an incident that somebody looks at for the first time has no form for revision %d: %d %v\n%s", a.Revision+1, status, err, page)
 	}
 	o.mustAct(a.ID, a.Revision, url.Values{"action": {"acknowledge"}, "text": {"looking"}})
 	if status, page := o.act(a.ID, a.Revision, url.Values{"action": {"close"}, "verdict": {string(incident.TestActivity)}}); status != http.StatusConflict || !strings.Contains(page, "Somebody was faster") {
@@ -385,10 +385,7 @@ func TestWhatAnalystsDidSurvivesAKill(t *testing.T) {
 	o.svc = start(t, o.config, o.ahead)
 	check := func(when string) {
 		t.Helper()
-		got := o.queue()
-		if len(got) != 3 {
-			t.Errorf("%s: %d incidents in the queue, want 3: the merged one is out", when, len(got))
-		}
+		got := o.incidents(3) // The merged one is out; closed ones come onto the board a little after the start.
 		for who, w := range want {
 			if got[who] != w {
 				t.Errorf("%s: the incident of %s is %+v, was %+v", when, who, got[who], w)
