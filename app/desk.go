@@ -20,18 +20,24 @@ func (s *Service) wireDesk() error {
 		return err
 	}
 	set := deskSettings(s.cfg)
+	set.Compile = routeCompiler(s.zoneOf)
 	set.Source, set.Now, set.Log, set.Metrics, set.Raw = s.source(), s.set.Clock, s.tel.Log, metrics, r
 	if s.broker != nil {
 		set.Topics = topics{s.broker.producer}
 	}
-	s.desk, err = triage.NewDesk(s.cfg.Triage, set, NewOutbox(s.db.DB))
-	return err
+	set.Vault = vault{s.db.DB}
+	outbox := NewOutbox(s.db.DB)
+	if s.desk, err = triage.NewDesk(s.cfg.Triage, set, outbox); err != nil {
+		return err
+	}
+	s.deliveries = &deliveries{desk: s.desk, db: s.db.DB, outbox: outbox, now: s.set.Clock, compile: set.Compile}
+	return nil
 }
 
 // deskSettings are those that need no running service.
 func deskSettings(cfg Config) triage.Settings {
 	host, _ := os.Hostname()
-	set := triage.Settings{Host: host, Version: "devel"}
+	set := triage.Settings{Host: host, Version: "devel", Compile: routeCompiler(nil)}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		set.Version = info.Main.Version
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
@@ -25,7 +26,14 @@ type owed struct {
 	pending []incident.Delivery            // in order of their changes
 	settled map[event.ID]bool              // settlements found at the start, until the changes they are about have been passed
 	begun   map[event.ID]incident.Delivery // likewise: attempted and not settled, without their changes
+	asked   time.Time                      // when replays were last looked for
 }
+
+// How often replays that another process recorded are looked for, and how far back, since clocks differ.
+const (
+	replaysEvery = 10 * time.Second
+	replaysBack  = 10 * time.Minute
+)
 
 // outboxWindow bounds the deliveries held for one endpoint; the rest waits in the store.
 const outboxWindow = 5000
@@ -54,7 +62,54 @@ func (o *Outbox) Pending(ctx context.Context, r triage.Route, limit int) ([]inci
 			break
 		}
 	}
+	if now := time.Now(); now.Sub(x.asked) >= replaysEvery {
+		again, err := o.db.Replays(ctx, r.Endpoint, now.Add(-replaysBack).UnixMicro())
+		if err != nil {
+			return nil, err
+		}
+		x.asked = now
+		x.add(again)
+	}
 	return slices.Clone(x.pending[:min(limit, len(x.pending))]), nil
+}
+
+// add puts replays among what is owed, in order of their changes.
+func (x *owed) add(replays []incident.Delivery) {
+	for _, d := range replays {
+		if slices.ContainsFunc(x.pending, func(p incident.Delivery) bool { return p.ID == d.ID }) {
+			continue
+		}
+		delete(x.settled, d.ID)
+		x.pending = append(x.pending, d)
+	}
+	slices.SortStableFunc(x.pending, func(a, b incident.Delivery) int {
+		s, t := triage.SequenceOf(&a.Change), triage.SequenceOf(&b.Change)
+		switch {
+		case s.Less(t):
+			return -1
+		case t.Less(s):
+			return 1
+		}
+		return 0
+	})
+}
+
+// Replay makes ended deliveries owed again, under the ids they had, with as many attempts as new ones. now is our clock.
+func (o *Outbox) Replay(ctx context.Context, deliveries []incident.Delivery, by string, now time.Time) error {
+	again := slices.Clone(deliveries)
+	for i := range again {
+		d := &again[i]
+		d.State, d.Next, d.Spent, d.Replayed, d.By, d.Reply = incident.DeliveryPending, 0, d.Attempts, now.UnixMicro(), by, incident.Reply{}
+	}
+	if err := o.db.Settle(ctx, again...); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for endpoint, x := range o.of {
+		x.add(slices.DeleteFunc(slices.Clone(again), func(d incident.Delivery) bool { return d.Endpoint != endpoint }))
+	}
+	return nil
 }
 
 // endpoint loads how an endpoint's deliveries stood when the last run ended.
@@ -79,10 +134,10 @@ func (o *Outbox) endpoint(ctx context.Context, name string) (*owed, error) {
 
 func (x *owed) take(r triage.Route, c incident.Change) {
 	x.read = store.ChangeCursor{Batch: c.Batch, Index: c.Index}
-	if !r.Owes(&c) {
+	id := incident.DeliveryID(c.Incident.ID, c.Incident.Revision, r.Endpoint)
+	if again := x.begun[id].Replayed != 0; !again && !r.Owes(&c) { // a replay is owed whatever the routes say now
 		return
 	}
-	id := incident.DeliveryID(c.Incident.ID, c.Incident.Revision, r.Endpoint)
 	if x.settled[id] {
 		delete(x.settled, id)
 		return
@@ -126,6 +181,7 @@ func (x *owed) settle(endpoint string, deliveries []incident.Delivery) {
 		case !told:
 			kept = append(kept, p)
 		case d.State == incident.DeliveryPending:
+			d.Answer = "" // the store has it
 			kept = append(kept, d)
 		}
 	}

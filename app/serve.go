@@ -63,6 +63,9 @@ func (s *Service) serve(ctx context.Context) error {
 	if s.model != nil {
 		set.Summaries = s.model
 	}
+	if s.deliveries != nil {
+		set.Outbox, set.Endpoints, set.Routes = s.deliveries, s.deliveries, s.deliveries
+	}
 	handler, err := console.New(set)
 	if err != nil {
 		return err

@@ -63,6 +63,7 @@ type Service struct {
 	worker     *correlate.Worker
 	desk       *triage.Desk
 	model      *llm.Worker // nil where no model is configured
+	deliveries *deliveries // with the desk
 	feed       *triage.Feed
 	board      *board.Board
 	metrics    *Metrics

@@ -53,24 +53,27 @@ type Check struct {
 
 // Settings is what the console is made of. Reader, Log and Now must be set.
 type Settings struct {
-	Reader   Reader
-	Analyst  Analyst                           // nil: read only.
-	Board    Board                             // nil: no queue and no lists in the API.
-	Saved    QueueViews                        // nil: no saved views of the queue and no feeds of them.
-	Feed     Feed                              // nil: no stream of changes.
-	Hunter   Hunter                            // nil: no hunting.
-	Views    Views                             // nil: hunts are not kept.
-	Rules    Rules                             // nil: no pages of rules.
-	Notes    Notebook                          // nil: no page of changes.
-	Fleet    Fleet                             // nil: no page of robots.
-	Entities Entities                          // nil: no pages of entities; they need Hunter, Notes and Fleet too.
-	Health   func() []Check                    // Asked for each health page; nil: nothing to tell.
-	Mounts   map[string]http.Handler           // Further handlers by ServeMux pattern, such as the feed and the HTTP sources.
-	Person   func(*http.Request) access.Person // Who asks; nil: whoever reaches this address may do everything.
-	Bundle   fs.FS                             // The folder assets with the browser's script; nil: what was built in.
-	Hosts    []string                          // Names and addresses, without port, that requests may be addressed to beside loopback.
-	Log      *slog.Logger
-	Now      func() int64 // Microseconds.
+	Reader    Reader
+	Outbox    Outbox // This and the next two: nil: no page of integrations.
+	Endpoints Endpoints
+	Routes    Routes
+	Analyst   Analyst                           // nil: read only.
+	Board     Board                             // nil: no queue and no lists in the API.
+	Saved     QueueViews                        // nil: no saved views of the queue and no feeds of them.
+	Feed      Feed                              // nil: no stream of changes.
+	Hunter    Hunter                            // nil: no hunting.
+	Views     Views                             // nil: hunts are not kept.
+	Rules     Rules                             // nil: no pages of rules.
+	Notes     Notebook                          // nil: no page of changes.
+	Fleet     Fleet                             // nil: no page of robots.
+	Entities  Entities                          // nil: no pages of entities; they need Hunter, Notes and Fleet too.
+	Health    func() []Check                    // Asked for each health page; nil: nothing to tell.
+	Mounts    map[string]http.Handler           // Further handlers by ServeMux pattern, such as the feed and the HTTP sources.
+	Person    func(*http.Request) access.Person // Who asks; nil: whoever reaches this address may do everything.
+	Bundle    fs.FS                             // The folder assets with the browser's script; nil: what was built in.
+	Hosts     []string                          // Names and addresses, without port, that requests may be addressed to beside loopback.
+	Log       *slog.Logger
+	Now       func() int64 // Microseconds.
 
 	Access  *access.Service // Who may sign in; nil: nobody does, and Person says who asks.
 	Audit   Auditor         // Where it is kept who did what; nil: nowhere.

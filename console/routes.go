@@ -40,6 +40,7 @@ func (s *server) routes() []route {
 		s.fleetRoutes(),
 		s.changeRoutes(),
 		s.ruleRoutes(),
+		s.integrationRoutes(),
 		s.signInRoutes(),
 		s.accountRoutes(),
 		s.peopleRoutes(),

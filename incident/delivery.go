@@ -16,6 +16,19 @@ type Delivery struct {
 	Next     int64 // Our clock, microseconds: not before.
 	State    DeliveryState
 	Error    string // The last failure.
+
+	Spent    int    // Attempts made before it was replayed last: they count no more.
+	Replayed int64  // Our clock, microseconds: when somebody asked for it to be sent again; 0 if nobody has.
+	By       string // Who did.
+	At       int64  // Our clock, microseconds: when this was recorded; set by the store.
+	Reply           // What the last attempt came to.
+}
+
+// Reply is what an attempt was answered.
+type Reply struct {
+	Status int    // Of HTTP or SMTP; 0 if there was none.
+	Answer string // At most 4 KiB of what the receiver said. It is hostile text.
+	Took   int64  // Microseconds.
 }
 
 // DeliveryState is how far a delivery has come.
@@ -27,6 +40,7 @@ const (
 	DeliveryDone      DeliveryState = "delivered"
 	DeliveryDead      DeliveryState = "dead"      // Given up; kept for replay.
 	DeliveryCoalesced DeliveryState = "coalesced" // A newer snapshot replaced it before it was sent.
+	DeliveryDigested  DeliveryState = "digested"  // Told as one of many in a digest.
 )
 
 // DeliveryID is the id of the delivery of a revision to an endpoint.

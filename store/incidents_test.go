@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
@@ -192,7 +193,7 @@ func TestADeliveryIsAsItsLastAttemptLeftIt(t *testing.T) {
 		"dead":     {store.DeliveryFilter{State: incident.DeliveryDead, Incident: changes[2].Incident.ID}, deliveries[2:]},
 		"nobody's": {store.DeliveryFilter{Endpoint: "other"}, nil},
 	} {
-		if diff := cmp.Diff(tc.want, collect(t, db.Deliveries(t.Context(), tc.filter))); diff != "" {
+		if diff := cmp.Diff(tc.want, collect(t, db.Deliveries(t.Context(), tc.filter)), unstamped); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -231,7 +232,7 @@ func TestStandingsAreTheLastAttemptOfEachDeliveryWithoutItsChange(t *testing.T) 
 			t.Errorf("%v comes after %v", d.ID, last)
 		}
 		last = d.ID
-		if diff := cmp.Diff(want[d.ID], d); diff != "" {
+		if diff := cmp.Diff(want[d.ID], d, unstamped); diff != "" {
 			t.Errorf("delivery (-want +got):\n%s", diff)
 		}
 		delete(want, d.ID)
@@ -359,5 +360,45 @@ func TestTheLogIsKeptBehindTheOldestOfThreeCheckpoints(t *testing.T) {
 		if got := replay(t, db, event.BatchID{}); len(got) != step.batches {
 			t.Errorf("%d batches are left after the checkpoint of batch %d, want %d", len(got), step.checkpoint, step.batches)
 		}
+	}
+}
+
+// unstamped compares deliveries without the time that the store gives them.
+var unstamped = cmpopts.IgnoreFields(incident.Delivery{}, "At")
+
+func TestTheHistoryOfADeliveryHasWhatWasAnsweredAndWhoAskedAgain(t *testing.T) {
+	db := open(t, freshConfig(t))
+	changes := record(t, db)
+	in := changes[0].Incident
+	d := incident.Delivery{ID: incident.DeliveryID(in.ID, in.Revision, "soc"), Endpoint: "soc", Change: changes[0], Attempts: 1, State: incident.DeliveryPending, Error: "HTTP 503", Reply: incident.Reply{Status: 503, Answer: "later\x1b[31m", Took: 1500}}
+	other := d
+	other.ID, other.Change, other.State = incident.DeliveryID(changes[1].Incident.ID, changes[1].Incident.Revision, "soc"), changes[1], incident.DeliveryDead
+	must(t, db.Settle(t.Context(), d, other))
+	d.Attempts, d.State, d.Reply = 2, incident.DeliveryDead, incident.Reply{Status: 500, Answer: "no", Took: 7}
+	must(t, db.Settle(t.Context(), d))
+	again := d
+	again.State, again.Spent, again.Replayed, again.By, again.Reply = incident.DeliveryPending, 2, start+5, "ana", incident.Reply{}
+	must(t, db.Settle(t.Context(), again))
+	history, err := db.Attempts(t.Context(), d.ID, 10)
+	must(t, err)
+	if len(history) != 3 || history[0].Status != 503 || history[0].Answer != "later\x1b[31m" || history[0].Took != 1500 || history[1].State != incident.DeliveryDead || history[2].By != "ana" || history[2].At == 0 {
+		t.Errorf("history %+v", history)
+	}
+	for since, want := range map[int64]int{start: 1, start + 6: 0} {
+		got, err := db.Replays(t.Context(), "soc", since)
+		must(t, err)
+		if len(got) != want || want == 1 && (got[0].Spent != 2 || got[0].Change.Incident == nil) {
+			t.Errorf("replays since %d: %+v", since, got)
+		}
+	}
+	list := collect(t, db.Deliveries(t.Context(), store.DeliveryFilter{Newest: true, Limit: 5}))
+	if len(list) != 2 || list[0].ID != d.ID || list[0].State != incident.DeliveryPending {
+		t.Errorf("the last attempted first: %+v", list)
+	}
+	if list := collect(t, db.Deliveries(t.Context(), store.DeliveryFilter{IDs: []event.ID{other.ID}})); len(list) != 1 || list[0].ID != other.ID {
+		t.Errorf("by id: %+v", list)
+	}
+	if list := collect(t, db.Deliveries(t.Context(), store.DeliveryFilter{Since: history[2].At + 1, Newest: true})); len(list) != 0 {
+		t.Errorf("later than all: %+v", list)
 	}
 }

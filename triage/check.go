@@ -90,7 +90,7 @@ func (e EndpointConfig) checkPlace(a adapter.Adapter, bad func(string, ...any)) 
 	if e.URLFrom != (Secret{}) || e.URL == "" && a.URL != "" {
 		return // read and checked when the desk is made
 	}
-	if _, err := e.place(a, e.URL); err != nil {
+	if _, err := e.address(a, e.URL); err != nil {
 		bad("url: %v", err)
 	}
 }
@@ -112,8 +112,8 @@ func (e EndpointConfig) checkMail(bad func(string, ...any)) {
 	}
 }
 
-// place reads a URL. The error says nothing of the URL itself, which may be a secret.
-func (e EndpointConfig) place(a adapter.Adapter, text string) (*url.URL, error) {
+// address reads a URL. The error says nothing of the URL itself, which may be a secret.
+func (e EndpointConfig) address(a adapter.Adapter, text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
 		return nil, fmt.Errorf("not a URL with a host")

@@ -16,6 +16,7 @@ import (
 // Config says who is told of incidents.
 type Config struct {
 	Endpoints  []EndpointConfig `yaml:"endpoints"`
+	Routes     []RouteConfig    `yaml:"routes"`      // Who owns which incidents, and which endpoints hear of them; the first that matches counts.
 	ConsoleURL string           `yaml:"console_url"` // Where people reach the console, for links in what is sent; none if empty.
 	Retry      []time.Duration  `yaml:"retry"`       // Waiting time before each attempt, the first included.
 	LLM        ModelConfig      `yaml:"llm"`
@@ -88,6 +89,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("triage.console_url: %q is no URL with a host", c.ConsoleURL))
 		}
 	}
+	errs = append(errs, c.checkRoutes()...)
 	seen := map[string]bool{}
 	for i, e := range c.Endpoints {
 		name := e.Name

@@ -54,6 +54,7 @@ type courier struct {
 	options adapter.Options
 	carrier carrier
 	keys    *keyring
+	place   string // where it is, to be shown
 }
 
 func newCourier(c EndpointConfig, d *Desk) (*courier, error) {
@@ -77,13 +78,14 @@ func newCourier(c EndpointConfig, d *Desk) (*courier, error) {
 		if d.s.Topics == nil {
 			return fail("topic", errors.New("no Kafka brokers are configured: set kafka.brokers"))
 		}
-		k.carrier = &topic{name: c.Topic, topics: d.s.Topics, timeout: k.Timeout}
+		k.carrier, k.place = &topic{name: c.Topic, topics: d.s.Topics}, "topic "+c.Topic
 		return k, nil
 	}
 	to, err := k.where()
 	if err != nil {
 		return fail("url", err)
 	}
+	k.place = to.Scheme + "://" + to.Host // a path may hold a token
 	way, err := k.way(d)
 	if err != nil {
 		return fail("ca", err)
@@ -113,7 +115,7 @@ func (k *courier) where() (*url.URL, error) {
 			text = s
 		}
 	}
-	return k.place(k.adapter, text)
+	return k.address(k.adapter, text)
 }
 
 // way is how connections are made: to addresses that the guard lets through, with TLS by the configured certificates.
@@ -161,8 +163,8 @@ func (w way) secure(ctx context.Context, address string) (net.Conn, error) {
 }
 
 // route is what the endpoint is owed, from changes since a time on.
-func (k *courier) route(since int64) Route {
-	r := Route{Endpoint: k.Name, MinSeverity: incident.SeverityOf(k.MinSeverity), Since: since}
+func (k *courier) route(since int64, takes func(*incident.Change) bool) Route {
+	r := Route{Takes: takes, Endpoint: k.Name, MinSeverity: incident.SeverityOf(k.MinSeverity), Since: since}
 	for _, e := range k.Events {
 		r.Kinds = append(r.Kinds, incident.ChangeKind(e))
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ type Route struct {
 	Kinds       []incident.ChangeKind // Any of them; all if empty.
 	MinSeverity incident.Severity
 	Since       int64 // Our clock, microseconds: incidents updated at or after.
+
+	Takes func(*incident.Change) bool // Whether the configured routes lead there; nil: they do.
 }
 
 // Owes reports whether a change is owed. An outbox that cannot ask its database so may ask this.
@@ -36,12 +39,10 @@ func (r Route) Owes(c *incident.Change) bool {
 	if c.Quiet() || c.Origin == r.Endpoint && r.Endpoint != "" || c.Incident.Severity < r.MinSeverity || c.Incident.Updated < r.Since {
 		return false
 	}
-	for _, k := range r.Kinds {
-		if k == c.Kind {
-			return true
-		}
+	if len(r.Kinds) > 0 && !slices.Contains(r.Kinds, c.Kind) {
+		return false
 	}
-	return len(r.Kinds) == 0
+	return r.Takes == nil || r.Takes(c)
 }
 
 // RawText gives original log text by event, for endpoints that ask for it. An event that is not found is left out.
@@ -57,6 +58,8 @@ type Settings struct {
 	Metrics *Metrics // nil counts nothing
 	Raw     RawText  // nil where no endpoint asks for it
 
+	Compile  Compile       // nil where routes cannot be used
+	Vault    Vault         // nil where secrets cannot be rotated from the console
 	Topics   Topics        // nil where no Kafka brokers are configured
 	Resolver *net.Resolver // nil: the system's
 	Host     string        // Name of this machine, for syslog.
@@ -69,6 +72,7 @@ type Desk struct {
 	cfg       Config
 	s         Settings
 	outbox    Outbox
+	router    *Router
 	endpoints []*endpoint
 }
 
@@ -77,7 +81,11 @@ func NewDesk(cfg Config, s Settings, outbox Outbox) (*Desk, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Desk{cfg: cfg, s: s, outbox: outbox}
+	router, err := NewRouter(cfg.Routes, s.Compile)
+	if err != nil {
+		return nil, err
+	}
+	d := &Desk{cfg: cfg, s: s, outbox: outbox, router: router}
 	for _, c := range cfg.Endpoints {
 		if c.IncludeRaw && s.Raw == nil {
 			return nil, fmt.Errorf("triage.endpoints: %s: include_raw: there is no store to read log text from", c.Name)
@@ -106,10 +114,7 @@ func (d *Desk) Run(ctx context.Context) error {
 // Notify says that changes have been recorded, so that they are looked for now. It never blocks and may be called from anywhere.
 func (d *Desk) Notify() {
 	for _, e := range d.endpoints {
-		select {
-		case e.wake <- struct{}{}:
-		default:
-		}
+		e.nudge()
 	}
 }
 
@@ -121,13 +126,18 @@ type EndpointStatus struct {
 	Since    int64  // Our clock, microseconds: when the first of them was; 0 if none.
 	Error    string // The last failure.
 	Pending  int    // What is owed, as of the last look; says nothing while starting.
+	Adapter  string
+	Place    string   // Where it is, without what may be secret.
+	Secret   Rotation // How its signing secret stands.
 }
 
 // Endpoints tells how the endpoints do, in configuration order. It may be called from anywhere.
 func (d *Desk) Endpoints() []EndpointStatus {
 	out := make([]EndpointStatus, 0, len(d.endpoints))
 	for _, e := range d.endpoints {
-		out = append(out, e.health.status(e.to.Name))
+		st := e.health.status(e.to.Name)
+		st.Adapter, st.Place, st.Secret = e.to.adapter.Name, e.to.place, e.to.keys.state()
+		out = append(out, st)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +39,8 @@ type endpoint struct {
 	coalesced map[event.ID]int    // by incident: revisions replaced since the last delivery
 	unsettled []incident.Delivery // concluded, but the outbox was not told yet; all different, as nothing is looked at before they are settled
 	settleBy  time.Time           // when it must be told
+	storm     storm
+	bucket    bucket
 }
 
 func newEndpoint(d *Desk, to *courier) *endpoint {
@@ -52,7 +55,11 @@ func (e *endpoint) log() *slog.Logger {
 
 func (e *endpoint) run(ctx context.Context) {
 	failing := false
-	for ctx.Err() == nil && !e.health.isDisabled() {
+	for ctx.Err() == nil {
+		if e.health.isDisabled() {
+			e.rest(ctx)
+			continue
+		}
 		busy, err := e.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			if !failing {
@@ -74,12 +81,32 @@ func (e *endpoint) run(ctx context.Context) {
 	e.settleLast(ctx)
 }
 
+// rest waits until somebody calls: an endpoint that is gone is told nothing until a test finds it back.
+func (e *endpoint) rest(ctx context.Context) {
+	if err := e.settle(ctx); err != nil {
+		e.sleep(ctx, e.desk.cfg.Poll)
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-e.wake:
+	}
+}
+
 // settleLast settles what was delivered before the stop, lest it is sent again after the next start.
 func (e *endpoint) settleLast(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSettle)
 	defer cancel()
 	if err := e.settle(ctx); err != nil {
 		e.log().Warn("deliveries are not settled and will be made again", "deliveries", len(e.unsettled), "err", err)
+	}
+}
+
+// nudge ends a sleep. It never blocks.
+func (e *endpoint) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -100,7 +127,8 @@ func (e *endpoint) round(ctx context.Context) (busy bool, err error) {
 		return false, err
 	}
 	now := e.desk.s.Now()
-	owed, err := e.desk.outbox.Pending(ctx, e.to.route(now.Add(-e.desk.patience()-24*time.Hour).UnixMicro()), maxPending)
+	e.to.keys.load(ctx, e.desk.s.Vault, now)
+	owed, err := e.desk.outbox.Pending(ctx, e.to.route(now.Add(-e.desk.patience()-24*time.Hour).UnixMicro(), e.desk.router.takes(e.to.Name)), maxPending)
 	if err != nil {
 		return false, err
 	}
@@ -112,8 +140,12 @@ func (e *endpoint) round(ctx context.Context) (busy bool, err error) {
 	if open, probe := e.health.open(); open {
 		busy, err = e.tryAgain(ctx, heads, probe)
 	} else {
-		due := e.due(heads, now)
-		busy, err = len(due) > 0, e.attempts(ctx, due)
+		due, digest := e.calm(e.due(heads, now), now)
+		due = e.pace(due, now)
+		busy = len(due)+len(digest) > 0
+		if err = e.attempts(ctx, due); err == nil {
+			err = e.tellDigest(ctx, digest)
+		}
 	}
 	if err != nil {
 		return false, err
@@ -151,7 +183,7 @@ func (e *endpoint) lanes(ctx context.Context, owed []incident.Delivery, now time
 			e.hold[id] = max(e.hold[id], e.wait(d))
 			e.coalesced[id]++
 			e.end(d, incident.DeliveryCoalesced, "")
-		case now.UnixMicro()-d.Change.Incident.Updated > e.desk.patience().Microseconds():
+		case now.UnixMicro()-max(d.Change.Incident.Updated, d.Replayed) > e.desk.patience().Microseconds():
 			e.end(d, incident.DeliveryDead, "too old: "+d.Error)
 		case !headed[id]:
 			headed[id] = true
@@ -268,6 +300,7 @@ func (e *endpoint) send(ctx context.Context, d incident.Delivery) answer {
 		raw = e.raw(ctx, d.Change.Incident)
 	}
 	l := letterOf(&d.Change, d.ID, e.desk.s.Source, e.desk.cfg.ConsoleURL, e.coalesced[d.Change.Incident.ID], raw)
+	e.desk.router.mark(l.Data.Incident, &d.Change)
 	return e.to.send(ctx, l, e.desk.s.Now())
 }
 
@@ -298,7 +331,7 @@ func (e *endpoint) raw(ctx context.Context, in *incident.Incident) []adapter.Raw
 func (e *endpoint) conclude(d incident.Delivery, a answer) {
 	now := e.desk.s.Now()
 	d.Attempts++
-	d.Error = a.err
+	d.Error, d.Reply = a.err, incident.Reply{Status: a.status, Answer: strings.ToValidUTF8(a.text, "\uFFFD"), Took: a.took.Microseconds()}
 	if a.verdict != again {
 		if failing, open := e.health.alive(); failing {
 			e.log().Info("the endpoint answers again")
@@ -315,12 +348,12 @@ func (e *endpoint) conclude(d incident.Delivery, a answer) {
 		return
 	case gone:
 		e.health.disable(a.err)
-		e.log().Error("the endpoint says it is gone; it is told nothing until a restart", "err", a.err)
+		e.log().Error("the endpoint says it is gone; it is told nothing until a test finds it back", "err", a.err)
 		e.end(d, incident.DeliveryDead, a.err)
 		return
 	case refused:
 		e.health.refuse(a.err)
-		if d.Attempts >= refusals {
+		if d.Attempts-d.Spent >= refusals {
 			e.log().Error("the endpoint refuses a delivery; check its configuration", "incident", event.FormatID(event.IncidentPrefix, d.Change.Incident.ID), "err", a.err)
 			e.end(d, incident.DeliveryDead, a.err)
 			return
@@ -336,7 +369,7 @@ func (e *endpoint) conclude(d incident.Delivery, a answer) {
 
 // later puts a delivery off, or gives it up after its last attempt.
 func (e *endpoint) later(d incident.Delivery, asked time.Duration, now time.Time) {
-	wait, ok := e.desk.backoff(d.Attempts)
+	wait, ok := e.desk.backoff(d.Attempts - d.Spent)
 	if !ok {
 		e.end(d, incident.DeliveryDead, d.Error)
 		return

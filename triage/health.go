@@ -69,6 +69,13 @@ func (h *health) disable(err string) {
 	h.disabled, h.lastError = true, err
 }
 
+// found notes that an endpoint that was gone takes what it is sent again.
+func (h *health) found() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.disabled, h.misconfigured, h.lastError = false, false, ""
+}
+
 func (h *health) isDisabled() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -32,6 +32,8 @@ func (d *Desk) Test(ctx context.Context, name string) error {
 	if a := e.to.send(ctx, d.testLetter(name), d.s.Now()); a.verdict != delivered {
 		return errors.New(a.err)
 	}
+	e.health.found()
+	e.nudge()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package triage_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -118,6 +119,8 @@ type receiver struct {
 	answer func(g got) int
 	header http.Header
 	bad    []string
+	say    string                                        // the body of its answers
+	check  func(body []byte, header map[string][]string) // in place of the verification
 }
 
 func newReceiver(t *testing.T, answer func(g got) int) *receiver {
@@ -131,7 +134,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	b, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, key := range []string{secret, next} {
+	keys := []string{secret, next}
+	if r.check != nil {
+		r.check(b, req.Header)
+		keys = nil
+	}
+	for _, key := range keys {
 		hook, err := standardwebhooks.NewWebhook(key)
 		if err == nil {
 			verify := hook.Verify
@@ -166,7 +174,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.Header()[k] = v
 	}
 	w.WriteHeader(g.code)
-	fmt.Fprint(w, strings.Repeat("x", 100_000))
+	fmt.Fprint(w, cmp.Or(r.say, strings.Repeat("x", 100_000)))
 }
 
 func (r *receiver) all(t *testing.T) []got {

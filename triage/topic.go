@@ -14,9 +14,8 @@ type Topics interface {
 
 // topic sends to a Kafka topic of the configured brokers. The key is the incident's id.
 type topic struct {
-	name    string
-	topics  Topics
-	timeout time.Duration
+	name   string
+	topics Topics
 }
 
 // carry implements carrier. The headers are those of CloudEvents' structured mode, and the id.

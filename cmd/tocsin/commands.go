@@ -14,6 +14,8 @@ func commands(t *terminal) []*cobra.Command {
 		baselineCommand(t),
 		llmCommand(t),
 		rejectsCommand(t),
+		deliveriesCommand(t),
+		routesCommand(t),
 		topicsCommand(t),
 		sqlCommand(t),
 		schemaCommand(t),
