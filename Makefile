@@ -46,7 +46,7 @@ unit: ## Unit tests
 kafka: ## Fetch Apache Kafka for the integration tests (needs Java and Maven)
 	@$(GO) run ./integration/broker/fetch
 
-integration: ## Tests against a real Apache Kafka (skipped where Java or Maven is missing; required with CI=true)
+integration: ## Tests against a real Apache Kafka, Node-RED and Alertmanager (skipped where their programs are missing; required with CI=true)
 	@$(MAKE) --no-print-directory idp
 	@$(GO) run ./integration/broker/fetch || true
 	@set -o pipefail; log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \

@@ -61,8 +61,8 @@ func alertmanagerWebhook(l *Letter, o Options) Parcel {
 	return Parcel{ContentType: typeJSON, Body: Encode(w), Key: in.ID}
 }
 
-// alertmanagerPush gives the alert of the incident. Labels are an alert's identity there: where the severity has changed, the alerts of the
-// other severities are ended with it.
+// alertmanagerPush gives the alert of the incident. Labels are an alert's identity there: where the severity has changed, or may have, the
+// alerts of the other severities are ended with it. Else they stay out, since Alertmanager tells of the end of alerts that never were.
 func alertmanagerPush(l *Letter, _ Options) Parcel {
 	in := l.about()
 	end := moment(l.Time).Add(firingFor).Format(time.RFC3339Nano)
@@ -73,7 +73,7 @@ func alertmanagerPush(l *Letter, _ Options) Parcel {
 		return pushedAlert{Labels: alertLabels(l, in, severity), Annotations: alertAnnotations(in), StartsAt: in.OpenedAt, EndsAt: end, Generator: in.URL}
 	}
 	out := []pushedAlert{alert(in.Severity, end)}
-	if c := l.Data.Change; c != nil && (slices.Contains(c.Fields, "severity") || l.Data.Coalesced > 0 || in.over()) {
+	if c := l.Data.Change; c != nil && (slices.Contains(c.Fields, "severity") || l.Data.Coalesced > 0) {
 		for _, s := range slices.Sorted(maps.Keys(pagerSeverity)) {
 			if s != in.Severity {
 				out = append(out, alert(s, l.Time))
@@ -95,11 +95,14 @@ func alertLabels(l *Letter, in *Incident, severity string) map[string]string {
 	return map[string]string{"alertname": "TocsinIncident", "incident": clip(line(in.ID), 200), "severity": severity, "instance": clip(line(l.Source), 200)}
 }
 
+// alertAnnotations leaves out what is empty, as Alertmanager does.
 func alertAnnotations(in *Incident) map[string]string {
-	return map[string]string{
+	all := map[string]string{
 		"summary": clip(line(in.Title), 500), "description": clip(shown(in.Summary.Text), 2000), "status": in.Status, "verdict": in.Verdict, "assessment": in.Assessment.Kind,
 		"owner_team": clip(line(in.OwnerTeam), 200), "revision": number(int(in.Revision)), "incident_url": in.URL,
 	}
+	maps.DeleteFunc(all, func(_, text string) bool { return text == "" })
+	return all
 }
 
 // fingerprint is FNV-1a over the sorted labels, each name and value ended by 0xff, as Prometheus computes it.
