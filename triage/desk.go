@@ -120,15 +120,15 @@ func (d *Desk) Notify() {
 
 // EndpointStatus is how an endpoint does, for the console.
 type EndpointStatus struct {
-	Name     string
-	State    string // starting (what is owed is not known yet), ok, failing, open (the circuit breaker holds deliveries back), misconfigured or disabled.
-	Failures int    // In a row.
-	Since    int64  // Our clock, microseconds: when the first of them was; 0 if none.
-	Error    string // The last failure.
-	Pending  int    // What is owed, as of the last look; says nothing while starting.
-	Adapter  string
-	Place    string   // Where it is, without what may be secret.
-	Secret   Rotation // How its signing secret stands.
+	Name     string   `json:"name"`
+	State    string   `json:"state"`    // starting (what is owed is not known yet), ok, failing, open (the circuit breaker holds deliveries back), misconfigured or disabled.
+	Failures int      `json:"failures"` // In a row.
+	Since    int64    `json:"since"`    // Our clock, microseconds: when the first of them was; 0 if none.
+	Error    string   `json:"error"`    // The last failure.
+	Pending  int      `json:"pending"`  // What is owed, as of the last look; says nothing while starting.
+	Adapter  string   `json:"adapter"`
+	Place    string   `json:"place"`  // Where it is, without what may be secret.
+	Secret   Rotation `json:"secret"` // How its signing secret stands.
 }
 
 // Endpoints tells how the endpoints do, in configuration order. It may be called from anywhere.

@@ -29,11 +29,11 @@ var ErrRotation = errors.New("not possible")
 
 // Rotation is how an endpoint's signing secret stands.
 type Rotation struct {
-	Signed bool   // Deliveries are signed.
-	Made   bool   // The secret was made in the console; the configured one seals it.
-	Next   bool   // A new secret is out and signs beside the present one, until it is confirmed or taken back.
-	By     string // Who began or ended the last rotation.
-	At     int64  // Our clock, microseconds; 0 if there was none.
+	Signed bool   `json:"signed"` // Deliveries are signed.
+	Made   bool   `json:"made"`   // The secret was made in the console; the configured one seals it.
+	Next   bool   `json:"next"`   // A new secret is out and signs beside the present one, until it is confirmed or taken back.
+	By     string `json:"by"`     // Who began or ended the last rotation.
+	At     int64  `json:"at"`     // Our clock, microseconds; 0 if there was none.
 }
 
 const (
