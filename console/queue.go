@@ -112,8 +112,8 @@ type queuePage struct {
 
 // column is a head of the table that sorts.
 type column struct {
-	Name, Class, Address string
-	Sorted               string // ascending, descending or "".
+	Name, Address string
+	Sorted        string // ascending, descending or "".
 }
 
 type tab struct {
@@ -255,20 +255,18 @@ func (p *queuePage) frame(last triage.Sequence) {
 // columnsOf are the heads of the table.
 func columnsOf(a ask) []column {
 	var out []column
-	for _, c := range []struct{ name, class, by string }{
-		{"Severity", "", "severity"},
-		{"Score", "number", "score"},
-		{"Incident", "", ""},
-		{"Findings", "number", "findings"},
-		{"Status", "", ""},
-		{"Owner", "", ""},
-		{"Robots", "", "robots"},
-		{"Domains", "", ""},
-		{"First event", "", "first"},
-		{"Age", "", "opened"},
-		{"Updated", "", "updated"},
+	for _, c := range []struct{ name, by string }{
+		{"Severity", "severity"},
+		{"Incident", "findings"},
+		{"Status", ""},
+		{"Owner", ""},
+		{"Robots", "robots"},
+		{"Domains", ""},
+		{"First event", "first"},
+		{"Age", "opened"},
+		{"Updated", "updated"},
 	} {
-		x := column{Name: c.name, Class: c.class}
+		x := column{Name: c.name}
 		if c.by != "" {
 			now := cmp.Or(a.Sort.By, "updated") == c.by
 			to := a
