@@ -4,9 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"encoding/xml"
-	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -92,13 +89,6 @@ func TestFeedsCarryHostileTextAsText(t *testing.T) {
 			}
 			if text := feed.Items[0].Title + feed.Items[0].Description + feed.Items[0].Content; strings.ContainsAny(text, "<>") {
 				t.Errorf("%s %s: markup for a reader that takes it for such: %q", name, kind, text)
-			}
-		}
-		var doc any
-		if err := xml.Unmarshal([]byte(get(h, "/feeds/"+view+".atom").Body.String()), &doc); err != nil && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "non-pointer") {
-			var u *xml.SyntaxError
-			if errors.As(err, &u) {
-				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage/board"
 )
 
 // visit is get and where a redirection leads.
@@ -464,5 +465,36 @@ func TestExportsCarryHostileTextAsText(t *testing.T) {
 	}
 	if n != len(texts) {
 		t.Errorf("%d lines", n)
+	}
+}
+
+// BenchmarkQueuePage is the queue over 5,000 incidents, with counts, rendered.
+func BenchmarkQueuePage(b *testing.B) {
+	kept := board.New(board.Settings{Now: func() int64 { return night + minute }, Zones: func(string) string { return "cell-7" }})
+	var changes []incident.Change
+	for i := range 5000 {
+		in := &incident.Incident{
+			ID: event.NewID(fmt.Sprint(i)), Revision: 1, Status: incident.Open, Title: fmt.Sprintf("Program changed on amr-%04d", i), Severity: incident.Severity(1 + i%6), Score: i % 101, Owner: "ot",
+			Updated: night + int64(i), Opened: night, First: night, Last: night, Robots: []string{fmt.Sprintf("robot:amr-%04d", i%300)}, Domains: []string{"robot", "identity"}, Sites: []string{"plant-1"},
+			Entities: []incident.Member{{ID: fmt.Sprintf("robot:amr-%04d", i%300), Kind: event.EntityRobot, Strength: event.Strong, Roles: []event.Role{event.RoleTarget}}},
+		}
+		changes = append(changes, incident.Change{Batch: event.BatchID{Epoch: 1, Number: uint64(i)}, Incident: in})
+	}
+	kept.Publish(changes)
+	p := newPlant()
+	set := p.settings()
+	set.Board = kept
+	h, err := console.New(set)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, path := range []string{"/incidents", "/incidents?q=" + url.QueryEscape(`severity >= high and any(zones, # startsWith "cell-")`) + "&sort=-severity", "/api/v1/incidents?q=open"} {
+		b.Run(path[:min(len(path), 20)], func(b *testing.B) {
+			for b.Loop() {
+				if w := get(h, path); w.Code != http.StatusOK {
+					b.Fatal(w.Code)
+				}
+			}
+		})
 	}
 }

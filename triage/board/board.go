@@ -46,7 +46,8 @@ type Board struct {
 	order []*Card // by update; copied before it is changed while lent
 	lent  bool
 	last  triage.Sequence
-	past  int // closed and merged ones on the board
+	past  int   // closed and merged ones on the board
+	floor int64 // when the latest of those that it does not have was last updated; 0: it has all
 	words *words
 }
 
@@ -86,6 +87,13 @@ func (b *Board) LoadPast(ctx context.Context) error {
 	return b.load(ctx, []incident.Status{incident.Closed, incident.Merged}, b.set.Keep)
 }
 
+// forgotten is when the latest closed incident that the board does not have was last updated; 0 where it has all.
+func (b *Board) forgotten() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.floor
+}
+
 func (b *Board) load(ctx context.Context, statuses []incident.Status, limit int) error {
 	var after Place
 	for n := 0; limit == 0 || n < limit; n += loadPage {
@@ -102,6 +110,9 @@ func (b *Board) load(ctx context.Context, statuses []incident.Status, limit int)
 		last := page[len(page)-1]
 		after = Place{last.Updated, last.ID}
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.floor = max(b.floor, after.Updated) // there may be more
 	return nil
 }
 
@@ -203,6 +214,7 @@ func (b *Board) forget() {
 		}
 		surplus--
 		b.past--
+		b.floor = max(b.floor, c.Updated)
 		delete(b.cards, c.ID)
 		return true
 	})

@@ -301,6 +301,46 @@ func TestClosedIncidentsBeyondTheBoundLeaveTheBoardAndOpenOnesStay(t *testing.T)
 	}
 }
 
+func TestWhatTheBoardHasForgottenComesFromTheStore(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 6))
+	a := &archive{revisions: map[event.ID][]*incident.Incident{}}
+	small := newBoard(a, 40)
+	for n := range 700 {
+		small.Publish([]incident.Change{a.record(r, random(r, n))})
+	}
+	for n := range 100 { // closed ones come back, open ones go
+		list := a.revisions[event.NewID("incident", fmt.Sprint(n))]
+		small.Publish([]incident.Change{a.record(r, revised(r, list[len(list)-1]))})
+	}
+	whole := loaded(t, a, 100_000)
+	f, err := expression.CompileFilter(`severity >= high or "r3" in robots`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []board.Query{{}, {Filter: f}, {Merged: true}, {Since: start + 5e8}, {Filter: f, Merged: true}} {
+		q.Person, q.Limit = everybody, 1+r.IntN(60)
+		want, _ := all(t, whole, q)
+		var got []row
+		for {
+			p, err := small.List(t.Context(), q)
+			if err != nil || !p.Older || len(p.Cards) > q.Limit {
+				t.Fatalf("%d cards, older %v: %v", len(p.Cards), p.Older, err)
+			}
+			for _, c := range p.Cards {
+				got = append(got, row{c.ID.String(), c.Revision, c.Subject(start), c.For})
+			}
+			if q.After = p.Next; p.Next == (board.Cursor{}) {
+				break
+			}
+		}
+		if d := gocmp.Diff(want, got); d != "" {
+			t.Fatalf("%+v (- whole, + small):\n%.2000s", q, d)
+		}
+	}
+}
+
 func TestNobodySeesWhatItsSitesDoNotHave(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	a := &archive{revisions: map[event.ID][]*incident.Incident{}}

@@ -16,7 +16,7 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// Sort is an order of cards. Cards that are equal in it are ordered by their last update and then by id, in the same direction.
+// Sort is an order of cards. Cards that are equal in it are ordered by their last update, in the same direction, and then by id, in the other.
 type Sort struct {
 	By        string // One of Sorts(); "" is updated.
 	Ascending bool
@@ -92,7 +92,7 @@ func ParseCursor(text string) (Cursor, error) {
 }
 
 func (c Cursor) compare(o Cursor) int {
-	return cmp.Or(cmp.Compare(c.key, o.key), cmp.Compare(c.updated, o.updated), c.id.Compare(o.id))
+	return cmp.Or(cmp.Compare(c.key, o.key), cmp.Compare(c.updated, o.updated), o.id.Compare(c.id)) // downwards by id as the store lists them
 }
 
 // Query asks for cards.
@@ -117,7 +117,8 @@ const (
 type Page struct {
 	Cards  []*Card
 	Next   Cursor // Where to go on; zero if there is no more.
-	Total  int    // Cards that pass, on all pages.
+	Total  int    // Cards that pass, on all pages; those of Older are not counted.
+	Older  bool   // Closed incidents that passed may be missing: the board no longer has them, and in this order they come from the store.
 	Facets []Facet
 }
 
@@ -154,12 +155,18 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 		top.offer(c)
 	}
 	p.Cards = top.sorted()
+	if count != nil {
+		p.Facets = count.facets()
+	}
+	if floor := b.forgotten(); floor != 0 && floor >= q.Since {
+		p.Older = true
+		if err := b.older(ctx, q, floor, limit, &p); err != nil {
+			return Page{}, err
+		}
+	}
 	if len(p.Cards) > limit {
 		p.Cards = p.Cards[:limit]
 		p.Next = q.Sort.CursorAt(p.Cards[limit-1])
-	}
-	if count != nil {
-		p.Facets = count.facets()
 	}
 	return p, nil
 }
