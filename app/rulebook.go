@@ -121,7 +121,7 @@ func textOf(r *rules.Rule) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the file of rule %s cannot be read: %w", r.ID, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return "", err

@@ -163,7 +163,7 @@ func (m *Matcher) Match(s *Scratch, b *event.Batch, from, to int, out []event.Hi
 func (m *Matcher) bare(s *Scratch, b *event.Batch, from, to int, out []event.Hit) []event.Hit {
 	s.made = s.made[:0]
 	for _, i := range b.Sorted[from:to] {
-		out = m.match(s, &b.Events[i], int32(i), out)
+		out = m.match(s, &b.Events[i], i, out)
 	}
 	return out
 }
