@@ -198,11 +198,12 @@ func (c *compiler) call(n *ast.CallNode) (code, bool) {
 	if !ok {
 		return code{}, false
 	}
-	args := make([]code, len(n.Arguments))
-	for i, a := range n.Arguments {
-		if args[i], ok = c.node(a); !ok {
-			return code{}, false
-		}
+	if list, written := writtenTexts(id.Value, n); written {
+		return c.textTestOfEach(id.Value, list, n.Arguments[1:])
+	}
+	args, ok := c.all(n.Arguments)
+	if !ok {
+		return code{}, false
 	}
 	for _, f := range assetFields {
 		if id.Value == "asset."+f.name {
@@ -222,6 +223,17 @@ func (c *compiler) call(n *ast.CallNode) (code, bool) {
 	}
 	if !out.constant {
 		out.need, out.from = callNeed(fn.doc.Name, args)
+	}
+	return out, true
+}
+
+func (c *compiler) all(nodes []ast.Node) ([]code, bool) {
+	out := make([]code, len(nodes))
+	for i, n := range nodes {
+		var ok bool
+		if out[i], ok = c.node(n); !ok {
+			return nil, false
+		}
 	}
 	return out, true
 }

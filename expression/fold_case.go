@@ -6,6 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/expr-lang/expr/ast"
+
 	"github.com/tocsin-siem/tocsin/event"
 )
 
@@ -189,6 +191,52 @@ func compileTextTest(name string) func(*compiler, []code) code {
 			return false
 		})
 	}
+}
+
+// writtenTexts is the list that a call of one of textTests has written out as its first argument, if anything but constants is in it.
+func writtenTexts(name string, n *ast.CallNode) ([]ast.Node, bool) {
+	if textTests[name] == nil || len(n.Arguments) == 0 {
+		return nil, false
+	}
+	list, ok := n.Arguments[0].(*ast.ArrayNode)
+	if !ok || len(list.Nodes) == 0 {
+		return nil, false
+	}
+	for _, x := range list.Nodes {
+		if _, constant := x.(*ast.StringNode); !constant {
+			return list.Nodes, true
+		}
+	}
+	return nil, false
+}
+
+// textTestOfEach makes the closure of one of textTests over texts that are written out: the test of any of them, and the need of any.
+func (c *compiler) textTestOfEach(name string, texts, constants []ast.Node) (code, bool) {
+	rest, ok := c.all(constants)
+	if !ok {
+		return code{}, false
+	}
+	tests := make([]func(*frame) bool, len(texts))
+	needs := make([]*need, len(texts))
+	for i, n := range texts {
+		x, ok := c.node(n)
+		if !ok || !x.isString() {
+			return code{}, false
+		}
+		args := append([]code{x}, rest...)
+		tests[i] = compileTextTest(name)(c, args).b
+		needs[i], _ = callNeed(name, args)
+	}
+	out := boolCode(func(f *frame) bool {
+		for _, test := range tests {
+			if test(f) {
+				return true
+			}
+		}
+		return false
+	})
+	out.need = needAny(needs...)
+	return out, true
 }
 
 func anyOf(tests []func(string) bool) func(string) bool {

@@ -80,6 +80,33 @@ func TestAnElementOfAListIsEnough(t *testing.T) {
 	}
 }
 
+func TestFieldsThatAreWrittenOutAsAListAreAskedOneByOne(t *testing.T) {
+	for _, name := range []string{"iequals", "icontains", "istarts", "iends", "ilike", "imatches"} {
+		condition := name + `([user.name, "k", raw("v"), upper(message)], "needle")`
+		x, issues := expression.CompileEvent(condition)
+		if x == nil {
+			t.Fatal(condition, issues)
+		}
+		slow, issues := x.Interpreted()
+		if slow == nil {
+			t.Fatal(condition, issues)
+		}
+		if !x.Native() {
+			t.Errorf("%s runs in expr's machine", condition)
+		}
+		for _, e := range []*event.Event{{}, {Message: "Needle"}, {Message: "other"}, {Actor: event.Actor{}, Message: ""}} {
+			for _, v := range []string{"", "NEEDLE", "needles", "k"} {
+				e.SetRaw([]event.RawField{{Name: "v", Value: v}})
+				got, err1 := x.Match(expression.NewMachine(nil), e)
+				want, err2 := slow.Match(expression.NewMachine(nil), e)
+				if got != want || (err1 == nil) != (err2 == nil) {
+					t.Errorf("%s of %q and %q: %t, %v and in the machine %t, %v", condition, e.Message, v, got, err1, want, err2)
+				}
+			}
+		}
+	}
+}
+
 // slowFold is s with every character as the least one of its cases.
 func slowFold(s string) []rune {
 	var out []rune
