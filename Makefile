@@ -7,7 +7,9 @@ FUZZTIME ?= 15s
 BENCHTIME ?= 1s
 INTEGRATION_TIMEOUT ?= 20m
 
-.PHONY: help build bundle web browser screenshots demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench engine kafka integration integration-long idp deploy-check load llm-real clean
+PAGES ?= 10000000
+
+.PHONY: help build bundle web browser screenshots demo test unit race lint fmt fmt-check vet rules docs docs-check golden fuzz bench bench-pages engine kafka integration integration-long idp deploy-check load llm-real clean
 
 help: ## Show this help
 	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +93,9 @@ fuzz: ## Each fuzz target for a short while (FUZZTIME)
 
 bench: ## Events/s and allocations: decode, match, fold, encode, insert, whole path
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+bench-pages: ## How long each page of the console takes over a store of PAGES events, a hundredth as many findings and a two-thousandth as many incidents
+	TOCSIN_BENCH_PAGES=$(PAGES) $(GO) test ./app -run TestPagesAnswerInTimeOverABigStore -count=1 -v -timeout 120m
 
 llm-real: ## Model summaries against a real server with a random model (builds ollama once; RUNS questions an incident)
 	@RUNS=$(or $(RUNS),5) integration/llm/real

@@ -1,8 +1,14 @@
 package app
 
 import (
+	"context"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
+	"github.com/tocsin-siem/tocsin/store/engine"
 	"github.com/tocsin-siem/tocsin/testdata/scenarios"
 )
 
@@ -26,4 +32,16 @@ var Beside = beside
 func Differs(want, is kafka.Topic) (did string, settings map[string]string) {
 	did, _ = differs(&want, is)
 	return did, want.Settings
+}
+
+// Exec runs a statement in the embedded engine.
+func (d *Database) Exec(ctx context.Context, statement string) error {
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Protocol: clickhouse.HTTP, Addr: []string{d.process.Addr()}, Auth: clickhouse.Auth{Username: engine.User, Password: d.process.Token(), Database: d.DB.Database()}, ReadTimeout: time.Hour,
+	})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Exec(ctx, statement)
 }

@@ -9,11 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/console"
 	"github.com/tocsin-siem/tocsin/enrich"
 	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/expression"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/store"
+	"github.com/tocsin-siem/tocsin/triage/board"
 )
 
 const (
@@ -31,6 +34,7 @@ type fleetBoard struct {
 	tables func() *enrich.Tables
 	now    func() int64
 	log    *slog.Logger
+	board  *board.Board // nil where the role keeps none: incidents are then asked of the store.
 
 	mu       sync.Mutex
 	robots   map[string]*robotFacts // by canonical id
@@ -78,7 +82,7 @@ func captionOf(path string) func(*event.Event) string {
 }
 
 func newFleetBoard(s *Service) *fleetBoard {
-	return &fleetBoard{db: s.db.DB, tables: s.core.Live.Tables, now: s.now, log: s.tel.Log.With("component", "fleet"), robots: map[string]*robotFacts{}}
+	return &fleetBoard{db: s.db.DB, tables: s.core.Live.Tables, now: s.now, board: s.board, log: s.tel.Log.With("component", "fleet"), robots: map[string]*robotFacts{}}
 }
 
 // run asks again and again until ctx ends. What fails is tried again at the next turn.
@@ -235,7 +239,10 @@ func (f *fleetBoard) traits(id string) []console.Trait {
 
 // Heads implements console.Fleet.
 func (f *fleetBoard) Heads(ctx context.Context, q console.HeadQuery) ([]console.Head, error) {
-	filter := store.IncidentFilter{Entity: q.Entity, Limit: q.Limit}
+	if f.board != nil && q.Working && q.Entity == "" {
+		return f.working(ctx)
+	}
+	filter := store.IncidentFilter{ID: q.ID, Entity: q.Entity, Limit: q.Limit}
 	if q.Working {
 		filter.Status = []incident.Status{incident.Open, incident.Acknowledged}
 	}
@@ -249,6 +256,31 @@ func (f *fleetBoard) Heads(ctx context.Context, q console.HeadQuery) ([]console.
 		})
 	}
 	return out, nil
+}
+
+// working are the incidents that are worked on, from memory.
+func (f *fleetBoard) working(ctx context.Context) ([]console.Head, error) {
+	open, err := expression.CompileFilter("open")
+	if err != nil {
+		return nil, err
+	}
+	everybody := access.Person{Role: access.Viewer}
+	q := board.Query{Filter: open, Person: everybody, Limit: board.MaxLimit}
+	var out []console.Head
+	for {
+		page, err := f.board.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range page.Cards {
+			out = append(out, console.Head{
+				ID: c.ID, Title: c.Title, Status: c.Status.String(), Severity: c.Severity, First: c.First, Last: c.Last, Robots: c.Robots, Entities: c.Entities(), Rules: c.Rules(), Sites: c.Sites(),
+			})
+		}
+		if q.After = page.Next; page.Next == (board.Cursor{}) {
+			return out, nil
+		}
+	}
 }
 
 // notebook reads changes from the store.

@@ -10,6 +10,7 @@ import (
 	"github.com/tocsin-siem/tocsin/enrich"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/store"
 	"github.com/tocsin-siem/tocsin/triage"
 )
 
@@ -27,6 +28,8 @@ type healthBoard struct {
 	marks    []event.Mark
 	ends     map[place]event.End
 	problems []enrich.Problem
+	counts   map[string]*sourceCounts // by source
+	parts    store.Parts
 }
 
 // place is a partition of a source.
@@ -35,7 +38,9 @@ type place struct {
 	partition int32
 }
 
-func newHealthBoard() *healthBoard { return &healthBoard{ends: map[place]event.End{}} }
+func newHealthBoard() *healthBoard {
+	return &healthBoard{ends: map[place]event.End{}, counts: map[string]*sourceCounts{}}
+}
 
 // recovered shows where the log ends, until the first batch.
 func (h *healthBoard) recovered(tail incident.Tail) {
@@ -58,6 +63,7 @@ func (h *healthBoard) batch(b *event.Batch) {
 	h.events += int64(len(b.Events))
 	h.rejects += int64(len(b.Rejects))
 	h.sources(b.Marks, b.Ends)
+	h.count(b, h.last)
 }
 
 func (h *healthBoard) tables(problems []enrich.Problem) {
@@ -94,7 +100,11 @@ func (s *Service) checks() []console.Check {
 		}
 		out = append(out, console.Check{Name: name, Good: true, Detail: detail})
 	}
+	out = append(out, h.partsCheck()...)
 	out = append(out, s.kafkaChecks()...)
+	for _, lines := range s.lines {
+		out = append(out, lines()...)
+	}
 	if s.dead != nil {
 		out = append(out, s.dead.check())
 	}

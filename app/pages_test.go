@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -71,45 +72,81 @@ type bigStore struct {
 	end             time.Time
 }
 
-// fillBig writes the store, unless it is there already.
+// fillBig writes the store, unless it is there already: the first tenth of the time as the program writes it, which the others repeat with
+// other ids and later times, so that it takes minutes. What repeats it shows the times of the first tenth, in as much time.
 func fillBig(t *testing.T, cfg app.Config, dir string, total int) bigStore {
 	t.Helper()
-	ids := event.FormatID(event.IncidentPrefix, event.NewID("big incident", "7"))
+	big := bigStore{incident: event.FormatID(event.IncidentPrefix, event.NewID("big incident", "7"))}
 	done := filepath.Join(dir, "filled")
 	if b, err := os.ReadFile(done); err == nil {
 		at, rest, _ := strings.Cut(string(b), " ")
-		end, err := time.Parse(time.RFC3339, at)
+		big.event = rest
+		big.end, err = time.Parse(time.RFC3339, at)
 		must(t, err)
-		return bigStore{ids, rest, end}
+		return big
 	}
 	began := time.Now()
 	db, err := app.OpenDatabase(t.Context(), cfg, discard, nil, nil)
 	must(t, err)
 	defer db.Close()
-	dice := rand.New(rand.NewPCG(1, 2))
-	end := time.Now().UTC().Truncate(time.Second)
-	begin := end.Add(-bigSpan)
-	events := make([]event.Event, bigBatch)
-	robots := bigCast()
-	var last string
-	for from, number := 0, uint64(1); from < total; from, number = from+bigBatch, number+1 {
-		for i := range events {
-			at := begin.Add(time.Duration(float64(bigSpan) * float64(from+i) / float64(total)))
-			events[i] = robots.event(dice, from+i, at.UnixMicro())
-		}
-		last = events[0].Envelope.ID.String()
-		batch := &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: events, Received: events[bigBatch-1].Time, Marks: []event.Mark{{Source: "fleet", Newest: events[bigBatch-1].Time, Received: events[bigBatch-1].Time}}}
-		must(t, db.Append(t.Context(), &incident.Entry{Batch: batch, Notes: bigNotes(events)}))
-		share := bigBatch / 2000
-		findings, changes := bigFindings(batch.ID, events, from/2000, share)
-		must(t, db.Record(t.Context(), batch.ID, findings, changes))
-		if number%20 == 0 {
-			t.Logf("%d events after %s", from+bigBatch, time.Since(began).Round(time.Second))
+	big.end = time.Now().UTC().Truncate(time.Second)
+	tenth := total / 10 / bigBatch * bigBatch
+	big.event = writeTenth(t, db, big.end.Add(-bigSpan), tenth, total)
+	t.Logf("%d events, %d findings and %d incidents written after %s", tenth, total/100, total/2000, time.Since(began).Round(time.Second))
+	for k := 1; k < 10; k++ {
+		for _, s := range repeatTenth(k, tenth/bigBatch) {
+			must(t, db.Exec(t.Context(), s))
 		}
 	}
-	t.Logf("%d events, %d findings, %d incidents written in %s", total, total/100, total/2000, time.Since(began).Round(time.Second))
-	must(t, os.WriteFile(done, []byte(end.Format(time.RFC3339)+" "+last), 0o600))
-	return bigStore{ids, last, end}
+	for n, err := range rowsOf(t, db, "SELECT toInt64(count()) FROM events") {
+		must(t, err)
+		if n[0] != int64(10*tenth) {
+			t.Fatalf("the store holds %v events, want %d", n, 10*tenth)
+		}
+	}
+	t.Logf("%d events after %s", 10*tenth, time.Since(began).Round(time.Second))
+	must(t, os.WriteFile(done, []byte(big.end.Format(time.RFC3339)+" "+big.event), 0o600))
+	return big
+}
+
+// writeTenth writes n events from a time on, with all the findings and incidents, and gives the id of one of the last events.
+func writeTenth(t *testing.T, db *app.Database, begin time.Time, n, total int) (last string) {
+	t.Helper()
+	dice := rand.New(rand.NewPCG(1, 2))
+	events := make([]event.Event, bigBatch)
+	cast := bigCast()
+	incidents := total / 2000 / (n / bigBatch)
+	for from, number := 0, uint64(1); from < n; from, number = from+bigBatch, number+1 {
+		for i := range events {
+			events[i] = cast.event(dice, from+i, begin.Add(time.Duration(float64(bigSpan)*float64(from+i)/float64(total))).UnixMicro())
+		}
+		last = events[0].Envelope.ID.String()
+		newest := events[bigBatch-1].Time
+		batch := &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: events, Received: newest, Marks: []event.Mark{{Source: "fleet", Newest: newest + 9*bigSpan.Microseconds()/10, Received: newest}}}
+		must(t, db.Append(t.Context(), &incident.Entry{Batch: batch, Notes: bigNotes(events)}))
+		findings, changes := bigFindings(batch.ID, events, (int(number)-1)*incidents, incidents)
+		must(t, db.Record(t.Context(), batch.ID, findings, changes))
+	}
+	return last
+}
+
+// repeatTenth are the statements that write the first batches once more, k tenths of the time later.
+func repeatTenth(k, batches int) []string {
+	span := int(bigSpan.Hours()) / 10
+	hours := k * span
+	const fresh = "CAST(sipHash128(id, %d) AS FixedString(16)) AS id"
+	return []string{
+		fmt.Sprintf("INSERT INTO events SELECT * REPLACE("+fresh+", toUInt32(hour + %d) AS hour, time + toIntervalHour(%d) AS time, offset + 1000000000 * %d AS offset, number + 1000 * %d AS number) FROM (SELECT * FROM events WHERE epoch = 1 AND number <= %d)", k, hours, hours, k, k, batches),
+		fmt.Sprintf("INSERT INTO notes SELECT * REPLACE(time + toIntervalHour(%d) AS time, number + 1000 * %d AS number) FROM (SELECT * FROM notes WHERE epoch = 1 AND number <= %d)", hours, k, batches),
+		fmt.Sprintf("INSERT INTO entity_index (entity, time, class_uid, id, written) SELECT if(e = reinterpretAsUInt64(substring(i, 1, 8)), reinterpretAsUInt64(substring(sipHash128(i, %d), 1, 8)), e), t + toIntervalHour(%d), c, CAST(sipHash128(i, %d) AS FixedString(16)), w FROM (SELECT entity AS e, time AS t, class_uid AS c, id AS i, written AS w FROM entity_index WHERE time < (SELECT min(time) + toIntervalHour(%d) FROM events))", k, hours, k, span),
+	}
+}
+
+func rowsOf(t *testing.T, db *app.Database, statement string) iter.Seq2[[]any, error] {
+	t.Helper()
+	r, err := db.Query(t.Context(), statement)
+	must(t, err)
+	return r.Rows
 }
 
 // bigCast is who and what the events are about.

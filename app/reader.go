@@ -61,6 +61,11 @@ func (r reader) Rejects(ctx context.Context, limit int) ([]event.Reject, error) 
 	return collect(r.db.Rejects(ctx, store.RejectFilter{Limit: limit}))
 }
 
+// RejectsOf lists the latest rejects of one source.
+func (r reader) RejectsOf(ctx context.Context, source string, limit int) ([]event.Reject, error) {
+	return collect(r.db.Rejects(ctx, store.RejectFilter{Source: source, Limit: limit}))
+}
+
 // Changes implements triage.Reader.
 func (r reader) Changes(ctx context.Context, after triage.Sequence, limit int) ([]incident.Change, error) {
 	return collect(r.db.Changes(ctx, store.ChangeCursor{Batch: after.Batch, Index: after.Index}, limit))

@@ -26,7 +26,7 @@ func (s *Service) serve(ctx context.Context) error {
 		mounts[pattern] = h
 	}
 	robots := newFleetBoard(s)
-	s.beside = append(s.beside, robots.run)
+	s.beside = append(s.beside, robots.run, s.watchParts)
 	people, err := newAccess(&s.cfg.Console, s.db.DB)
 	if err != nil {
 		return err
@@ -51,6 +51,7 @@ func (s *Service) serve(ctx context.Context) error {
 		Log:      s.tel.Log.With("component", "console"), Now: s.now,
 		Replies: replies{s.db.DB}, Suppressions: s.hushed(), Measures: soc{s}, Shift: soc{s},
 	}
+	set.Sources, set.RejectsOf = s.sourceHealth, reader{s.db.DB}.RejectsOf
 	set.Source, set.URL = s.source(), s.cfg.Triage.ConsoleURL
 	set.Around, set.History, set.Deliveries, set.Findings, set.Explainer = reader{s.db.DB}, reader{s.db.DB}, reader{s.db.DB}, reader{s.db.DB}, newExplainer(s)
 	if s.analyst != nil {

@@ -81,6 +81,7 @@ type Service struct {
 	posts      map[string]http.Handler
 	wake       chan struct{}
 	health     *healthBoard
+	lines      []func() []console.Check // Further lines of the health page, such as a model's budget; set before the console is served.
 	cleanups   []cleanup
 	listener   net.Listener
 	probes     net.Listener                // nil without telemetry.listen

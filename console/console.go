@@ -75,6 +75,10 @@ type Settings struct {
 	Log       *slog.Logger
 	Now       func() int64 // Microseconds.
 
+	Sources func() []SourceHealth // The health of each source; nil: nothing to tell.
+	// RejectsOf lists the latest rejects of one source, the newest first; nil: only those of all are shown.
+	RejectsOf func(ctx context.Context, source string, limit int) ([]event.Reject, error)
+
 	Access  *access.Service // Who may sign in; nil: nobody does, and Person says who asks.
 	Audit   Auditor         // Where it is kept who did what; nil: nowhere.
 	Proxies []netip.Prefix  // Those whose word for a client's address is taken.

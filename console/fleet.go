@@ -24,9 +24,10 @@ type Fleet interface {
 
 // HeadQuery says which incidents are wanted.
 type HeadQuery struct {
-	Working bool   // Only open and acknowledged ones.
-	Entity  string // Canonical id that they name; "" for any.
-	Limit   int    // 0 for no limit.
+	ID      event.ID // Only this one; zero for any.
+	Working bool     // Only open and acknowledged ones.
+	Entity  string   // Canonical id that they name; "" for any.
+	Limit   int      // 0 for no limit.
 }
 
 // Head is an incident in short.
@@ -39,7 +40,7 @@ type Head struct {
 	Robots      []string
 	Entities    []string
 	Rules       []string
-	Sites       []string // Only of those asked for by entity.
+	Sites       []string
 }
 
 // Robot is what is known of a robot.
@@ -177,7 +178,7 @@ func (s *server) rowsOfFleet(r *http.Request) (a fleetAsked, rows []robotRow, co
 	if err != nil {
 		return a, nil, nil, err
 	}
-	heads, err := s.set.Fleet.Heads(r.Context(), HeadQuery{Working: only == event.ID{}})
+	heads, err := s.set.Fleet.Heads(r.Context(), HeadQuery{ID: only, Working: only == event.ID{}})
 	if err != nil {
 		return a, nil, nil, err
 	}

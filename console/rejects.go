@@ -17,6 +17,7 @@ type rejectsPage struct {
 	layout
 	Rejects []rejectRow
 	Limit   int
+	Source  string // Whose they are; "" for all.
 }
 
 type rejectRow struct {
@@ -27,13 +28,24 @@ type rejectRow struct {
 
 func (s *server) rejectRoutes() []route { return []route{{"GET /rejects", access.Viewer, s.rejects}} }
 
+// rejected are the latest rejects of the source that the address names, or of all.
+func (s *server) rejected(r *http.Request) (list []event.Reject, source string, err error) {
+	source = typed(r.URL.Query().Get("source"))
+	if source == "" || s.set.RejectsOf == nil {
+		list, err = s.set.Reader.Rejects(r.Context(), rejectsLimit)
+		return list, "", err
+	}
+	list, err = s.set.RejectsOf(r.Context(), source, rejectsLimit)
+	return list, source, err
+}
+
 func (s *server) rejects(w http.ResponseWriter, r *http.Request) {
-	list, err := s.set.Reader.Rejects(r.Context(), rejectsLimit)
+	list, source, err := s.rejected(r)
 	if err != nil {
 		s.problem(w, r, err, "")
 		return
 	}
-	p := rejectsPage{s.layout(r, "Rejects", "rejects"), nil, rejectsLimit}
+	p := rejectsPage{s.layout(r, "Rejects", "rejects"), nil, rejectsLimit, source}
 	for _, x := range list {
 		shown := x.Raw[:min(len(x.Raw), rejectShown)]
 		p.Rejects = append(p.Rejects, rejectRow{x, string(visible(shown)), len(shown) < len(x.Raw)})

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -25,7 +26,7 @@ var toldBySite = map[string]string{
 	"GET /sign-in": none, "POST /sign-in": none, "POST /sign-out": none, "GET /sign-in/oidc": none, "GET /sign-in/oidc/callback": none,
 	"GET /account": none, "POST /account/password": none, "POST /account/sessions": none, "POST /account/tokens": none, "POST /account/tokens/{token}/revoke": none,
 	// Names of sources and whether they are well, and nothing that they said.
-	"GET /health": none, "GET /api/v1/health": none,
+	"GET /health": none, "GET /api/v1/health": none, "GET /api/v1/sources": none,
 	// Views are conditions that people wrote; what they show is told by site.
 	"POST /views": none, "GET /api/v1/views": none, "POST /api/v1/views": none, "GET /api/v1/views/{id}": none, "PUT /api/v1/views/{id}": none, "DELETE /api/v1/views/{id}": none, "POST /hunt/views": none,
 	// What cannot be told by site is only for those who see all.
@@ -83,6 +84,7 @@ func everything(t *testing.T, p *plant) console.Settings {
 	set.Summaries, set.Around, set.History, set.Deliveries = struct{ console.Summaries }{}, struct{ console.Surroundings }{}, struct{ history }{}, struct{ deliveries }{}
 	set.Findings, set.Explainer = struct{ findings }{}, struct{ console.Explainer }{}
 	set.Rules, set.Replies, set.Suppressions, set.Measures, set.Shift = struct{ rules }{}, struct{ replies }{}, struct{ suppressions }{}, struct{ measures }{}, struct{ shift }{}
+	set.Sources, set.RejectsOf = func() []console.SourceHealth { return nil }, func(context.Context, string, int) ([]event.Reject, error) { return nil, nil }
 	people := newPeople(t, p)
 	set.Access, set.Audit = people.Service, people
 	v := reflect.ValueOf(set)

@@ -23,17 +23,13 @@ type Head struct {
 	Robots   []string
 	Entities []string
 	Rules    []string
-	Sites    []string // Only where the filter names an entity: they are in the document.
+	Sites    []string
 }
 
 // Heads lists incidents as Incidents does, in short.
 func (db *DB) Heads(ctx context.Context, f IncidentFilter) iter.Seq2[Head, error] {
 	q := db.incidentQuery(f)
-	sites := "emptyArrayString()"
-	if f.Entity != "" {
-		sites = "JSONExtract(doc, 'Sites', 'Array(String)')"
-	}
-	q.head = "SELECT id, status, title, severity, score, toUnixTimestamp64Micro(first), toUnixTimestamp64Micro(last), toUnixTimestamp64Micro(updated), robots, entities, rules, " + sites + " FROM " + db.table("incidents")
+	q.head = "SELECT id, status, title, severity, score, toUnixTimestamp64Micro(first), toUnixTimestamp64Micro(last), toUnixTimestamp64Micro(updated), robots, entities, rules, sites FROM " + db.table("incidents")
 	return stream(ctx, db, "list incidents", q, func(rows driver.Rows) (h Head, err error) {
 		var id string
 		var severity uint8

@@ -12,6 +12,7 @@ import (
 
 // IncidentFilter says which incidents are wanted, by their latest revision; its zero value is all of them.
 type IncidentFilter struct {
+	ID       event.ID // Only this one; zero for all.
 	Status   []incident.Status
 	Severity incident.Severity // At least.
 	Owner    string
@@ -38,7 +39,12 @@ func (db *DB) Incidents(ctx context.Context, f IncidentFilter) iter.Seq2[*incide
 
 func (db *DB) incidentQuery(f IncidentFilter) query {
 	q := query{head: "SELECT doc FROM " + db.table("incidents"), tail: "ORDER BY updated DESC, id LIMIT 1 BY id" + limit(f.Limit)}
-	q.and("(id, revision) IN (SELECT id, max(revision) FROM " + db.table("incidents") + " GROUP BY id)")
+	if f.ID == (event.ID{}) {
+		q.and("(id, revision) IN (SELECT id, max(revision) FROM " + db.table("incidents") + " GROUP BY id)")
+	} else {
+		q.and("id = toFixedString(unhex(?), 16)", hexID(f.ID))
+		q.tail = "ORDER BY revision DESC LIMIT 1"
+	}
 	if len(f.Status) > 0 {
 		names := make([]string, len(f.Status))
 		for i, s := range f.Status {

@@ -132,6 +132,7 @@ func incidentBlock(changes []incident.Change, at int64) (*block, error) {
 	}
 	domains := add(b, "domains", newList(newLow()))
 	robots := add(b, "robots", newList(newLow()))
+	sites := add(b, "sites", newList(newLow()))
 	entities := add(b, "entities", newList(newLow()))
 	rules := add(b, "rules", newList(newLow()))
 	findings := add(b, "findings", newList(newFixed("FixedString(16)", 16)))
@@ -153,6 +154,7 @@ func incidentBlock(changes []incident.Change, at int64) (*block, error) {
 		}
 		addAll(domains, in.Domains)
 		addAll(robots, in.Robots)
+		addAll(sites, in.Sites)
 		for j := range in.Entities {
 			entities.of.add(in.Entities[j].ID)
 		}

@@ -53,6 +53,12 @@ type Card struct {
 	facets  []uint32           // Numbers of the board's words.
 }
 
+// Entities are the canonical ids of the incident's entities. The slice is shared, as are the next ones: do not change it.
+func (c *Card) Entities() []string { return c.subject.Entities }
+
+// Rules are the ids of the rules behind its findings.
+func (c *Card) Rules() []string { return c.subject.Rules }
+
 // maxReasons bounds Card.For.
 const maxReasons = 2
 
