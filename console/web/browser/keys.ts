@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { type TestContext } from "node:test";
 import type { Browser, Page } from "playwright-core";
+import { undo } from "./analyst.ts";
 import { open } from "./chromium.ts";
 
 /** Where the focus is: the id of its row, or its name. */
@@ -156,6 +157,22 @@ export async function keyTests(t: TestContext, browser: Browser, url: string): P
     await page.keyboard.press("Enter");
     await page.keyboard.press("Tab");
     assert.ok(await page.evaluate(() => document.activeElement?.closest("main") !== null));
+  });
+
+  await t.test("what changes elsewhere is counted in a bar, and no row moves until the person says so", async () => {
+    const list = await queue();
+    await page.locator("[data-live][data-live-state=on]").waitFor({ state: "attached" });
+    const other = await context.newPage();
+    await other.goto(`${url}/incidents/${list[1]}`);
+    await other.locator("form:has(input[name=scope]):not(.all) button").first().click();
+    await page.locator("button.live", { hasText: /^1 .*, show$/ }).waitFor();
+    await undo(other);
+    await other.close();
+    assert.deepEqual(await rows(page), list);
+    const loaded = page.waitForEvent("load");
+    await page.keyboard.press(".");
+    await loaded;
+    assert.ok(!(await page.locator("button.live").isVisible()));
   });
 
   assert.deepEqual(tab.errors, []);
