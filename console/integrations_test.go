@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/console"
@@ -73,7 +74,7 @@ func (d *desk) TryRoutes(_ context.Context, routes []triage.RouteConfig, kind in
 func integrating(t *testing.T, d *desk, role access.Role) http.Handler {
 	t.Helper()
 	h, err := console.New(console.Settings{
-		Reader: newPlant(), Outbox: d, Endpoints: d, Routes: d, Log: slog.New(slog.DiscardHandler), Now: func() int64 { return night },
+		Reader: newPlant(), Bundle: fstest.MapFS{}, Outbox: d, Endpoints: d, Routes: d, Log: slog.New(slog.DiscardHandler), Now: func() int64 { return night },
 		Person: func(*http.Request) access.Person { return access.Person{Name: "ana", Role: role, Via: "local"} },
 	})
 	if err != nil {

@@ -100,7 +100,10 @@ func scopeOf(x route) string {
 }
 
 // whole are the beginnings of paths that show what cannot be told by site.
-var whole = []string{"/rejects", "/api/v1/rejects", "/audit", "/people", "/tokens", "/rules", "/api/v1/rules", "/suppressions/new", "/api/v1/suppressions/preview"}
+var whole = []string{
+	"/rejects", "/api/v1/rejects", "/audit", "/people", "/tokens", "/rules", "/api/v1/rules", "/suppressions/new", "/api/v1/suppressions/preview",
+	"/integrations", "/api/v1/endpoints", "/api/v1/deliveries", "/api/v1/routes",
+}
 
 func everywhere(pattern string) bool {
 	_, path, _ := strings.Cut(pattern, " ")

@@ -34,6 +34,8 @@ var toldBySite = map[string]string{
 	"GET /people": whole, "POST /people": whole, "POST /people/{person}": whole, "GET /tokens": whole, "POST /tokens": whole, "POST /tokens/{token}/revoke": whole,
 	"GET /rules": whole, "GET /rules/{id}": whole, "GET /rules/editor": whole, "POST /rules/editor": whole, "GET /api/v1/rules": whole, "GET /api/v1/rules/{id}": whole, "POST /api/v1/rules/try": whole,
 	"GET /suppressions/new": whole, "GET /api/v1/suppressions/preview": whole,
+	"GET /integrations": whole, "POST /integrations/test": whole, "POST /integrations/replay": whole, "POST /integrations/rotate": whole, "GET /api/v1/endpoints": whole, "POST /api/v1/endpoints/{name}/test": whole,
+	"GET /api/v1/deliveries": whole, "GET /api/v1/deliveries/{id}": whole, "POST /api/v1/deliveries/replay": whole, "POST /api/v1/routes/test": whole,
 	// Conditions that people wrote, with numbers.
 	"GET /suppressions": none, "GET /api/v1/suppressions": none,
 	"POST /suppressions": "TestWhoSeesSomeSitesOnlyMakesNoSuppression", "POST /suppressions/{id}/revoke": "TestWhoSeesSomeSitesOnlyMakesNoSuppression",
@@ -78,12 +80,16 @@ func everything(t *testing.T, p *plant) console.Settings {
 		suppressions interface{ console.Suppressions }
 		measures     interface{ console.Measures }
 		shift        interface{ console.Shift }
+		outbox       interface{ console.Outbox }
+		endpoints    interface{ console.Endpoints }
+		routing      interface{ console.Routes }
 	)
 	set := p.settings()
 	set.Hunter, set.Views, set.Notes, set.Fleet, set.Entities = struct{ console.Hunter }{}, struct{ views }{}, struct{ console.Notebook }{}, struct{ robots }{}, struct{ console.Entities }{}
 	set.Summaries, set.Around, set.History, set.Deliveries = struct{ console.Summaries }{}, struct{ console.Surroundings }{}, struct{ history }{}, struct{ deliveries }{}
 	set.Findings, set.Explainer = struct{ findings }{}, struct{ console.Explainer }{}
 	set.Rules, set.Replies, set.Suppressions, set.Measures, set.Shift = struct{ rules }{}, struct{ replies }{}, struct{ suppressions }{}, struct{ measures }{}, struct{ shift }{}
+	set.Outbox, set.Endpoints, set.Routes = struct{ outbox }{}, struct{ endpoints }{}, struct{ routing }{}
 	set.Sources, set.RejectsOf = func() []console.SourceHealth { return nil }, func(context.Context, string, int) ([]event.Reject, error) { return nil, nil }
 	people := newPeople(t, p)
 	set.Access, set.Audit = people.Service, people
