@@ -66,6 +66,7 @@ const (
 	entityHeads   = 50
 	entityChanges = 20
 	relatedShown  = 20
+	relatedEvents = 40
 	maxPeers      = 40
 )
 
@@ -230,7 +231,7 @@ func classRows(id string, own, peers map[string]int64, n int) []classRow {
 }
 
 func (s *server) fillEvents(ctx context.Context, who access.Person, p *entityPage) error {
-	h := Hunt{Entity: p.Card.ID, To: p.At, Sites: who.Sites, Limit: 100}
+	h := Hunt{Entity: p.Card.ID, To: p.At, Sites: who.Sites, Limit: relatedEvents}
 	if zone, ok := strings.CutPrefix(p.Card.ID, "zone:"); ok {
 		h.Entity = ""
 		h.Expression, _ = clauses(event.FieldByPath("src_endpoint.zone"), zone)

@@ -285,7 +285,10 @@ func (s *server) find(r *http.Request, p *huntPage) (err error) {
 	q := p.Question
 	width := widthOf(q.From, q.To, s.set.Now())
 	counted, grouped := make(chan outcome, 1), make(chan outcome, 1)
-	go func() { t, err := s.set.Hunter.Counts(r.Context(), q.Hunt, width); counted <- outcome{t, err} }()
+	count := func() { t, err := s.set.Hunter.Counts(r.Context(), q.Hunt, width); counted <- outcome{t, err} }
+	if q.Text == "" {
+		go count()
+	}
 	go func() {
 		if q.By == "" {
 			grouped <- outcome{}
@@ -295,6 +298,13 @@ func (s *server) find(r *http.Request, p *huntPage) (err error) {
 		grouped <- outcome{t, err}
 	}()
 	p.Found, err = s.set.Hunter.Hunt(r.Context(), q.Hunt)
+	switch {
+	case q.Text == "":
+	case err == nil && p.Found.Next == (Place{}) && q.After == (Place{}): // A search for text reads much: what it found is all there is.
+		counted <- outcome{tallyOf(p.Found.Events, width), nil}
+	default:
+		count()
+	}
 	counts, groups := <-counted, <-grouped
 	switch {
 	case err != nil:
@@ -315,6 +325,20 @@ func (s *server) find(r *http.Request, p *huntPage) (err error) {
 		p.Next = q.with("after", p.Found.Next.String()).path()
 	}
 	return nil
+}
+
+// tallyOf counts events that are the newest first.
+func tallyOf(events []*event.Event, width int64) Tally {
+	t := Tally{Total: int64(len(events))}
+	for _, e := range slices.Backward(events) {
+		start := floorTo(e.Time, width)
+		if n := len(t.Buckets); n > 0 && t.Buckets[n-1].Start == start {
+			t.Buckets[n-1].Count++
+			continue
+		}
+		t.Buckets = append(t.Buckets, Bucket{start, 1})
+	}
+	return t
 }
 
 type outcome struct {

@@ -26,6 +26,7 @@ type grounds struct {
 	views  []console.View
 	asked  console.Hunt
 	cut    bool
+	counts int // How often it was asked to count.
 	err    error
 }
 
@@ -40,6 +41,7 @@ func (g *grounds) Hunt(_ context.Context, h console.Hunt) (console.Hunted, error
 }
 
 func (g *grounds) Counts(_ context.Context, _ console.Hunt, width int64) (console.Tally, error) {
+	g.counts++
 	t := console.Tally{Total: int64(len(g.events)), Cut: g.cut, Since: night}
 	for _, e := range slices.Backward(g.events) {
 		t.Buckets = append(t.Buckets, console.Bucket{Start: e.Time / width * width, Count: 1})
@@ -132,6 +134,19 @@ func TestAQuestionThatCannotBeAnsweredStaysInItsForm(t *testing.T) {
 		if w := get(h, path); w.Code != http.StatusBadRequest {
 			t.Errorf("%.30s: %d", path, w.Code)
 		}
+	}
+}
+
+func TestASearchForTextThatFoundAllCountsWhatItFound(t *testing.T) {
+	g := &grounds{events: sightings(7, "")}
+	h := onGrounds(t, g, anAnalyst)
+	g.counts = 0
+	if page := readPage(t, get(h, "/hunt?text=ana").Body.String()).text; !strings.Contains(page, "7 events; a bar is") || g.counts != 0 {
+		t.Errorf("counted %d times:\n%s", g.counts, page)
+	}
+	g.events = sightings(60, "")
+	if page := readPage(t, get(h, "/hunt?text=ana").Body.String()).text; !strings.Contains(page, "60 events; a bar is") || g.counts != 1 {
+		t.Errorf("counted %d times:\n%s", g.counts, page)
 	}
 }
 

@@ -78,7 +78,7 @@ func (db *DB) eventQuery(f EventFilter) (query, error) {
 	if f.NoRaw {
 		columns = eventSelect + "'' FROM " + db.table("events")
 	}
-	if err != nil || f.Limit == 0 {
+	if err != nil || f.Limit == 0 || f.newestOfEntity() {
 		q.head = columns
 		return q, err
 	}
@@ -113,8 +113,9 @@ func (db *DB) eventSearch(f EventFilter) (q query, err error) {
 		inner := query{head: "SELECT " + indexKey + " FROM " + db.table("entity_index"), args: q.args}
 		inner.and("entity = ?", uns(entityKey(f.Entity)))
 		inner.between("time", lower, upper)
-		if f.narrowed() == 0 && f.Limit > 0 && f.After == (EventCursor{}) && !f.Forward { // The newest of the index are the newest there are.
-			inner.tail = "ORDER BY time DESC, id DESC LIMIT " + strconv.Itoa(2*f.Limit+slack)
+		if f.newestOfEntity() {
+			inner.head = strings.Replace(inner.head, "SELECT ", "SELECT DISTINCT ", 1)
+			inner.tail = "ORDER BY time DESC, id DESC LIMIT " + strconv.Itoa(f.Limit+entitySlack)
 		}
 		q.args = inner.args
 		q.and("(" + eventKey + ") IN (" + inner.String() + ")")
@@ -154,6 +155,14 @@ func lowerASCII(s string) string {
 		}
 	}
 	return string(b)
+}
+
+// entitySlack is for rows of the index without their event.
+const entitySlack = 8
+
+// newestOfEntity reports whether the newest events of an entity are asked for and nothing else: then those that the index says are the newest are.
+func (f *EventFilter) newestOfEntity() bool {
+	return f.Entity != "" && f.Limit > 0 && f.narrowed() == 0 && f.After == (EventCursor{}) && !f.Forward
 }
 
 // narrowed is how many conditions there are beside time and entity.

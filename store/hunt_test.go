@@ -262,6 +262,23 @@ func TestAnEntitysActivityIsCountedByClass(t *testing.T) {
 	}
 }
 
+func TestTheNewestEventsOfAnEntityAreTheFirstOfAllOfThem(t *testing.T) {
+	db := open(t, freshConfig(t))
+	events := samples(0, 300)
+	for i := range events {
+		events[i].Time = start + int64(i/40)*1e6 // Many at once.
+	}
+	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}))
+	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 2}, Events: events[:200]}})) // Came twice.
+	robot := events[3].PrimaryEntity(event.EntityRobot, event.RoleNone)
+	all := offsets(collect(t, db.Events(t.Context(), store.EventFilter{Entity: robot})))
+	for _, n := range []int{1, 5, 17, 43, 100} {
+		if diff := cmp.Diff(all[:min(n, len(all))], offsets(collect(t, db.Events(t.Context(), store.EventFilter{Entity: robot, Limit: n})))); diff != "" {
+			t.Errorf("the newest %d (-of all +got):\n%s", n, diff)
+		}
+	}
+}
+
 func TestNoTextOfASearchBecomesPartOfAStatement(t *testing.T) {
 	db := hunted(t)
 	for _, word := range huntWords[1:] {
