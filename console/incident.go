@@ -159,11 +159,7 @@ func (s *server) incidentPage(r *http.Request, in *incident.Incident, v trailVie
 	times := timesOf(in)
 	p.Balance, p.Affected = balanceOf(in, times), claimRows(p.Answers.Affected, times)
 	p.Changes = changesOf(in, p.Answers.ChangedBefore)
-	for _, n := range p.Changes {
-		if len(p.Triggers) < maxTriggers && (n.Before || len(p.Triggers) == 0 || n.Named) {
-			p.Triggers = append(p.Triggers, n)
-		}
-	}
+	p.Triggers = triggersOf(p.Changes)
 	for _, l := range in.Links {
 		p.Findings[l.A], p.Findings[l.B] = event.FormatID(event.FindingPrefix, l.A), event.FormatID(event.FindingPrefix, l.B)
 	}
@@ -246,6 +242,31 @@ func changesOf(in *incident.Incident, claims []incident.Claim) []noteRow {
 	out := append(before, during...)
 	for i := range out[:min(len(out), len(claims))] {
 		out[i].Text = claims[i].Text
+	}
+	return out
+}
+
+// triggersOf are the changes that may answer what changed just before, the likeliest first: those before the first evidence, the last of them first;
+// where none is known, those during it, beginning with the earliest, which the rest may follow from. Changes of mode come last then: they
+// are what a robot does about something, mostly. The one that somebody named is always among them.
+func triggersOf(changes []noteRow) []noteRow {
+	out := slices.DeleteFunc(slices.Clone(changes), func(n noteRow) bool { return !n.Before })
+	if len(out) == 0 {
+		out = slices.Clone(changes)
+		slices.Reverse(out)
+		rank := func(n noteRow) int {
+			if n.What == "mode" {
+				return 1
+			}
+			return 0
+		}
+		slices.SortStableFunc(out, func(a, b noteRow) int { return rank(a) - rank(b) })
+	}
+	out = out[:min(len(out), maxTriggers)]
+	for _, n := range changes {
+		if n.Named && !slices.ContainsFunc(out, func(o noteRow) bool { return o.Named }) {
+			out = append(out, n)
+		}
 	}
 	return out
 }
