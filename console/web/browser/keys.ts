@@ -79,7 +79,7 @@ export async function keyTests(t: TestContext, browser: Browser, url: string): P
     for (const want of ["open the row", "copy the link", "Queue", "these keys"]) assert.ok(text.includes(want), `the overlay lacks ${want}: ${text}`);
     await page.keyboard.press("j");
     await page.keyboard.press("Escape");
-    assert.equal(await page.locator("dialog.help").count(), 0);
+    await page.locator("dialog.help").waitFor({ state: "detached" });
     assert.equal(await focus(page), before);
   });
 
@@ -99,7 +99,7 @@ export async function keyTests(t: TestContext, browser: Browser, url: string): P
     await page.keyboard.press("j");
     await page.keyboard.press("?");
     assert.match(await focus(page), /^body/);
-    assert.equal(await page.locator("dialog.help").count(), 0);
+    await page.locator("dialog.help").waitFor({ state: "detached" });
     await page.selectOption("[data-settings] select[name=keys]", "focus");
     const list = await queue();
     await page.keyboard.press("j");
