@@ -1,16 +1,29 @@
 package broker
 
-import "syscall"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // childAttributes end the child with the thread that started it, and keep the terminal's Ctrl-C away from it.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// suspend stops a process where it is, or lets it go on.
+// suspend stops a child where it is, or lets it go on. A stop reaches one thread first, and the others may answer for a moment longer: it is over
+// when the kernel tells the parent so, which is when the last thread stands (wait(2), WSTOPPED).
 func suspend(pid int, stop bool) error {
-	if stop {
-		return syscall.Kill(pid, syscall.SIGSTOP)
+	if !stop {
+		return unix.Kill(pid, unix.SIGCONT)
 	}
-	return syscall.Kill(pid, syscall.SIGCONT)
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return err
+		}
+	}
 }
