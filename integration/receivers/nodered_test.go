@@ -26,8 +26,8 @@ type took struct {
 	Revision               int
 }
 
-// nodeRED starts Node-RED with the flow of this folder and gives its port.
-func nodeRED(t *testing.T) string {
+// nodeRED starts Node-RED on a port with a flow of this folder.
+func nodeRED(t *testing.T, port, flow string, env ...string) {
 	t.Helper()
 	node, npm := need(t, "node"), need(t, "npm")
 	here, err := os.Getwd()
@@ -42,7 +42,7 @@ func nodeRED(t *testing.T) string {
 		}
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"settings.js", "flows.json"} {
+	for _, name := range []string{"settings.js", flow} {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -51,11 +51,9 @@ func nodeRED(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	port := free(t)
-	env := []string{"PORT=" + port, "SECRET=" + secret, "NODE_PATH=" + filepath.Join(here, "node_modules")}
-	run(t, dir, env, node, red, "--userDir", dir, "--settings", filepath.Join(dir, "settings.js"), "flows.json")
-	eventually(t, time.Minute, "Node-RED answers", func() bool { return answers("http://127.0.0.1:" + port + "/seen") })
-	return port
+	env = append(env, "PORT="+port, "NODE_PATH="+filepath.Join(here, "node_modules"))
+	run(t, dir, env, node, red, "--userDir", dir, "--settings", filepath.Join(dir, "settings.js"), flow)
+	eventually(t, 2*time.Minute, "Node-RED answers", func() bool { return answers("http://127.0.0.1:" + port + "/seen") })
 }
 
 func seen(t *testing.T, port string) []took {
@@ -135,7 +133,8 @@ func (h hurried) now() time.Time {
 // they are ten minutes.
 func TestNodeREDGetsEveryFinalVersionOnceAfterTenMinutesAway(t *testing.T) {
 	const incidents, changes = 100, 1000
-	port := nodeRED(t)
+	port := free(t)
+	nodeRED(t, port, "flows.json", "SECRET="+secret)
 	g := newGate(t, port)
 	clock := hurried{from: time.Now(), behind: 13 * time.Minute, speed: 60}
 	if os.Getenv("TOCSIN_LONG") != "" {

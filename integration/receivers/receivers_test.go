@@ -69,6 +69,18 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) {
 	})
 }
 
+// output runs a program to its end and gives what it wrote on standard output; what it said besides is in the error.
+func output(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	var out, said bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%w: %s", err, said.String())
+	}
+	return out.String(), nil
+}
+
 // eventually waits until something holds.
 func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
 	t.Helper()
