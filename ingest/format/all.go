@@ -20,6 +20,7 @@ func All() []Format {
 		ros2(),
 		blueZ(),
 		changeTicket(),
+		alertmanager(),
 		anySyslog(),
 		ocsf(),
 	}

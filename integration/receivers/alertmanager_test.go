@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -81,17 +79,10 @@ func TestAlertmanagerTakesIncidentsAndItsWebhookIsAsOurs(t *testing.T) {
 	t.Cleanup(back.Close)
 	own := httptest.NewServer(ours)
 	t.Cleanup(own.Close)
-	dir, port := t.TempDir(), free(t)
-	config := fmt.Sprintf(`route: {receiver: soar, group_by: [alertname, incident], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}
+	base := "http://127.0.0.1:" + free(t)
+	alertmanager(t, program, base, fmt.Sprintf(`route: {receiver: soar, group_by: [alertname, incident], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}
 receivers: [{name: soar, webhook_configs: [{url: %q, send_resolved: true}]}]
-`, back.URL)
-	file := filepath.Join(dir, "alertmanager.yml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run(t, dir, nil, program, "--config.file="+file, "--storage.path="+dir, "--web.listen-address=127.0.0.1:"+port, "--cluster.listen-address=", "--web.external-url=https://console.example")
-	base := "http://127.0.0.1:" + port
-	eventually(t, 20*time.Second, "Alertmanager is ready", func() bool { return answers(base + "/-/ready") })
+`, back.URL))
 
 	o := &outbox{state: map[event.ID]incident.Delivery{}}
 	cfg := endpoint(t, "alertmanager-push", base)
