@@ -12,7 +12,7 @@ import (
 )
 
 // stateEvery is how many hits lie between two stored states of a partition (N6).
-const stateEvery = 1024
+const stateEvery = 64
 
 // fold turns hits into findings. It never sees events and reads no tables: the same hits and marks in the same batches give the same bytes.
 type fold struct {

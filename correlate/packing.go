@@ -105,7 +105,7 @@ func (f *fold) cool() {
 // pack lets a partition rest if it can: nothing that was found is open, it is small, and its state is what a scan makes of its hits.
 func (f *fold) pack(k *partition) bool {
 	s := k.rule.rest
-	if s == nil || len(k.matches)+len(k.known)+len(k.throttle) > 0 || k.dirty != nil || len(k.key) > maxRestingKey || k.born > maxBorn {
+	if s == nil || len(k.matches)+len(k.known)+len(k.throttle) > 0 || len(k.changes) > 0 || len(k.key) > maxRestingKey || k.born > maxBorn {
 		return false
 	}
 	if k.done != nil && len(k.buf) > 0 && compare(k.done, k.buf[0]) >= 0 {

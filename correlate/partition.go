@@ -22,8 +22,8 @@ type partition struct {
 	marks  []mark  // States within buf, in order.
 	guards [][]*cell
 
-	dirty   *cell // The first hit whose surroundings changed; nil: head is up to date.
-	horizon int64 // States are comparable only after this time: every change lies before it, and guards put in reach that far.
+	changes []change // What a rescan has to look at: hits put in or taken out before others that are scanned already.
+	behind  *cell    // The first of the hits at the end that wait for the rescan; nil if there are none.
 	touched bool
 	used    uint64 // The batch that touched it last.
 	warm    bool   // It is among the fold's warm keys.
@@ -44,8 +44,14 @@ type mark struct {
 	state state
 }
 
+// change is a hit whose surroundings are others than when they were scanned.
+type change struct {
+	at    *cell
+	until int64 // States after it are comparable only later than this: a guard that was put in reaches that far.
+}
+
 func newPartition(r *ruleState, key string, born uint64) *partition {
-	return &partition{key: key, rule: r, born: born, slot: -1, horizon: never, head: newState(r.program), guards: make([][]*cell, r.guards)}
+	return &partition{key: key, rule: r, born: born, slot: -1, head: newState(r.program), guards: make([][]*cell, r.guards)}
 }
 
 // add takes a hit in; false means that it was there already. In order this is the whole work of a hit; out of order it leaves a note for rescan.
@@ -60,7 +66,7 @@ func (k *partition) add(s *scan, c *cell) bool {
 		until := int(c.Step) >= len(s.branches[c.Branch].Steps)+len(s.branches[c.Branch].Guards)
 		if !until && !g.Between {
 			if g.Before > 0 && len(k.buf) > 0 && compare(c, k.buf[len(k.buf)-1]) < 0 {
-				k.disturb(c, c.time()+x.keep)
+				k.change(c, c.time()+x.keep)
 			}
 			return true
 		}
@@ -69,15 +75,19 @@ func (k *partition) add(s *scan, c *cell) bool {
 	if !ok {
 		return false
 	}
-	if len(k.buf) == 0 && k.dirty == nil {
+	if len(k.buf) == 0 && len(k.changes) == 0 {
 		k.base.copyFrom(&k.head)
 	}
 	k.buf = buf
-	if at < len(buf)-1 || k.dirty != nil {
-		k.disturb(c, c.time()+x.keep)
-		return true
+	switch {
+	case k.behind != nil && compare(c, k.behind) > 0: // Scanned in its turn.
+	case at < len(buf)-1 && buf[at+1] != k.behind:
+		k.change(c, c.time()+x.keep)
+	case len(k.changes) > 0:
+		k.behind = c
+	default:
+		k.scanOne(s, c)
 	}
-	k.scanOne(s, c)
 	return true
 }
 
@@ -89,16 +99,19 @@ func (k *partition) remove(c *cell) bool {
 	}
 	k.buf = slices.Delete(k.buf, at, at+1)
 	k.matches = slices.DeleteFunc(k.matches, func(m *candidate) bool { return compare(m.at, c) == 0 }) // A rescan looks for it in buf.
-	k.disturb(c, c.time())
+	switch {
+	case k.behind == nil || compare(c, k.behind) < 0:
+		k.change(c, c.time())
+	case c == k.behind && at < len(k.buf):
+		k.behind = k.buf[at]
+	case c == k.behind:
+		k.behind = nil
+	}
 	return true
 }
 
-// disturb notes that a rescan must start no later than c and may not end before horizon.
-func (k *partition) disturb(c *cell, horizon int64) {
-	if k.dirty == nil || compare(c, k.dirty) < 0 {
-		k.dirty = c
-	}
-	k.horizon = max(k.horizon, horizon)
+func (k *partition) change(c *cell, until int64) {
+	k.changes = append(k.changes, change{at: c, until: until})
 }
 
 // scanOne applies the hit that has just been put at the end.
@@ -125,60 +138,8 @@ func (k *partition) remember(s *scan, st *state, c *cell) {
 	if k.fresh < s.every {
 		return
 	}
-	m := mark{after: c}
-	m.state.copyFrom(st)
-	k.marks = append(k.marks, m)
+	k.marks = append(k.marks, newMark(c, st))
 	k.fresh = 0
-}
-
-// rescan brings head and matches up to date after hits were put in or taken out: from the stored state before the first change to where the
-// state equals the stored one again. work is scratch.
-func (k *partition) rescan(s *scan, work *state) {
-	if k.dirty == nil {
-		return
-	}
-	first, start := k.resume(work)
-	k.head.lend(s.program, work)
-	cut := slices.IndexFunc(k.matches, func(m *candidate) bool { return k.place(m) >= start })
-	if cut < 0 {
-		cut = len(k.matches)
-	}
-	dropped := slices.Clone(k.matches[cut:])
-	old := slices.Clone(k.marks[first:])
-	k.matches, k.marks, k.fresh = k.matches[:cut], k.marks[:first], 0
-	s.st, s.guards, s.found = work, k.guards, s.found[:0]
-	for _, c := range k.buf[start:] {
-		s.apply(c)
-		k.take(s)
-		k.fresh++
-		for len(old) > 0 && compare(old[0].after, c) < 0 {
-			old = old[1:]
-		}
-		if len(old) > 0 && old[0].after == c {
-			if c.time() > k.horizon && work.equal(&old[0].state) {
-				work.lend(s.program, &k.head)
-				k.converge(old, dropped, c)
-				return
-			}
-			old = old[1:]
-		}
-		k.remember(s, work, c)
-	}
-	k.head, *work = *work, k.head
-	k.clean()
-}
-
-// converge keeps what the last scan made of everything after c.
-func (k *partition) converge(old []mark, dropped []*candidate, c *cell) {
-	k.marks = append(k.marks, old...)
-	for _, m := range dropped {
-		if compare(m.at, c) > 0 {
-			k.matches = append(k.matches, m)
-		}
-	}
-	at, _ := find(k.buf, old[len(old)-1].after)
-	k.fresh = len(k.buf) - at - 1
-	k.clean()
 }
 
 // place is the index in buf of a match's completing hit, −1 if it is no longer in buf.
@@ -189,29 +150,6 @@ func (k *partition) place(m *candidate) int {
 	at, _ := find(k.buf, m.at)
 	return at
 }
-
-// resume makes work the last state stored before the first change and gives how many marks stand before it and where to go on.
-func (k *partition) resume(work *state) (marks, start int) {
-	marks, _ = slices.BinarySearchFunc(k.marks, k.dirty, func(m mark, c *cell) int {
-		if compare(m.after, c) < 0 {
-			return -1
-		}
-		return 1
-	})
-	if marks == 0 {
-		work.copyFrom(&k.base)
-		return 0, 0
-	}
-	m := &k.marks[marks-1]
-	work.copyFrom(&m.state)
-	at, found := find(k.buf, m.after)
-	if found {
-		at++
-	}
-	return marks, at
-}
-
-func (k *partition) clean() { k.dirty, k.horizon = nil, never }
 
 // commit forgets hits at or before w where that costs nothing: all of them, or up to a stored state.
 func (k *partition) commit(p *program, w int64) {
@@ -225,15 +163,8 @@ func (k *partition) commit(p *program, w int64) {
 			k.buf = nil
 		}
 	default:
-		for len(k.marks) > 0 && compare(k.marks[0].after, k.buf[n-1]) <= 0 {
-			at, _ := find(k.buf, k.marks[0].after)
-			k.base = k.marks[0].state
-			k.buf = slices.Delete(k.buf, 0, at+1)
-			k.marks = k.marks[1:]
-			n -= at + 1
-			if n == 0 {
-				break
-			}
+		if m := k.marksBefore(k.buf[n]); m > 0 {
+			k.forget(m)
 		}
 	}
 	if len(k.buf) > 0 {
@@ -251,6 +182,16 @@ func (k *partition) commit(p *program, w int64) {
 			}
 		}
 	}
+}
+
+// forget drops the hits up to the m-th stored state.
+func (k *partition) forget(m int) {
+	last := &k.marks[m-1]
+	k.base = last.state
+	at, _ := find(k.buf, last.after)
+	clear(k.buf[:at+1])
+	k.buf = k.buf[at+1:]
+	k.marks = slices.Delete(k.marks, 0, m)
 }
 
 // next is the event time at which W has something to do here.

@@ -241,7 +241,7 @@ func (r *reader) rule(f *fold, s *ruleState, id string) {
 }
 
 func (r *reader) partition(f *fold, s *ruleState) {
-	k := &partition{key: r.string(), rule: s, slot: -1, horizon: never, born: r.uint(), degraded: r.bool(), buf: r.cellList()}
+	k := &partition{key: r.string(), rule: s, slot: -1, born: r.uint(), degraded: r.bool(), buf: r.cellList()}
 	before := r.state()
 	k.done = r.maybeCell()
 	k.guards = make([][]*cell, r.count(1))

@@ -120,8 +120,14 @@ func (s *branchState) equal(t *branchState) bool {
 		}
 	}
 	return slices.EqualFunc(s.groups, t.groups, func(a, b group) bool {
-		return a.prev == b.prev && slices.Equal(a.vars, b.vars) && slices.Equal(a.cells, b.cells)
+		return a.prev == b.prev && slices.Equal(a.vars, b.vars) && sameCells(a.cells, b.cells)
 	})
+}
+
+// sameCells looks at the ends first: that is where windows differ.
+func sameCells(a, b []*cell) bool {
+	n := len(a)
+	return n == len(b) && (n == 0 || a[0] == b[0] && a[n-1] == b[n-1] && slices.Equal(a, b))
 }
 
 func sameLink(a, b *link) bool {
