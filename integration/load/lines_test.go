@@ -58,18 +58,19 @@ func zeekLine(_ int, dice *rand.Rand) string {
 		from, 32768+dice.IntN(28000), to, port, service, dice.IntN(60), dice.IntN(90_000), dice.IntN(90_000), dice.IntN(300), dice.IntN(90_000), dice.IntN(300), dice.IntN(90_000), dice.IntN(20), dice.IntN(10_000))
 }
 
+// vdaLine is a robot that goes to and fro at its place in the hall.
 func vdaLine(i int, dice *rand.Rand) string {
 	r := i % robots
 	var nodes strings.Builder
 	for k := range 3 {
 		fmt.Fprintf(&nodes, `%s{"nodeId":"n%d","sequenceId":%d,"released":true,"nodePosition":{"x":%d.25,"y":%d.5,"theta":0.78,"mapId":"hall4"}}`, strings.Repeat(",", min(k, 1)), k+i%40, 2*k, dice.IntN(80), dice.IntN(40))
 	}
-	return fmt.Sprintf(`{"topic":"uagv/v2/Acme/L1200-%04d/state","payload":{"headerId":1@NUMBER@@@@@,"timestamp":"@MILLI@@@@@@@@@@@@@@@@@@","version":"2.1.0","manufacturer":"Acme","serialNumber":"L1200-%04d","orderId":"o-%d","orderUpdateId":0,`+
+	return fmt.Sprintf(`{"topic":"uagv/v2/Acme/L1200-%04d/state","payload":{"headerId":1@COUNT@@@@@@,"timestamp":"@MILLI@@@@@@@@@@@@@@@@@@","version":"2.1.0","manufacturer":"Acme","serialNumber":"L1200-%04d","orderId":"o-%d","orderUpdateId":0,`+
 		`"zoneSetId":"zones-9","lastNodeId":"n%d","lastNodeSequenceId":%d,"nodeStates":[%s],"edgeStates":[{"edgeId":"e%d","sequenceId":1,"released":true}],"driving":%t,"paused":false,"newBaseRequest":false,`+
 		`"distanceSinceLastNode":%d.5,"actionStates":[{"actionId":"a%d","actionType":"drop","actionStatus":"WAITING"}],"batteryState":{"batteryCharge":%d.5,"batteryVoltage":48.1,"charging":false,"reach":5200},`+
 		`"operatingMode":"AUTOMATIC","errors":[],"information":[],"safetyState":{"eStop":"NONE","fieldViolation":false},"velocity":{"vx":0.9,"vy":0.0,"omega":0.01},`+
 		`"agvPosition":{"x":%d.25,"y":%d.5,"theta":0.78,"mapId":"hall4","positionInitialized":true,"localizationScore":0.97}}}`,
-		r, r, r, i%40, i%20*2, nodes.String(), i%40, dice.IntN(5) > 0, dice.IntN(9), i, 40+r%50, dice.IntN(80), dice.IntN(40))
+		r, r, r, i%40, i%20*2, nodes.String(), i%40, dice.IntN(5) > 0, dice.IntN(9), i, 40+r%50, r%80, r/80*8+i/robots)
 }
 
 func cobotLine(i int, dice *rand.Rand) string {
@@ -77,7 +78,7 @@ func cobotLine(i int, dice *rand.Rand) string {
 		{"cobot-01", "20195500101", "10.20.4.1", "screwing_l3.urp", "4C1F88D2"},
 		{"cobot-02", "20195500102", "10.20.4.2", "palletizing_l1.urp", "A07714BE"},
 		{"cobot-03", "20235500103", "10.20.4.3", "welding_cell.urp", "9F3A21C4"},
-	}[i%3]
+	}[i%cobots]
 	return fmt.Sprintf(`{"timestamp":"@MILLI@@@@@@@@@@@@@@@@@@","type":"state","serial":"%s","robot":"%s","ip":"%s","model":"UR10e","robotMode":"RUNNING","safetyMode":"NORMAL","operationalMode":"AUTOMATIC","programState":"PLAYING",`+
 		`"loadedProgram":"%s","safetyChecksum":"%s","remoteControl":true,"speedScaling":1.0,"jointTemperatures":[%d.1,33.0,34.2,31.8,30.0,29.7],"toolVoltage":24,"powerOnSeconds":1@NUMBER@@@@@}`,
 		c.serial, c.name, c.ip, c.program, c.sum, 30+dice.IntN(9))

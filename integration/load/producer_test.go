@@ -91,7 +91,7 @@ func (p *producer) run(ctx context.Context, rate, probes int, duration time.Dura
 		p.tell(ctx, now, sent, due)
 		sent = due
 		for ; probed < int64(passed.Seconds()*float64(probes)); probed++ {
-			p.send(ctx, streams[0].name, probe(probed, time.Now()), true)
+			p.send(ctx, streams[0].name, nil, probe(probed, time.Now()), true)
 		}
 		switch {
 		case passed == duration:
@@ -109,14 +109,18 @@ func (p *producer) tell(ctx context.Context, now time.Time, from, to int64) {
 	s.set(now)
 	for n := from; n < to; n++ {
 		i := p.plan[n%int64(len(p.plan))]
-		t := &p.texts[i][p.said[i]%kept]
+		said, speakers := p.said[i], streams[i].machines
 		p.said[i]++
-		p.send(ctx, streams[i].name, t.tell(&s, n), false)
+		var key []byte
+		if speakers > 0 {
+			key = strconv.AppendInt(nil, int64(said%speakers), 10)
+		}
+		p.send(ctx, streams[i].name, key, p.texts[i][said%kept].tell(&s, n, int64(said/max(1, speakers))), false)
 	}
 }
 
-func (p *producer) send(ctx context.Context, topic string, value []byte, isProbe bool) {
-	p.client.Produce(ctx, &kgo.Record{Topic: topic, Value: value}, func(r *kgo.Record, err error) {
+func (p *producer) send(ctx context.Context, topic string, key, value []byte, isProbe bool) {
+	p.client.Produce(ctx, &kgo.Record{Topic: topic, Key: key, Value: value}, func(r *kgo.Record, err error) {
 		if err != nil {
 			p.failed.Add(1)
 			return

@@ -21,7 +21,7 @@ func TestEveryRecordIsAJSONObjectAndTheyAreAKilobyteInTheMean(t *testing.T) {
 		size := 0
 		for i := range kept {
 			line := newText(x.line(i, dice))
-			told := line.tell(&s, int64(i))
+			told := line.tell(&s, int64(i), int64(i))
 			if !json.Valid(told) {
 				t.Fatalf("%s: not JSON: %s", x.name, told)
 			}

@@ -16,20 +16,22 @@ type stream struct {
 	name, format string
 	share        int // Of 20 records.
 	line         func(i int, dice *rand.Rand) string
+	machines     int // So many speak here in turn, each with its own key, so that what one says stays in order; 0: nobody's.
 }
 
 // streams are 1,000 bytes a record in the mean. Stand-ins in the text (see patches) become times and numbers.
 var streams = []stream{
-	{"okta", "okta", 5, oktaLine},
-	{"suricata", "suricata", 5, suricataLine},
-	{"zeek", "zeek", 5, zeekLine},
-	{"vda5050", "vda5050", 4, vdaLine},
-	{"cobots", "universal_robots", 1, cobotLine},
+	{"okta", "okta", 5, oktaLine, 0},
+	{"suricata", "suricata", 5, suricataLine, 0},
+	{"zeek", "zeek", 5, zeekLine, 0},
+	{"vda5050", "vda5050", 4, vdaLine, robots},
+	{"cobots", "universal_robots", 1, cobotLine, cobots},
 }
 
 const (
 	people = 3000
 	robots = 400
+	cobots = 3
 	kept   = 1200 // Texts of each source; the robots' must divide it.
 )
 
@@ -42,6 +44,7 @@ var patches = []struct {
 	{"@MICRO@@@@@@@@@@@@@@@@@@@@@@@@@", "2006-01-02T15:04:05.000000-0700"},
 	{"@UNIX@@@@@@@@@@@@", ""}, // Seconds with six decimals.
 	{"@NUMBER@@@@@", ""},      // Twelve digits.
+	{"@COUNT@@@@@@", ""},      // Twelve digits: how often this machine has spoken.
 }
 
 // text is a record to be told again and again.
@@ -78,15 +81,20 @@ func (s *stamps) set(now time.Time) {
 	s[2] = fmt.Appendf(s[2][:0], "%010d.%06d", now.Unix(), now.Nanosecond()/1000)
 }
 
-// tell makes a record of the text.
-func (t *text) tell(s *stamps, number int64) []byte {
+// tell makes a record of the text. number is the record's own, count that of its machine.
+func (t *text) tell(s *stamps, number, count int64) []byte {
 	b := bytes.Clone(t.bytes)
 	for _, h := range t.holes {
-		if h.kind != 3 {
+		n := number
+		switch h.kind {
+		case 4:
+			n = count
+		case 3:
+		default:
 			copy(b[h.at:], s[h.kind])
 			continue
 		}
-		for i, n := 11, number; i >= 0; i, n = i-1, n/10 {
+		for i := 11; i >= 0; i, n = i-1, n/10 {
 			b[h.at+i] = '0' + byte(n%10)
 		}
 	}
@@ -114,7 +122,7 @@ func probe(n int64, now time.Time) []byte {
 		`"displayMessage":"User login to Okta","actor":{"id":"00p%s","type":"User","alternateId":"%s@plant.example","displayName":"%s"},`+
 		`"client":{"ipAddress":"198.%d.%d.%d"},"outcome":{"result":"FAILURE","reason":"INVALID_CREDENTIALS"},"target":null,"transaction":{"type":"WEB","id":"Zp@NUMBER@@@@@","detail":{}}}`,
 		name, name, name, 18+n>>16&1, n>>8&255, n&255))
-	return t.tell(&s, n)
+	return t.tell(&s, n, 0)
 }
 
 // probeRule fires for a probe.

@@ -40,6 +40,7 @@ func (r *run) steps() {
 	}
 	r.printf("%.0f hits, %.0f findings with their revisions, %.0f keys with state", m.sum("tocsin_correlate_hits_total"), m.sum("tocsin_correlate_findings_total"), m.sum("tocsin_correlate_keys"))
 	r.printf("most hits: %s", strings.Join(m.greatest("tocsin_rule_hits", 8), ", "))
+	r.printf("most findings: %s", strings.Join(m.greatest("tocsin_rule_findings", 8), ", "))
 	r.printf("a batch: append %s, then record; inserts: %s", mean("tocsin_store_append_duration_seconds"), b.String()[2:])
 }
 
