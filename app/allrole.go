@@ -68,7 +68,15 @@ func (s *Service) published(changes []incident.Change) {
 func (s *Service) folded(b *event.Batch, hits, findings, changes int) {
 	s.health.batch(b)
 	s.metrics.batch(s.core, b, hits, findings, changes)
-	s.metrics.rules.tell(time.Now(), len(b.Events), s.cfg.Correlate.Tries, func() []correlate.RuleStats { return s.core.Engine.Stats().Rules })
+	var at int64
+	told := s.metrics.rules.tell(time.Now(), len(b.Events), s.cfg.Correlate.Tries, func() []correlate.RuleStats {
+		stats := s.core.Engine.Stats()
+		at = stats.Frontier
+		return stats.Rules
+	})
+	if told {
+		s.metrics.rules.flood(s.core.Stitcher.Flooded(at))
+	}
 }
 
 // read runs the pipeline: for ever, or to the end of the given inputs.

@@ -71,7 +71,8 @@ type RuleReport struct {
 	Top       []EntityCount  // Of the entities in the findings' variables.
 	Tried     int            // Events of the rule's classes.
 	Hits      int64
-	PerEvent  float64 // Nanoseconds for an event of any class, measured now and then; 0 if too few came to tell.
+	PerEvent  float64 // Nanoseconds that matching takes for an event of any class, measured now and then; 0 if too few came to tell.
+	Fold      float64 // And folding.
 	Had, Want int64   // History before the first time asked for, and how far the rule looks back, microseconds.
 }
 
@@ -263,6 +264,9 @@ func (b *backtest) report(list []*rules.Rule) *BacktestReport {
 		out := RuleReport{
 			Rule: r, Pending: pending[r.ID], Late: s.Late, Errors: s.Errors, Hits: s.Hits, Days: map[string]int{}, Tried: b.tried(r), PerEvent: b.meters[i].perEvent(),
 			Want: r.Plan.Reach() - r.Plan.Lateness,
+		}
+		if b.out.Events >= leastMeasured {
+			out.Fold = float64(s.FoldTime) / float64(b.out.Events)
 		}
 		out.Had = out.Want
 		if begin := cmp.Or(b.set.From, b.out.First); begin-b.out.First < out.Want {

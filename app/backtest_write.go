@@ -40,7 +40,7 @@ func WriteBacktest(w io.Writer, r *BacktestReport) error {
 func writeRules(b *strings.Builder, r *BacktestReport) {
 	silent := 0
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "RULE\tVERSION\tFINDINGS\tPENDING\tLATE\tERRORS\tTRIED\tHITS\tNS/EVENT")
+	fmt.Fprintln(t, "RULE\tVERSION\tFINDINGS\tPENDING\tLATE\tERRORS\tTRIED\tHITS\tMATCH NS\tFOLD NS")
 	var notes strings.Builder
 	for i := range r.Rules {
 		x := &r.Rules[i]
@@ -48,7 +48,7 @@ func writeRules(b *strings.Builder, r *BacktestReport) {
 			silent++
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", x.Rule.ID, x.Rule.Version, x.Findings, x.Pending, x.Late, x.Errors, x.Tried, x.Hits, cost(x.PerEvent))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", x.Rule.ID, x.Rule.Version, x.Findings, x.Pending, x.Late, x.Errors, x.Tried, x.Hits, cost(x.PerEvent), cost(x.Fold))
 		ruleNotes(&notes, x)
 	}
 	_ = t.Flush()
@@ -185,10 +185,11 @@ func WriteBacktestJSON(w io.Writer, r *BacktestReport) error {
 			Tried     int            `json:"events_tried"`
 			Hits      int64          `json:"hits"`
 			PerEvent  float64        `json:"ns_per_event"`
+			Fold      float64        `json:"fold_ns_per_event"`
 			Had       int64          `json:"history_ms"`
 			Want      int64          `json:"history_wanted_ms"`
 		}{
-			x.Rule.ID, x.Rule.Version, x.Rule.Title, x.Findings, x.Pending, x.Withdrawn, x.Late, x.Errors, x.Days, entities, x.Tried, x.Hits, x.PerEvent, x.Had / 1000, x.Want / 1000,
+			x.Rule.ID, x.Rule.Version, x.Rule.Title, x.Findings, x.Pending, x.Withdrawn, x.Late, x.Errors, x.Days, entities, x.Tried, x.Hits, x.PerEvent, x.Fold, x.Had / 1000, x.Want / 1000,
 		}); err != nil {
 			return err
 		}

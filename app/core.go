@@ -49,10 +49,16 @@ func newCore(c Config, live *enrich.Live, set *rules.Set) (*Core, error) {
 	}
 	core := &Core{Live: live, Rules: set}
 	core.Enricher = &Enricher{enricher: enrich.New(live.Tables, geo, enrich.NewBindings(c.Enrich.Bindings))}
-	core.settings = correlate.Settings{Lookups: lookups{live.Tables}, Workers: workers, MaxKeys: c.Correlate.MaxKeys, MaxHits: c.Correlate.MaxHits}
+	core.settings = correlate.Settings{Lookups: lookups{live.Tables}, Workers: workers, MaxKeys: c.Correlate.MaxKeys, MaxHits: c.Correlate.MaxHits, Stopwatch: stopwatch()}
 	core.Engine = correlate.New(set, core.settings)
 	core.Stitcher = incident.NewStitcher(c.Stitch.stitching(live.Tables), directory{live.Tables})
 	return core, nil
+}
+
+// stopwatch counts nanoseconds from now.
+func stopwatch() func() int64 {
+	began := time.Now()
+	return func() int64 { return time.Since(began).Nanoseconds() }
 }
 
 // problemsError joins problems, each with its place, into one error.

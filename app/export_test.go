@@ -6,7 +6,12 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
 	"github.com/tocsin-siem/tocsin/store/engine"
 	"github.com/tocsin-siem/tocsin/testdata/scenarios"
@@ -45,3 +50,26 @@ func (d *Database) Exec(ctx context.Context, statement string) error {
 	defer conn.Close()
 	return conn.Exec(ctx, statement)
 }
+
+// RuleMetrics are the metrics of rules alone.
+type RuleMetrics struct{ of *ruleMetrics }
+
+// NewRuleMetrics registers them.
+func NewRuleMetrics(m metric.Meter) (RuleMetrics, error) {
+	x, err := newRuleMetrics(m)
+	return RuleMetrics{x}, err
+}
+
+// Tell is tell.
+func (x RuleMetrics) Tell(now time.Time, events int, budget float64, stats []correlate.RuleStats) bool {
+	return x.of.tell(now, events, budget, func() []correlate.RuleStats { return stats })
+}
+
+// Flood is flood.
+func (x RuleMetrics) Flood(list []incident.Flooded) { x.of.flood(list) }
+
+// Check is check.
+func (x RuleMetrics) Check(budget float64) []console.Check { return x.of.check(budget) }
+
+// SumStats is sumStats.
+func SumStats(parts []correlate.Stats) []correlate.RuleStats { return sumStats(parts) }

@@ -20,11 +20,12 @@ type Metrics struct {
 	enriched                  metric.Float64Histogram
 	frames, frameBytes        metric.Int64Counter
 	oversized                 metric.Int64Counter
-	late, evicted             metric.Int64Gauge
 	ruleSets                  metric.Int64Counter
 	rules                     *ruleMetrics
 	soc                       *socMetrics
-	keys                      metric.Int64Gauge
+	events                    metric.Int64Counter
+	matched, folded           metric.Float64Histogram
+	was                       struct{ matching, folding time.Duration } // Of all batches so far.
 }
 
 // NewMetrics registers the instruments.
@@ -36,11 +37,6 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 			*to, err = m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(doc))
 		}
 	}
-	gauge := func(to *metric.Int64Gauge, name, unit, doc string) {
-		if err == nil {
-			*to, err = m.Int64Gauge(name, metric.WithUnit(unit), metric.WithDescription(doc))
-		}
-	}
 	counter(&x.hits, "tocsin.correlate.hits", "{hit}", "Events that satisfied a step of a rule.")
 	counter(&x.findings, "tocsin.correlate.findings", "{finding}", "Announcements of findings, revisions included.")
 	counter(&x.incidents, "tocsin.correlate.incidents", "{change}", "Changes of incidents.")
@@ -49,12 +45,15 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 	counter(&x.frameBytes, "tocsin.relay.bytes", "By", "Bytes of these messages.")
 	counter(&x.oversized, "tocsin.relay.oversized", "{hit}", "Hits too large to be sent.")
 	counter(&x.ruleSets, "tocsin.rules.loads", "{set}", "Changed rule files that were read, by outcome: taken or refused.")
-	gauge(&x.late, "tocsin.correlate.late", "{hit}", "Hits that came later than their rule's lateness since the start, by rule.")
-	gauge(&x.evicted, "tocsin.correlate.evictions", "{hit}", "Hits for which there was no room since the start, by rule.")
-	gauge(&x.keys, "tocsin.correlate.keys", "{key}", "Keys with state, by rule.")
-	if err == nil {
-		x.enriched, err = m.Float64Histogram("tocsin.enrich.duration", metric.WithUnit("s"), metric.WithDescription("Time to enrich one batch."))
+	counter(&x.events, "tocsin.correlate.events", "{event}", "Events that were matched against the rules.")
+	histogram := func(to *metric.Float64Histogram, name, unit, doc string) {
+		if err == nil {
+			*to, err = m.Float64Histogram(name, metric.WithUnit(unit), metric.WithDescription(doc))
+		}
 	}
+	histogram(&x.enriched, "tocsin.enrich.duration", "s", "Time to enrich one batch.")
+	histogram(&x.matched, "tocsin.correlate.match.duration", "s", "Time to match one batch against all rules.")
+	histogram(&x.folded, "tocsin.correlate.fold.duration", "s", "Time to fold the hits of one batch, in a process that does everything.")
 	if err == nil {
 		x.rules, err = newRuleMetrics(m)
 	}
@@ -84,15 +83,16 @@ func (x *Metrics) batch(core *Core, b *event.Batch, hits, findings, changes int)
 	}
 	x.enriched.Record(ctx, core.Enricher.took.Seconds())
 	x.tables(ctx, core)
-	for _, r := range core.Engine.Stats().Rules {
-		if r.Hits == 0 {
-			continue
-		}
-		rule := metric.WithAttributes(attribute.String("rule", r.Rule))
-		x.late.Record(ctx, r.Late, rule)
-		x.evicted.Record(ctx, r.Evicted, rule)
-		x.keys.Record(ctx, int64(r.Keys), rule)
-	}
+	x.folded.Record(ctx, x.spent(ctx, core, len(b.Events)).Seconds())
+}
+
+// spent records how long matching the last batch took, and gives how long folding it did.
+func (x *Metrics) spent(ctx context.Context, core *Core, events int) (folding time.Duration) {
+	x.events.Add(ctx, int64(events))
+	was := x.was
+	x.was.matching, x.was.folding = core.Engine.Spent()
+	x.matched.Record(ctx, (x.was.matching - was.matching).Seconds())
+	return x.was.folding - was.folding
 }
 
 // sent adds up one batch of an ingest member.
@@ -107,6 +107,7 @@ func (x *Metrics) sent(core *Core, b relay.Sending) {
 	if b.Events > 0 {
 		x.enriched.Record(ctx, core.Enricher.took.Seconds())
 		x.tables(ctx, core)
+		x.spent(ctx, core, b.Events)
 	}
 }
 

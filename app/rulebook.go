@@ -44,6 +44,9 @@ func (b *ruleBook) standings(ctx context.Context, list []*rules.Rule, id string)
 	counted := b.s.metrics.rules.counted()
 	for i, r := range list {
 		out[i] = standing(r, counted[r.ID])
+		if f := b.s.metrics.rules.floodOf(r.ID); f.Folded > 0 {
+			out[i].Troubles = append(out[i].Troubles, fmt.Sprintf("it floods: %s stand together in a digest since %s UTC", Count(f.Folded, "finding"), stamp(f.From)))
+		}
 		of[r.ID] = &out[i]
 	}
 	for d, err := range b.s.db.RuleDays(ctx, id, b.s.now()-ruleMemory.Microseconds()) {

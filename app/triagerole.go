@@ -32,6 +32,7 @@ func (s *Service) wireTriage(ctx context.Context) error {
 		Published: s.published, Slog: s.tel.Log.With("component", "relay"),
 	})
 	s.analyst = remote{s.triage}
+	s.beside = append(s.beside, s.tellFloods)
 	s.work = func(ctx context.Context) error {
 		set := kafka.GroupSettings{Group: s.cfg.Kafka.Group + ".triage", Topics: []string{s.cfg.Relay.Findings()}, Session: s.cfg.Kafka.Session}
 		return beside(ctx, s.triage.Run, func(ctx context.Context) error { return s.broker.cluster.Consume(ctx, set, s.lead) })

@@ -26,6 +26,7 @@ type fold struct {
 
 	eval     *evaluator
 	scan     *scan
+	watch    stopwatch
 	work     map[*program]*state // Scratch of rescans.
 	queue    []*event.Hit        // Of the batch, in the order of a scan.
 	touched  []*partition
@@ -64,6 +65,7 @@ type ruleState struct {
 
 func newFold(s Settings) *fold {
 	f := &fold{settings: s, byID: map[string]*ruleState{}, frontier: never, newest: never, work: map[*program]*state{}, observe: s.observe}
+	f.watch.clock = s.Stopwatch
 	f.eval = &evaluator{machine: expression.NewMachine(nil)}
 	f.scan = &scan{eval: f.eval, observe: s.observe, limit: s.MaxHits, every: cmp.Or(s.stateEvery, stateEvery)}
 	f.eval.errors = f.scan.failed
@@ -109,15 +111,18 @@ func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding
 	f.out = append(f.out[:0], f.leftover...)
 	f.leftover, f.aside = nil, nil
 	f.sort(hits)
+	f.begin(len(hits))
 	for few := range slices.Chunk(f.queue, hitsAhead) {
 		f.foresee(few)
 		for _, h := range few {
 			if r := f.byID[h.Rule]; r != nil && r.rule.Version == h.Version && f.fits(r, h) {
 				f.take(r, h, nil)
+				f.spent(r)
 			}
 		}
 	}
 	f.run(frontier, ok)
+	f.watch.on = false
 	slices.SortStableFunc(f.out, func(a, b incident.Finding) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), a.ID.Compare(b.ID), cmp.Compare(a.Revision, b.Revision))
 	})
@@ -186,9 +191,11 @@ func (f *fold) turns() {
 func (f *fold) turn(level int) {
 	f.flush(level)
 	f.decideGates(level)
+	f.spent(nil)
 	for _, k := range f.touched {
 		if r := k.rule; r.level() == level {
 			k.rescan(f.scan.with(r, k), f.scratch(r))
+			f.spent(r)
 		}
 	}
 	for _, r := range f.rules {
@@ -197,50 +204,23 @@ func (f *fold) turn(level int) {
 		}
 	}
 	f.tellGated(forever)
+	f.spent(nil)
 	for _, k := range f.touched {
 		if k.touched && k.rule.level() == level {
 			f.settle(k)
+			f.spent(k.rule)
 		}
 	}
 	for _, r := range f.rules {
 		for r.level() == level && len(r.queue) > 0 && r.queue[0].due <= r.w {
 			f.settle(r.queue[0])
+			f.spent(r)
 		}
 		r.prune()
 		if r.rest != nil {
 			r.rest.expire()
 		}
 	}
-}
-
-// count collects what matching counted.
-func (f *fold) count(s *Scratch, set []*rules.Rule) {
-	for i := range s.counts {
-		c := &s.counts[i]
-		if c.none() {
-			continue
-		}
-		if r := f.byID[set[i].ID]; r != nil {
-			f.tally(r, c)
-		}
-		*c = counts{}
-	}
-}
-
-// tally adds what matching counted to a rule's own, and empties it.
-func (f *fold) tally(r *ruleState, c *counts) {
-	r.stats.Errors += c.errors
-	r.stats.Nulls += c.nulls
-	r.stats.Wide += c.wide
-	r.stats.Tried += c.tried
-	for j, n := range c.excepted {
-		r.excepted = counted(r.excepted, len(c.excepted), j, n)
-	}
-	r.stats.NullOf = cmp.Or(c.nullOf, r.stats.NullOf)
-	if c.err != nil {
-		r.stats.LastError = c.err.Error()
-	}
-	*c = counts{}
 }
 
 // stop ends a rule. What it has announced stands: provisional findings become final with the next batch.
@@ -359,6 +339,7 @@ func (f *fold) flush(level int) {
 		}
 		for _, g := range r.gates {
 			f.flip(r, g.flush())
+			f.spent(r)
 		}
 	}
 	f.tellGated(never)
@@ -370,6 +351,7 @@ func (f *fold) decideGates(level int) {
 		for _, g := range r.gates {
 			if g.waits && r.level() == level {
 				f.flip(r, g.decide(f.limit(r), f.end))
+				f.spent(r)
 			}
 		}
 	}

@@ -130,12 +130,14 @@ type Scratch struct {
 	values  []string
 	names   map[string]string
 	finding *incident.Finding // Of the rule listened to, while its hits are made.
+	watch   stopwatch
 }
 
 // counts are what matching counts for one rule.
 type counts struct {
 	errors, nulls, wide int64
 	tried               int64 // Candidates: events whose condition was asked at a step.
+	took                int64 // About how many nanoseconds they took.
 	nullOf              string
 	err                 error
 	excepted            []int64 // By exception; nil before the first.
@@ -174,18 +176,21 @@ func (m *Matcher) match(s *Scratch, e *event.Event, at int32, out []event.Hit) [
 		return out
 	}
 	x.find(&s.found, e)
+	s.watch.begin(timedEvents)
 	for i, word := range s.found.found {
 		for ; word != 0; word &= word - 1 {
 			own := x.targets[i<<6|bits.TrailingZeros64(word)]
 			t := &m.targets[own]
 			s.counts[t.index].tried++
-			if !m.holds(s, t, e) || t.Excepted != nil && s.excepted(t, e) >= 0 {
-				continue
-			}
 			n := len(out)
-			out = s.hit(t, e, out)
+			if m.holds(s, t, e) && (t.Excepted == nil || s.excepted(t, e) < 0) {
+				out = s.hit(t, e, out)
+			}
 			for range out[n:] {
 				s.made = append(s.made, origin{own, at})
+			}
+			if s.watch.on {
+				s.counts[t.index].took += s.watch.lap()
 			}
 		}
 	}

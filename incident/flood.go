@@ -150,6 +150,41 @@ func (s *Stitcher) undamp(f *Finding) bool {
 	return in
 }
 
+// Flooded is a rule in digest mode.
+type Flooded struct {
+	Rule   string
+	From   int64 // Event time of the first period that overflowed and still counts, microseconds.
+	Folded int   // Findings that stand together since then.
+}
+
+// Flooded lists the rules that are in digest mode at an event time, by id: those whose breaker opened in the period of that time, or in the one
+// before it. A time before that of the newest finding counts as that.
+func (s *Stitcher) Flooded(at int64) []Flooded {
+	at = max(at, s.newest)
+	var out []Flooded
+	for i := range s.floods.Rules {
+		x := Flooded{Rule: s.floods.Rules[i].Rule}
+		for j := range s.floods.Rules[i].Periods {
+			p := &s.floods.Rules[i].Periods[j]
+			if p.Digest.ID.IsZero() {
+				continue // Nothing has been folded.
+			}
+			b, ok := s.breaker(&p.Digest)
+			if now := at / max(1, b.Per); !ok || p.Number < now-1 || p.Number > now || p.Number < now && p.Count <= b.Findings {
+				continue
+			}
+			if x.Folded == 0 {
+				x.From = p.Number * b.Per
+			}
+			x.Folded += len(p.Folded)
+		}
+		if x.Folded > 0 {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // fold takes a finding into the digest.
 func (p *period) fold(f *Finding, b Flood) {
 	d := &p.Digest

@@ -145,3 +145,37 @@ func TestARuleMayHaveItsOwnBreakerAndOthersAreNotConcerned(t *testing.T) {
 		t.Errorf("%d incidents and %d digests, want 6 and 1", plain, len(found))
 	}
 }
+
+func TestARuleIsInDigestModeFromItsOverflowToTheEndOfTheFirstCalmPeriod(t *testing.T) {
+	s := floodStitcher(5)
+	if got := s.Flooded(10 * floodHour); len(got) != 0 {
+		t.Errorf("before any finding %v floods", got)
+	}
+	var all []incident.Finding
+	for n := range 5 {
+		all = append(all, flooding(n, 10*floodHour+int64(n)*1_000_000))
+	}
+	announce(s, all...)
+	if got := s.Flooded(10 * floodHour); len(got) != 0 {
+		t.Errorf("within its breaker it floods: %v", got)
+	}
+	announce(s, flooding(5, 10*floodHour+5_000_000), flooding(6, 10*floodHour+6_000_000))
+	want := []incident.Flooded{{Rule: "rb-1", From: 10 * floodHour, Folded: 2}}
+	for _, at := range []int64{0, 10*floodHour + 6_000_000, 11 * floodHour, 12*floodHour - 1} {
+		if diff := cmp.Diff(want, s.Flooded(at)); diff != "" {
+			t.Errorf("at %d (-want +got):\n%s", at, diff)
+		}
+	}
+	if got := s.Flooded(12 * floodHour); len(got) != 0 {
+		t.Errorf("after a calm period it floods: %v", got)
+	}
+
+	announce(s, flooding(7, 11*floodHour)) // Folded, since the period before overflowed; calm by itself.
+	want[0].Folded = 3
+	if diff := cmp.Diff(want, s.Flooded(0)); diff != "" {
+		t.Errorf("in the period after (-want +got):\n%s", diff)
+	}
+	if got := s.Flooded(12 * floodHour); len(got) != 0 {
+		t.Errorf("after one finding in a calm period it floods: %v", got)
+	}
+}

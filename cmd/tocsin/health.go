@@ -30,7 +30,7 @@ ready, 3 if it is not, 1 if nothing answers. It is what a container's health che
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), timeout)
 			defer cancel()
-			client, address, err := probeURL(&cfg)
+			client, address, err := localURL(&cfg, "/readyz")
 			if err != nil {
 				return err
 			}
@@ -46,14 +46,14 @@ func probeAddress(cfg *app.Config) string {
 	return app.LocalAddress(cmp.Or(cfg.Telemetry.Listen, cfg.Console.Listen))
 }
 
-// probeURL is their address, and the client for it: the console may speak TLS, the probes' own address does not.
-func probeURL(cfg *app.Config) (client *http.Client, address string, err error) {
+// localURL is the address of one of them, and the client for it: the console may speak TLS, the probes' own address does not.
+func localURL(cfg *app.Config, path string) (client *http.Client, address string, err error) {
 	at := *cfg
 	if at.Telemetry.Listen != "" {
 		at.Console.TLS = app.ConsoleTLS{}
 	}
 	client, scheme, err := app.LocalClient(&at)
-	return client, scheme + "://" + probeAddress(cfg) + "/readyz", err
+	return client, scheme + "://" + probeAddress(cfg) + path, err
 }
 
 func askHealth(ctx context.Context, out io.Writer, client *http.Client, address string) error {

@@ -122,9 +122,23 @@ func writeJSONLines[T any](w io.Writer, list []T) error {
 
 func rulesList(t *terminal) *cobra.Command {
 	var asJSON bool
+	var cost costFlags
 	c := &cobra.Command{
-		Use: "list [PATH…]", Short: "List the rules", Args: cobra.ArbitraryArgs, Example: "  tocsin rules list\n  tocsin rules list --json",
+		Use: "list [PATH…]", Short: "List the rules", Args: cobra.ArbitraryArgs,
+		Long: `Lists the rules at the paths given, or those of the configuration.
+
+--cost asks the service that runs with this configuration what each rule did and took since it started, and lists the costliest first: hits,
+findings, how often an event was tried at one of its steps, about how long matching and folding took, memory, and a note on rules that flood
+(whose findings go into a digest) or have given up state. With --metrics it asks others, such as the members of a service in roles, and adds
+them up. What rules cost in the past is told by tocsin rules backtest.`,
+		Example: `  tocsin rules list
+  tocsin rules list --json
+  tocsin rules list --cost --config tocsin.yaml
+  tocsin rules list --cost --metrics http://ingest-1:9464/metrics --metrics http://correlate-1:9464/metrics --json`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(cost.metrics) > 0 && !cost.ask {
+				return usagef("--metrics says where to ask for costs: add --cost")
+			}
 			paths, err := rulePaths(c, args)
 			if err != nil {
 				return err
@@ -135,6 +149,9 @@ func rulesList(t *terminal) *cobra.Command {
 					fmt.Fprintln(t.err, p)
 				}
 				return fmt.Errorf("the rules do not load")
+			}
+			if cost.ask {
+				return cost.list(c, t, set, asJSON)
 			}
 			if asJSON {
 				var rows []rules.Description
@@ -151,6 +168,9 @@ func rulesList(t *terminal) *cobra.Command {
 			return w.Flush()
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "one rule a line as JSON, with its plan")
+	c.Flags().BoolVar(&asJSON, "json", false, "one rule a line as JSON, with its plan or its cost")
+	c.Flags().BoolVar(&cost.ask, "cost", false, "what each rule did and took since the service started")
+	c.Flags().StringArrayVar(&cost.metrics, "metrics", nil, "address of metrics to ask; repeat for several members (default the service on this machine)")
+	c.Flags().DurationVar(&cost.timeout, "timeout", 10*time.Second, "how long to wait for each answer")
 	return c
 }
