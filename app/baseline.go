@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/relay"
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
 
@@ -22,9 +25,17 @@ type BaselineSettings struct {
 	Progress func(engine.Progress)
 }
 
-// Baseline gives what the modifiers with memory remember of an entity: after the inputs, or as of the end of the store's log, from its newest
-// checkpoint and the batches after it. Nothing is written.
-func (c *Core) Baseline(ctx context.Context, cfg Config, set BaselineSettings) ([]correlate.Memory, error) {
+// Baseline is what the modifiers with memory remember of an entity, and as of when.
+type Baseline struct {
+	Memories   []correlate.Memory
+	Partitions int     // Of hits, whose checkpoints it is read from; 0: the state of one process, or of files.
+	Oldest     int64   // Event time that the oldest of these has come to, microseconds; 0 if one does not know it yet.
+	Without    []int32 // Partitions that have no checkpoint, or none that can be read: what they remember is not known.
+}
+
+// Baseline tells what is remembered: after the inputs, or as of the end of the store's log, from its newest checkpoint and the batches after it;
+// where members in roles use the store, as of the newest checkpoint of each partition of hits. Nothing is written.
+func (c *Core) Baseline(ctx context.Context, cfg Config, set BaselineSettings) (*Baseline, error) {
 	if set.Rule != "" && c.Rules.Rule(set.Rule) == nil {
 		var ids []string
 		for _, x := range c.Rules.Rules {
@@ -32,26 +43,75 @@ func (c *Core) Baseline(ctx context.Context, cfg Config, set BaselineSettings) (
 		}
 		return nil, fmt.Errorf("there is no rule %q; %s", set.Rule, suggestion(set.Rule, ids))
 	}
-	var err error
 	if len(set.Inputs) > 0 {
-		_, err = c.Replay(ctx, ReplaySettings{Inputs: set.Inputs, Received: set.Received})
-	} else {
-		err = c.recallStore(ctx, cfg, set.Progress)
+		if _, err := c.Replay(ctx, ReplaySettings{Inputs: set.Inputs, Received: set.Received}); err != nil {
+			return nil, err
+		}
+		return &Baseline{Memories: c.Engine.Recall(set.Entity, set.Rule)}, nil
 	}
+	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, set.Progress)
 	if err != nil {
 		return nil, err
 	}
-	return c.Engine.Recall(set.Entity, set.Rule), nil
+	defer func() { _ = db.Close() }()
+	roles, err := inRoles(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if roles {
+		return c.recallRoles(ctx, db, int32(cfg.Relay.Partitions), set)
+	}
+	if err := c.recallLog(ctx, db); err != nil {
+		return nil, err
+	}
+	return &Baseline{Memories: c.Engine.Recall(set.Entity, set.Rule)}, nil
 }
 
-// recallStore brings the engine to the state of the log's end.
-func (c *Core) recallStore(ctx context.Context, cfg Config, progress func(engine.Progress)) error {
-	log := slog.New(slog.DiscardHandler)
-	db, err := OpenDatabase(ctx, cfg, log, nil, progress)
+// inRoles reports whether members in roles use the store: their checkpoints of hits are newer than that of a process that does everything.
+func inRoles(ctx context.Context, db *Database) (bool, error) {
+	written, err := db.Named().Written(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer func() { _ = db.Close() }()
+	var newest time.Time
+	for name, at := range written {
+		if strings.HasPrefix(name, relay.PartitionPrefix) && at.After(newest) {
+			newest = at
+		}
+	}
+	return newest.After(written[""]), nil
+}
+
+// recallRoles reads the newest checkpoint of each partition of hits. Rules that it does not know are filled with the past, as the partition's
+// owner would. The log after a checkpoint is with the brokers, and is not read.
+func (c *Core) recallRoles(ctx context.Context, db *Database, partitions int32, set BaselineSettings) (*Baseline, error) {
+	out := &Baseline{Partitions: int(partitions), Oldest: math.MaxInt64}
+	for n := range partitions {
+		saved, err := db.Named().Latest(ctx, relay.PartitionCheckpoint(n))
+		if err != nil {
+			return nil, err
+		}
+		p := relay.NewPartition(n, c.Rules, c.settings)
+		if len(saved.Data) > 0 {
+			_, err = p.Restore(saved.Data)
+		}
+		if len(saved.Data) == 0 || err != nil {
+			out.Without = append(out.Without, n)
+			continue
+		}
+		if err := c.warmPartition(ctx, db.DB, slog.New(slog.DiscardHandler), p, partitions); err != nil {
+			return nil, err
+		}
+		frontier, _ := p.Frontier()
+		out.Oldest = min(out.Oldest, max(0, frontier))
+		out.Memories = append(out.Memories, p.Recall(set.Entity, set.Rule)...)
+	}
+	slices.SortStableFunc(out.Memories, func(a, b correlate.Memory) int { return strings.Compare(a.Rule, b.Rule) })
+	return out, nil
+}
+
+// recallLog brings the engine to the state of the log's end.
+func (c *Core) recallLog(ctx context.Context, db *Database) error {
 	saved, err := db.Latest(ctx)
 	if err != nil {
 		return err
@@ -62,7 +122,7 @@ func (c *Core) recallStore(ctx context.Context, cfg Config, progress func(engine
 	}
 	if err != nil {
 		saved.Batch.Epoch, saved.Batch.Number = 0, 0 // Folding everything is always right.
-	} else if err := c.warm(ctx, db.DB, log); err != nil {
+	} else if err := c.warm(ctx, db.DB, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
 	for e, err := range db.Replay(ctx, saved.Batch) {
@@ -179,4 +239,20 @@ func prefixed(with, s string) string {
 		return ""
 	}
 	return with + s
+}
+
+// WriteBaselineAge says as of when memory is that was read from checkpoints of partitions, and which are missing.
+func WriteBaselineAge(w io.Writer, b *Baseline) {
+	if b.Partitions == 0 {
+		return
+	}
+	have := b.Partitions - len(b.Without)
+	fmt.Fprintf(w, "from the checkpoints of %s of hits", Count(have, "partition"))
+	if have > 0 && b.Oldest > 0 {
+		fmt.Fprintf(w, ", of which the oldest has come to %s UTC", stamp(b.Oldest))
+	}
+	fmt.Fprintln(w, "; what correlate members took in since is not in them")
+	if len(b.Without) > 0 {
+		fmt.Fprintf(w, "without one yet, or without one that can be read: %s %v; what is remembered there is not shown\n", Count(len(b.Without), "partition"), b.Without)
+	}
 }

@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
 	"github.com/tocsin-siem/tocsin/relay"
 	"github.com/tocsin-siem/tocsin/rules"
+	"github.com/tocsin-siem/tocsin/store"
 )
 
 // wireCorrelate makes a correlate member: it owns partitions of hits and announces findings.
@@ -29,13 +31,17 @@ func (s *Service) wireCorrelate(ctx context.Context) error {
 
 // warmPartition fills rules that begin in a partition with those of their hits of the past that belong to it.
 func (s *Service) warmPartition(ctx context.Context, p *relay.Partition) error {
-	return s.core.warmWith(ctx, s.db.DB, s.tel.Log, warming{
+	return s.core.warmPartition(ctx, s.db.DB, s.tel.Log, p, int32(s.cfg.Relay.Partitions))
+}
+
+func (c *Core) warmPartition(ctx context.Context, db *store.DB, log *slog.Logger, p *relay.Partition, partitions int32) error {
+	return c.warmWith(ctx, db, log, warming{
 		rules: p.Waiting(), frontier: p.Stats().Frontier, fold: p.Warm,
 		ours: func(h *event.Hit, r *rules.Rule) bool {
 			if r.Component != "" {
-				return relay.ComponentPartition(r.Component, int32(s.cfg.Relay.Partitions)) == p.Number()
+				return relay.ComponentPartition(r.Component, partitions) == p.Number()
 			}
-			return relay.HitPartition(h, int32(s.cfg.Relay.Partitions)) == p.Number()
+			return relay.HitPartition(h, partitions) == p.Number()
 		},
 	})
 }

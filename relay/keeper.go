@@ -113,8 +113,11 @@ func outlive(ctx context.Context, d time.Duration) (context.Context, context.Can
 	}
 }
 
+// PartitionPrefix begins the names of the checkpoints of partitions of tocsin.hits.
+const PartitionPrefix = "hits/"
+
 // PartitionCheckpoint is the name of the checkpoints of a partition of tocsin.hits.
-func PartitionCheckpoint(n int32) string { return fmt.Sprintf("hits/%d", n) }
+func PartitionCheckpoint(n int32) string { return fmt.Sprint(PartitionPrefix, n) }
 
 // FindingsCheckpoint is the name of the checkpoints of triage.
 const FindingsCheckpoint = "findings"

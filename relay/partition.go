@@ -101,6 +101,11 @@ func (p *Partition) Frontier() (f int64, ok bool) { return event.Frontier(p.hear
 // Missing names partitions of sources that hold event time back because nobody has spoken for them, at most limit.
 func (p *Partition) Missing(limit int) []event.Position { return p.heard.missing(limit) }
 
+// Recall tells what modifiers with memory remember of an entity in this partition; see correlate.Engine.Recall.
+func (p *Partition) Recall(entity, rule string) []correlate.Memory {
+	return p.engine.Recall(entity, rule)
+}
+
 // Stats copies the counters of the engine.
 func (p *Partition) Stats() correlate.Stats { return p.engine.Stats() }
 

@@ -122,6 +122,29 @@ func (n Named) Latest(ctx context.Context, name string) (incident.Checkpoint, er
 	return n.db.latestOf(ctx, name)
 }
 
+// Written says of each name when its newest chunk was written, by the clock of who did. The worker's own checkpoints have the name "".
+func (n Named) Written(ctx context.Context) (map[string]time.Time, error) {
+	out := map[string]time.Time{}
+	err := n.db.retry(ctx, "list the checkpoints", func() error {
+		clear(out)
+		rows, err := n.db.rows(ctx, "SELECT name, max(written) FROM "+n.db.table("checkpoints")+" GROUP BY name")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var name string
+			var at time.Time
+			if err := rows.Scan(&name, &at); err != nil {
+				return err
+			}
+			out[name] = at
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
 func (db *DB) latestOf(ctx context.Context, name string) (c incident.Checkpoint, err error) {
 	err = db.retry(ctx, "read the latest checkpoint", func() error {
 		c, err = db.latest(ctx, name)

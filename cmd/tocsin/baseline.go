@@ -20,7 +20,9 @@ func baselineShow(t *terminal) *cobra.Command {
 		Use: "show ENTITY", Short: "Show what rules remember of an entity", Args: wrongArgs(cobra.ExactArgs(1)),
 		Long: `Shows what the modifiers with memory (new, changed, spike, beacon, drop) know of an entity: values seen, since when and until
 when it is learned, what is usual now, contacts, the last event. It is read from the configured store's newest checkpoint and the log after
-it, or from files that are folded. Exit code 3 if nothing is remembered of it.`,
+it, or from files that are folded. Where members in roles use the store, it is read from the newest checkpoint of each partition of hits; what
+correlate members took in since then (correlate.checkpoint) is not in it, and standard error says as of when it is. Exit code 3 if nothing is
+remembered of it.`,
 		Example: `  tocsin baseline show robot:h1
   tocsin baseline show robot:h1 --rule rb-0005 --json
   tocsin baseline show 10.20.8.44 --source zeek=conn.log --rules my-rules/`,
@@ -44,10 +46,12 @@ it, or from files that are folded. Exit code 3 if nothing is remembered of it.`,
 			if err != nil {
 				return usageError{err}
 			}
-			list, err := core.Baseline(c.Context(), cfg, set)
+			found, err := core.Baseline(c.Context(), cfg, set)
 			if err != nil {
 				return err
 			}
+			list := found.Memories
+			app.WriteBaselineAge(t.err, found)
 			for i := range list {
 				if f.json {
 					err = json.NewEncoder(t.out).Encode(app.Row(&list[i]))
