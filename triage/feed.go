@@ -142,6 +142,21 @@ func asked(r *http.Request) (since Sequence, resume bool, severity incident.Seve
 	return since, text != "", severity, nil
 }
 
+// refuse answers with a problem document (RFC 9457), as the rest of the API does.
+func refuse(w http.ResponseWriter, status int, why string) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(adapter.Encode(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{"about:blank", http.StatusText(status), status, why}))
+}
+
 // graver narrows pass to what is at least as severe; nil passes all.
 func graver(pass Pass, severity incident.Severity) Pass {
 	return func(c *incident.Change) bool { return c.Incident.Severity >= severity && (pass == nil || pass(c)) }
@@ -152,13 +167,13 @@ func graver(pass Pass, severity incident.Severity) Pass {
 func (f *Feed) ServeChanges(w http.ResponseWriter, r *http.Request, pass Pass) {
 	since, _, severity, err := asked(r)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	limit := 1000
 	if s := r.FormValue("limit"); s != "" {
 		if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > feedLimit {
-			http.Error(w, fmt.Sprintf("limit: give a number from 1 to %d", feedLimit), http.StatusBadRequest)
+			refuse(w, http.StatusBadRequest, fmt.Sprintf("limit: give a number from 1 to %d", feedLimit))
 			return
 		}
 	}
@@ -177,7 +192,7 @@ func (f *Feed) ServeChanges(w http.ResponseWriter, r *http.Request, pass Pass) {
 	case written > 0 && err != nil:
 		panic(http.ErrAbortHandler) // a cut answer must not look like a whole one
 	case err != nil:
-		http.Error(w, "the changes cannot be read now", http.StatusServiceUnavailable)
+		refuse(w, http.StatusServiceUnavailable, "the changes cannot be read now")
 	case written == 0:
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		w.WriteHeader(http.StatusOK)

@@ -22,13 +22,13 @@ type stream struct {
 func (f *Feed) ServeStream(w http.ResponseWriter, r *http.Request, pass Pass) {
 	since, resume, severity, err := asked(r)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	c, err := f.join(graver(pass, severity)) // before reading, so that nothing falls between
 	if err != nil {
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	defer f.leave(c)

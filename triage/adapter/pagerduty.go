@@ -52,7 +52,7 @@ func pagerDuty(l *Letter, o Options) Parcel {
 		severity = "info"
 	}
 	e.Payload = &pagerPayload{
-		Summary: clip(line(in.Title), pagerSummary), Source: clip(line(l.Source), 255), Severity: severity, Timestamp: in.LastEvent, Component: clip(line(firstEntity(in)), 255),
+		Summary: clip(titleOf(in), pagerSummary), Source: clip(line(l.Source), 255), Severity: severity, Timestamp: in.LastEvent, Component: clip(line(firstEntity(in)), 255),
 		Group: clip(line(in.OwnerTeam), 255), Class: clip(line(in.Assessment.Kind), 255),
 		Details: map[string]string{
 			"status": in.Status, "severity": in.Severity, "assessment": in.Assessment.Kind, "summary": clip(shown(in.Summary.Text), pagerDetail),

@@ -55,6 +55,14 @@ func inertLine(s string) string { return defang.Replace(line(s)) }
 
 var defang = strings.NewReplacer("://", "[:]//", "www.", "www[.]", "WWW.", "WWW[.]", "Www.", "Www[.]", "mailto:", "mailto[:]", "@", "[@]")
 
+// titleOf is the title on one line and never empty: receivers refuse what has none.
+func titleOf(in *Incident) string {
+	if s := strings.TrimSpace(line(in.Title)); s != "" {
+		return s
+	}
+	return strings.TrimSpace("Incident " + in.ID)
+}
+
 // words joins what is not empty.
 func words(sep string, parts ...string) string {
 	var out []string

@@ -45,7 +45,7 @@ func theHive(l *Letter, o Options) Parcel {
 func hiveOf(l *Letter) hiveAlert {
 	in := l.about()
 	a := hiveAlert{
-		Type: "tocsin", Source: clip(line(l.Source), 64), SourceRef: in.ID, Title: clip(line(in.Title), hiveTitle), Description: hiveText(in), Severity: max(1, hiveSeverity[in.Severity]),
+		Type: "tocsin", Source: clip(line(l.Source), 64), SourceRef: in.ID, Title: clip(titleOf(in), hiveTitle), Description: hiveText(in), Severity: max(1, hiveSeverity[in.Severity]),
 		Date: moment(in.OpenedAt).UnixMilli(), TLP: 2, PAP: 2, Tags: hiveLabels(in), ExternalLink: in.URL,
 	}
 	for _, e := range in.Entities {
