@@ -25,9 +25,10 @@ import (
 // EvalSettings is what `tocsin llm eval` asks for.
 type EvalSettings struct {
 	Scenarios []scenarios.Scenario
-	Store     bool // The latest incidents of the configured store, too.
-	Limit     int  // How many of those.
-	Runs      int  // Questions about each incident.
+	Store     bool     // The latest incidents of the configured store, too.
+	Limit     int      // How many of those.
+	Models    []string // Asked one after the other; none: the configured one.
+	Runs      int      // Questions about each incident.
 	Talk      io.Writer
 	Progress  func(engine.Progress)
 }
@@ -36,6 +37,7 @@ type EvalSettings struct {
 type EvalCase struct {
 	Incident  string         `json:"incident"`
 	From      string         `json:"from"` // Scenario, or store.
+	Of        string         `json:"model"`
 	Run       int            `json:"run"`
 	Failure   string         `json:"failure,omitempty"` // Why nothing was shown.
 	Detail    string         `json:"detail,omitempty"`
@@ -78,30 +80,49 @@ type evaluated struct {
 
 // Evaluate asks the configured model about incidents and says what came of it. A failing model is a result; the error is that of anything else.
 func Evaluate(ctx context.Context, cfg Config, set EvalSettings) (*EvalReport, error) {
-	model, err := llm.Open(cfg.Triage.LLM)
-	if err != nil {
-		return nil, err
-	}
 	list, err := evalIncidents(ctx, cfg, set)
 	if err != nil {
 		return nil, err
 	}
-	r := &EvalReport{Model: cfg.Triage.LLM.Model, Failures: map[string]int{}, Dropped: map[string]int{}, Cases: []EvalCase{}}
+	r := &EvalReport{Failures: map[string]int{}, Dropped: map[string]int{}, Cases: []EvalCase{}}
+	models := set.Models
+	if len(models) == 0 {
+		models = []string{cfg.Triage.LLM.Model}
+	}
+	if r.Model = models[0]; len(models) > 1 {
+		r.Model = fmt.Sprintf("%s and %d more", models[0], len(models)-1)
+	}
+	for _, name := range models {
+		cfg.Triage.LLM.Model = name
+		if err := r.ask(ctx, cfg, set, list); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// ask asks one model.
+func (r *EvalReport) ask(ctx context.Context, cfg Config, set EvalSettings, list []evaluated) error {
+	model, err := llm.Open(cfg.Triage.LLM)
+	if err != nil {
+		return err
+	}
 	for run := range max(1, set.Runs) {
 		for _, x := range list {
 			began := time.Now()
 			o, err := model.Ask(ctx, x.in)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			c := evalCase(x, run+1, o, time.Since(began))
+			c.Of = cfg.Triage.LLM.Model
 			r.add(c)
 			if set.Talk != nil {
-				fmt.Fprintf(set.Talk, "%s %s run %d: %s, %d of %d claims shown, %.1f s\n", c.From, c.Incident, c.Run, cmp.Or(c.Failure, "shown"), c.Shown, c.Claims, c.Seconds)
+				fmt.Fprintf(set.Talk, "%s %s %s run %d: %s, %d of %d claims shown, %.1f s\n", c.Of, c.From, c.Incident, c.Run, cmp.Or(c.Failure, "shown"), c.Shown, c.Claims, c.Seconds)
 			}
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func evalCase(x evaluated, run int, o llm.Outcome, took time.Duration) EvalCase {

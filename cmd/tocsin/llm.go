@@ -23,17 +23,20 @@ func llmCommand(t *terminal) *cobra.Command {
 }
 
 // modelFlags change the configured model for one command.
-type modelFlags struct{ url, model string }
+type modelFlags struct {
+	url    string
+	models []string
+}
 
 func (f *modelFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.url, "url", "", "base address of the model server instead of triage.llm.url; loopback may be plain http")
-	c.Flags().StringVar(&f.model, "model", "", "model instead of triage.llm.model")
+	c.Flags().StringSliceVar(&f.models, "model", nil, "model instead of triage.llm.model; again for more, which are asked one after the other")
 }
 
 // apply puts the flags over the configuration.
 func (f *modelFlags) apply(m *triage.ModelConfig) error {
-	if f.model != "" {
-		m.Model = f.model
+	if len(f.models) > 0 {
+		m.Model = f.models[0]
 	}
 	if f.url != "" {
 		m.URL = f.url
@@ -75,6 +78,7 @@ Exit code 3 if for any question nothing of the answer could be shown.`,
 			if set.Runs < 1 || set.Runs > 10_000 || set.Limit < 1 || set.Limit > 10_000 {
 				return usagef("--runs and --limit go from 1 to 10000")
 			}
+			set.Models = f.models
 			if set.Scenarios, err = evalScenarios(name); err != nil {
 				return err
 			}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,21 +25,29 @@ type took struct {
 	Revision               int
 }
 
-// nodeRED starts Node-RED on a port with a flow of this folder.
-func nodeRED(t *testing.T, port, flow string, env ...string) {
+// receivers fetches what package.json names, unless it is there, and gives the folder it is in.
+func receivers(t *testing.T) string {
 	t.Helper()
-	node, npm := need(t, "node"), need(t, "npm")
-	here, err := os.Getwd()
+	npm := need(t, "npm")
+	modules, err := filepath.Abs("node_modules")
 	if err != nil {
 		t.Fatal(err)
 	}
-	red := filepath.Join(here, "node_modules", "node-red", "red.js")
-	if _, err := os.Stat(red); err != nil {
-		ci := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-		if out, err := ci.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci: %v\n%s", err, out)
+	_, red := os.Stat(filepath.Join(modules, "node-red", "red.js"))
+	_, source := os.Stat(filepath.Join(modules, "eventsource", "package.json"))
+	if red != nil || source != nil {
+		if _, err := output(t, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"); err != nil {
+			t.Fatal(err)
 		}
 	}
+	return modules
+}
+
+// nodeRED starts Node-RED on a port with a flow of this folder.
+func nodeRED(t *testing.T, port, flow string, env ...string) {
+	t.Helper()
+	node, modules := need(t, "node"), receivers(t)
+	red := filepath.Join(modules, "node-red", "red.js")
 	dir := t.TempDir()
 	for _, name := range []string{"settings.js", flow} {
 		b, err := os.ReadFile(name)
@@ -51,7 +58,7 @@ func nodeRED(t *testing.T, port, flow string, env ...string) {
 			t.Fatal(err)
 		}
 	}
-	env = append(env, "PORT="+port, "NODE_PATH="+filepath.Join(here, "node_modules"))
+	env = append(env, "PORT="+port, "NODE_PATH="+modules)
 	run(t, dir, env, node, red, "--userDir", dir, "--settings", filepath.Join(dir, "settings.js"), flow)
 	eventually(t, 2*time.Minute, "Node-RED answers", func() bool { return answers("http://127.0.0.1:" + port + "/seen") })
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -36,16 +37,19 @@ func need(t *testing.T, program string) string {
 	return ""
 }
 
-// free is a port of loopback that nobody listens on just now.
+// free is a port of loopback that nobody listens on just now, for a program that starts later. It is none of those that the system gives to
+// connections and to whoever asks for any, so that nobody has it by then.
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := fmt.Sprint(10_000 + rand.IntN(22_000))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("of a hundred ports none is free")
+	return ""
 }
 
 // run starts a program that ends with the test, and shows what it said if the test failed.

@@ -1,5 +1,5 @@
 // Command gguf writes a language model that has learned nothing: a GGUF file of version 3 with the llama architecture, 32 wide, one layer, and
-// weights at random from a fixed seed. It is a third of a megabyte and entirely ours. A server that runs it answers in whatever shape its grammar
+// weights at random from a seed. It is a third of a megabyte and entirely ours. A server that runs it answers in whatever shape its grammar
 // forces and means nothing by it, which is what the verifier has to stand.
 //
 // Its vocabulary is bytes, letters and the words of a text on standard input: what it says is made of the words it is asked with, which is harder to
@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,13 +44,17 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: gguf FILE < TEXT")
+	seed, err := uint64(0), errors.New("no seed")
+	if len(os.Args) == 3 {
+		seed, err = strconv.ParseUint(os.Args[2], 10, 64)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "usage: gguf FILE SEED < TEXT")
 		os.Exit(2) //nolint:forbidigo // This is a main package, though not below cmd.
 	}
 	spoken, err := io.ReadAll(os.Stdin)
 	if err == nil {
-		err = os.WriteFile(os.Args[1], model(vocabularyOf(string(spoken))), 0o600)
+		err = os.WriteFile(os.Args[1], model(vocabularyOf(string(spoken)), seed), 0o600)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -174,9 +180,9 @@ func frequentWords(spoken string) []string {
 	return out[:min(words, len(out))]
 }
 
-func model(tokens []token) []byte {
+func model(tokens []token, seed uint64) []byte {
 	vocabulary := len(tokens)
-	f := &file{random: rand.New(rand.NewPCG(20261121, 4))}
+	f := &file{random: rand.New(rand.NewPCG(20261121, seed))}
 	f.key("general.architecture", typeString, "llama")
 	f.key("general.name", typeString, "tocsin random")
 	f.key("general.alignment", typeUint32, uint32(alignment))
