@@ -23,7 +23,7 @@ func (s *Service) wireAll(ctx context.Context) error {
 		Every: s.cfg.Correlate.Checkpoint.Microseconds(), Published: s.published, Slog: s.tel.Log.With("component", "correlate"), Folded: s.folded,
 		Warm: func(ctx context.Context) error { return s.core.warm(ctx, s.db.DB, s.tel.Log) },
 	})
-	s.analyst = s
+	s.analyst, s.begin = s, s.beginHere
 	tail, err := s.worker.Recover(ctx)
 	if err != nil {
 		return err
@@ -89,10 +89,22 @@ func (s *Service) read(ctx context.Context) error {
 
 // Act implements console.Analyst.
 func (s *Service) Act(ctx context.Context, a incident.Action) ([]incident.Change, error) {
-	return s.worker.Act(ctx, a, func() {
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
-	})
+	return s.worker.Act(ctx, a, s.nudge)
+}
+
+// nudge asks for a batch soon.
+func (s *Service) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// beginHere queues an action in this process, before all acts that come later.
+func (s *Service) beginHere(a incident.Action) func(context.Context) error {
+	wait := s.worker.Begin(a, s.nudge)
+	return func(ctx context.Context) error {
+		_, err := wait(ctx)
+		return err
+	}
 }

@@ -180,14 +180,8 @@ func (c *Core) explainFinding(ctx context.Context, p *past, id event.ID) (out *F
 		return nil, err
 	}
 	f := out.Finding
-	r := c.Rules.Rule(f.Rule.ID)
-	switch {
-	case r == nil:
-		out.Foreign = "the rule " + f.Rule.ID + " is not loaded"
-	case r.Version != f.Rule.Version:
-		out.Foreign = fmt.Sprintf("it was found by version %d of the rule, and version %d is loaded", f.Rule.Version, r.Version)
-	}
-	if out.Foreign != "" {
+	var r *rules.Rule
+	if r, out.Foreign = ruleOf(c.Rules, f); out.Foreign != "" {
 		return out, nil
 	}
 	q := correlate.Question{Finding: f.ID}
@@ -203,6 +197,18 @@ func (c *Core) explainFinding(ctx context.Context, p *past, id event.ID) (out *F
 		out.Foreign = "folding again what the store still has does not find it: events or tables have changed since"
 	}
 	return out, nil
+}
+
+// ruleOf is the rule that found a finding, or why it is not there.
+func ruleOf(set *rules.Set, f *incident.Finding) (*rules.Rule, string) {
+	r := set.Rule(f.Rule.ID)
+	switch {
+	case r == nil:
+		return nil, "the rule " + f.Rule.ID + " is not loaded"
+	case r.Version != f.Rule.Version:
+		return nil, fmt.Sprintf("it was found by version %d of the rule, and version %d is loaded", f.Rule.Version, r.Version)
+	}
+	return r, ""
 }
 
 // finding finds a finding in the store, or by replaying files.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 )
@@ -27,6 +28,11 @@ func (r reader) Holder(ctx context.Context, finding event.ID) (*incident.Inciden
 	return in, err
 }
 
+// Evidence implements console.Findings.
+func (r reader) Evidence(ctx context.Context, ids []event.ID) ([]*event.Event, error) {
+	return r.db.PickWhole(ctx, ids)
+}
+
 // explainer explains findings from the service's own store, by the rules in force. At most so many at once: each folds events again.
 type explainer struct {
 	service *Service
@@ -38,6 +44,22 @@ const maxExplaining = 2
 
 func newExplainer(s *Service) explainer {
 	return explainer{s, make(chan struct{}, maxExplaining)}
+}
+
+// Read implements console.Explainer.
+func (x explainer) Read(f *incident.Finding, evidence []*event.Event) *console.Explained {
+	r, foreign := ruleOf(x.service.keeper.Set(), f)
+	if foreign != "" {
+		return &console.Explained{Foreign: foreign}
+	}
+	events := make([]event.Event, len(evidence))
+	q := correlate.Question{Finding: f.ID, Lookups: lookups{x.service.core.Live.Tables}}
+	for i, e := range evidence {
+		events[i] = *e
+		q.Events = append(q.Events, e.Envelope.ID)
+	}
+	found := correlate.Explain(r, events, q)
+	return explained(&found)
 }
 
 // Explain implements console.Explainer.
@@ -54,23 +76,28 @@ func (x explainer) Explain(ctx context.Context, id event.ID) (*console.Explained
 	if err != nil {
 		return nil, err
 	}
-	out := &console.Explained{Foreign: found.Foreign}
 	if found.Explanation == nil || found.Foreign != "" {
-		return out, nil
+		return &console.Explained{Foreign: found.Foreign}, nil
 	}
-	for i := range found.Steps {
-		st := &found.Steps[i]
+	return explained(found.Explanation), nil
+}
+
+// explained is an explanation as a page shows it.
+func explained(x *correlate.Explanation) *console.Explained {
+	out := &console.Explained{}
+	for i := range x.Steps {
+		st := &x.Steps[i]
 		out.Steps = append(out.Steps, console.ExplainedStep{ID: st.ID, Classes: st.Classes, Where: st.Where, Seen: st.Seen, Matched: st.Matched})
 	}
-	for _, v := range found.Evidence {
+	for _, v := range x.Evidence {
 		e := console.ExplainedEvidence{Step: v.Step, Event: v.Ref.Event}
 		for _, o := range v.Read {
 			e.Read = append(e.Read, console.ExplainedValue{Text: o.Text, Value: o.Value, Known: o.Known})
 		}
 		out.Evidence = append(out.Evidence, e)
 	}
-	for _, g := range found.Guards {
+	for _, g := range x.Guards {
 		out.Guards = append(out.Guards, console.ExplainedGuard{ID: g.ID, From: g.From, To: g.To, Hits: len(g.Hits)})
 	}
-	return out, nil
+	return out
 }

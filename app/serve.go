@@ -56,7 +56,7 @@ func (s *Service) serve(ctx context.Context) error {
 	set.Around, set.History, set.Deliveries, set.Findings, set.Explainer = reader{s.db.DB}, reader{s.db.DB}, reader{s.db.DB}, reader{s.db.DB}, newExplainer(s)
 	if s.analyst != nil {
 		s.beside = append(s.beside, s.tellSOC)
-		set.Analyst = seen{s.analyst, s.board}
+		set.Analyst, set.Looks = seen{s.analyst, s.board}, s.looks
 	}
 	if s.feed != nil {
 		set.Feed = s.feed

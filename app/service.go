@@ -69,10 +69,12 @@ type Service struct {
 	metrics    *Metrics
 	pipeline   *ingest.Pipeline
 	analyst    console.Analyst
-	broker     *broker           // nil without kafka.brokers
-	correlator *relay.Correlator // Role correlate.
-	triage     *relay.Triage     // Role triage.
-	bindings   *relay.Bindings   // Role ingest, as is lessons.
+	begin      func(incident.Action) func(context.Context) error // Queues an act, with analyst; what it gives waits for it.
+	looks      *looks                                            // with analyst
+	broker     *broker                                           // nil without kafka.brokers
+	correlator *relay.Correlator                                 // Role correlate.
+	triage     *relay.Triage                                     // Role triage.
+	bindings   *relay.Bindings                                   // Role ingest, as is lessons.
 	lessons    *lessons
 	consumer   *kafka.Consumer  // nil without sources that have topics
 	registry   *registry.Client // nil without sources that need schemas
@@ -187,6 +189,9 @@ func (s *Service) start(ctx context.Context) error {
 	if err := s.loadBoard(ctx); err != nil {
 		return err
 	}
+	if err := s.resumeLooks(ctx); err != nil {
+		return err
+	}
 	if err := s.serve(ctx); err != nil {
 		return err
 	}
@@ -195,6 +200,16 @@ func (s *Service) start(ctx context.Context) error {
 		s.set.Ready(s.URL())
 	}
 	return nil
+}
+
+// resumeLooks makes what takes first looks to the log, which outlives the console.
+func (s *Service) resumeLooks(ctx context.Context) error {
+	if s.analyst == nil {
+		return nil
+	}
+	s.looks = newLooks(s.begin, s.db.DB, s.tel.Log.With("component", "console"))
+	s.onStop("looks", s.looks.finish)
+	return s.looks.resume(ctx)
 }
 
 func (s *Service) source() string { return "urn:tocsin:" + s.cfg.Tenant }

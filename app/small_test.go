@@ -371,10 +371,13 @@ func TestWhatAnalystsDidSurvivesAKill(t *testing.T) {
 	o.say("sshd", refused(0, users(0, 4)...))
 	q := o.incidents(4)
 	a, b, c, d := q["user00"], q["user01"], q["user02"], q["user03"]
-	if status, page, err := get(t, o.svc.url+"/incidents/"+a.ID); err != nil || status != 200 || !strings.Contains(page, fmt.Sprintf(`name="revision" value="%d"`, a.Revision+1)) {
-		t.Fatalf("the page of an incident that somebody looks at for the first time has no form for revision %d: %d %v\n%s", a.Revision+1, status, err, page)
+	if status, page, err := get(t, o.svc.url+"/incidents/"+a.ID); err != nil || status != 200 || !strings.Contains(page, fmt.Sprintf(`name="revision" value="%d"`, a.Revision)) {
+		t.Fatalf("the page of an incident that somebody looks at for the first time has no form for revision %d: %d %v\n%s", a.Revision, status, err, page)
 	}
 	o.mustAct(a.ID, a.Revision, url.Values{"action": {"acknowledge"}, "text": {"looking"}})
+	if _, body, err := get(t, o.svc.url+"/api/v1/incidents/"+a.ID); err != nil || !strings.Contains(body, fmt.Sprintf(`"revision":%d`, a.Revision+2)) {
+		t.Errorf("the look stands in the log before the act that followed it, %v:\n%s", err, body)
+	}
 	if status, page := o.act(a.ID, a.Revision, url.Values{"action": {"close"}, "verdict": {string(incident.TestActivity)}}); status != http.StatusConflict || !strings.Contains(page, "Somebody was faster") {
 		t.Errorf("a form from before the last change got %d, want 409:\n%s", status, page)
 	}

@@ -33,6 +33,12 @@ func (s *Service) wireTriage(ctx context.Context) error {
 	})
 	s.analyst = remote{s.triage}
 	s.beside = append(s.beside, s.tellFloods)
+	s.begin = func(a incident.Action) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := s.analyst.Act(ctx, a)
+			return err
+		}
+	}
 	s.work = func(ctx context.Context) error {
 		set := kafka.GroupSettings{Group: s.cfg.Kafka.Group + ".triage", Topics: []string{s.cfg.Relay.Findings()}, Session: s.cfg.Kafka.Session}
 		return beside(ctx, s.triage.Run, func(ctx context.Context) error { return s.broker.cluster.Consume(ctx, set, s.lead) })

@@ -230,15 +230,15 @@ func (s *server) apiFacets(w http.ResponseWriter, r *http.Request) {
 	apiReply(w, http.StatusOK, answer)
 }
 
-// passes is what a stream tells the sender of a request: what passes ?q= and belongs to its sites.
+// passes is what a stream tells the sender of a request: what passes ?q= and belongs to its sites; with ?views=no not that somebody looked.
 func (s *server) passes(r *http.Request) (triage.Pass, error) {
 	f, err := filterIn(typed(r.URL.Query().Get("q")))
 	if err != nil {
 		return nil, err
 	}
-	who := access.From(r.Context())
+	who, deaf := access.From(r.Context()), r.URL.Query().Get("views") == "no"
 	return func(c *incident.Change) bool {
-		if !who.Sees(c.Incident.Sites) {
+		if !who.Sees(c.Incident.Sites) || deaf && c.Quiet() {
 			return false
 		}
 		if f == nil {

@@ -41,6 +41,12 @@ type Analyst interface {
 	Act(ctx context.Context, a incident.Action) ([]incident.Change, error)
 }
 
+// Looks is told that somebody who can act looked at an incident for the first time. It takes that to the log beside the page, before acts that come
+// later where one process does all, and whatever becomes of the request.
+type Looks interface {
+	Look(a incident.Action)
+}
+
 // ErrNotFound is what a Reader returns for ids it does not have.
 var ErrNotFound = errors.New("not found")
 
@@ -58,6 +64,7 @@ type Settings struct {
 	Endpoints Endpoints
 	Routes    Routes
 	Analyst   Analyst                           // nil: read only.
+	Looks     Looks                             // nil: first looks are not kept.
 	Board     Board                             // nil: no queue and no lists in the API.
 	Saved     QueueViews                        // nil: no saved views of the queue and no feeds of them.
 	Feed      Feed                              // nil: no stream of changes.

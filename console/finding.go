@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/access"
@@ -21,10 +22,15 @@ type Findings interface {
 	Finding(ctx context.Context, id event.ID) (*incident.Finding, error)
 	// Holder is the incident that holds a finding now; nil if none does.
 	Holder(ctx context.Context, finding event.ID) (*incident.Incident, error)
+	// Evidence are those of some events that there still are, with the raw text of their records, in no order.
+	Evidence(ctx context.Context, ids []event.ID) ([]*event.Event, error)
 }
 
-// Explainer says how a finding came about, by folding what its rule saw again.
+// Explainer says how a finding came about.
 type Explainer interface {
+	// Read puts events of a finding's evidence to the steps of its rule and asks for nothing else, so it is quick; what guards saw is then unknown.
+	Read(f *incident.Finding, evidence []*event.Event) *Explained
+	// Explain folds all that the rule saw around the finding again, which may be much.
 	Explain(ctx context.Context, finding event.ID) (*Explained, error)
 }
 
@@ -80,6 +86,8 @@ type findingPage struct {
 	More     []incident.Evidence // Evidence that is not shown whole.
 	Why      *Explained
 	WhyNot   string // Why it is not explained.
+	Folded   bool   // Its rule was folded again, for this page.
+	Fold     string // Where it is; "" where that cannot be.
 	Suppress string // Where to suppress what is like it; "" where that cannot be.
 	Test     string // As a test of its rule.
 	Rule     string // The rule's page; "" while there is none.
@@ -147,29 +155,70 @@ func (s *server) finding(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, err, "")
 		return
 	}
-	p := findingPage{layout: s.layout(r, f.Rule.Title, ""), Finding: f, Suppress: s.suppressLike(r, f)}
-	if p.Holder, err = s.set.Findings.Holder(r.Context(), f.ID); err != nil {
-		s.problem(w, r, err, "")
-		return
-	}
-	if p.Holder != nil && !p.Who.Sees(p.Holder.Sites) {
-		p.Holder = nil
-	}
+	p := findingPage{layout: s.layout(r, f.Rule.Title, ""), Finding: f, Suppress: s.suppressLike(r, f), Folded: r.URL.Query().Get("fold") != ""}
 	if _, exists := s.needs["GET /rules/{id}"]; exists {
 		p.Rule = "/rules/" + url.PathEscape(f.Rule.ID)
 	}
-	p.Why, p.WhyNot = s.explain(r.Context(), f)
-	if err := s.evidence(r, &p); err != nil {
+	if err := s.fillFinding(r.Context(), &p); err != nil {
 		s.problem(w, r, err, "")
 		return
 	}
 	s.page(w, "finding", http.StatusOK, p)
 }
 
+// fillFinding reads what the page has beside the finding, all at once.
+func (s *server) fillFinding(ctx context.Context, p *findingPage) error {
+	var beside sync.WaitGroup
+	var holding error
+	beside.Go(func() {
+		p.Holder, holding = s.set.Findings.Holder(ctx, p.Finding.ID)
+		if p.Holder != nil && !p.Who.Sees(p.Holder.Sites) {
+			p.Holder = nil
+		}
+	})
+	defer beside.Wait()
+	if p.Folded {
+		p.Why, p.WhyNot = s.explain(ctx, p.Finding)
+	}
+	evidence, err := s.evidence(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !p.Folded {
+		p.Why, p.WhyNot = s.readAgain(p.Finding, evidence)
+	}
+	if p.Why != nil {
+		if !p.Folded {
+			p.Fold = "/findings/" + event.FormatID(event.FindingPrefix, p.Finding.ID) + "?fold=1#why"
+		}
+		for i := range p.Evidence {
+			p.Evidence[i].read(p.Why)
+		}
+	}
+	p.Test = testOf(p.Finding, evidence)
+	beside.Wait()
+	return holding
+}
+
+// noRules is why a finding is not explained where there is no explainer.
+const noRules = "this console does not read rules"
+
+// readAgain is what a finding's rule reads of its evidence, or why that cannot be said.
+func (s *server) readAgain(f *incident.Finding, evidence []*event.Event) (*Explained, string) {
+	if s.set.Explainer == nil {
+		return nil, noRules
+	}
+	if x := s.set.Explainer.Read(f, evidence); x.Foreign == "" {
+		return x, ""
+	} else {
+		return nil, x.Foreign
+	}
+}
+
 // explain is why a finding was found, or why that cannot be said.
 func (s *server) explain(ctx context.Context, f *incident.Finding) (*Explained, string) {
 	if s.set.Explainer == nil {
-		return nil, "this console does not read rules"
+		return nil, noRules
 	}
 	ctx, cancel := context.WithTimeout(ctx, explainTime)
 	defer cancel()
@@ -185,35 +234,36 @@ func (s *server) explain(ctx context.Context, f *incident.Finding) (*Explained, 
 	return x, ""
 }
 
-// evidence reads the events of a finding, as far as the store still has them and the person sees them.
-func (s *server) evidence(r *http.Request, p *findingPage) error {
+// evidence reads the events of a finding, as far as the store still has them and the person sees them, and gives those.
+func (s *server) evidence(ctx context.Context, p *findingPage) ([]*event.Event, error) {
 	f := p.Finding
 	p.More = f.Evidence[min(len(f.Evidence), maxShownEvidence):]
-	var whole []*event.Event
+	var ids []event.ID
 	for _, ev := range f.Evidence[:len(f.Evidence)-len(p.More)] {
-		if ev.Event == nil {
-			continue
+		if ev.Event != nil {
+			p.Evidence = append(p.Evidence, evidenceRow{Evidence: ev, Gone: true})
+			ids = append(ids, ev.Event.Event)
 		}
-		row := evidenceRow{Evidence: ev}
-		e, err := s.set.Reader.Event(r.Context(), ev.Event.Event)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			row.Gone = true
-		case err != nil:
-			return err
-		case !p.Who.Sees(sitesOf(e)):
-			row.Gone = true
-		default:
-			row.Fields, row.Raw = fieldsOf(e), string(visible(e.Envelope.Raw))
+	}
+	list, err := s.set.Findings.Evidence(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[event.ID]*event.Event{}
+	for _, e := range list {
+		if p.Who.Sees(sitesOf(e)) {
+			byID[e.Envelope.ID] = e
+		}
+	}
+	var whole []*event.Event
+	for i := range p.Evidence {
+		row := &p.Evidence[i]
+		if e := byID[row.Event.Event]; e != nil {
+			row.Gone, row.Fields, row.Raw = false, fieldsOf(e), string(visible(e.Envelope.Raw))
 			whole = append(whole, e)
 		}
-		if p.Why != nil {
-			row.read(p.Why)
-		}
-		p.Evidence = append(p.Evidence, row)
 	}
-	p.Test = testOf(f, whole)
-	return nil
+	return whole, nil
 }
 
 // read takes from an explanation what the rule read of the event.

@@ -49,10 +49,29 @@ func (f finds) Holder(_ context.Context, id event.ID) (*incident.Incident, error
 	return nil, f.err
 }
 
-// teller explains every finding the same way.
+func (f finds) Evidence(_ context.Context, ids []event.ID) ([]*event.Event, error) {
+	var out []*event.Event
+	for _, id := range ids {
+		if e := f.p.events[id]; e != nil {
+			out = append(out, e)
+		}
+	}
+	return out, f.err
+}
+
+// teller explains every finding the same way; what guards saw only after folding again.
 type teller struct {
 	x   *console.Explained
 	err error
+}
+
+func (t teller) Read(*incident.Finding, []*event.Event) *console.Explained {
+	if t.x == nil {
+		return &console.Explained{}
+	}
+	x := *t.x
+	x.Guards = nil
+	return &x
 }
 
 func (t teller) Explain(context.Context, event.ID) (*console.Explained, error) { return t.x, t.err }
@@ -88,11 +107,14 @@ func TestAFindingShowsEachEventBothWaysAndWhatTheRuleReadOfIt(t *testing.T) {
 	got := readPage(t, w.Body.String())
 	for _, want := range []string{
 		"Mode change and new program on a robot in a restricted area", "rb-0005, version 2", "mode: AUTOMATIC -> MANUAL", "load program pick_v9_final.urp", "robot_command.name", "The rule read", "robot.zone", "cell-7", "unknown",
-		"guard 1 looked from", "2 events of its kind", "As a test of the rule", "critical", "user 00u1anaf",
+		"Fold the rule again", "As a test of the rule", "critical", "user 00u1anaf",
 	} {
 		if !strings.Contains(got.text, want) {
 			t.Errorf("%d: the page lacks %q", w.Code, want)
 		}
+	}
+	if strings.Contains(got.text, "looked from") {
+		t.Error("a page tells what guards looked at without having folded the rule")
 	}
 	if !strings.Contains(w.Body.String(), `href="/incidents/`+id(in)+`"`) || !strings.Contains(w.Body.String(), `href="/events/`+f.Evidence[0].Event.Event.String()+`"`) {
 		t.Error("it leads neither to its incident nor to its events")
@@ -102,6 +124,25 @@ func TestAFindingShowsEachEventBothWaysAndWhatTheRuleReadOfIt(t *testing.T) {
 		if problem.Severity == ocsf.Error {
 			t.Error(problem)
 		}
+	}
+}
+
+func TestAFindingsRuleIsFoldedAgainOnlyWhereSomebodyAsksForIt(t *testing.T) {
+	p, in := compromised(t)
+	f := &in.Findings[2]
+	h := withFindings(t, p, teller{x: explained(f, "")}, nil)
+	link := findingPath(f) + "?fold=1"
+	if body := get(h, findingPath(f)).Body.String(); !strings.Contains(body, `href="`+link+`#why"`) {
+		t.Error("no link leads to it")
+	}
+	got := readPage(t, get(h, link).Body.String())
+	for _, want := range []string{"guard 1 looked from", "2 events of its kind", "folded again from the store", "The rule read", "cell-7"} {
+		if !strings.Contains(got.text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(got.text, "Fold the rule again") {
+		t.Error("what was just done is offered again")
 	}
 }
 
@@ -115,10 +156,14 @@ func TestAFindingThatCannotBeExplainedSaysWhyAndStands(t *testing.T) {
 		"this console does not read rules":   nil,
 		"folding again what the store still": teller{x: &console.Explained{Foreign: "folding again what the store still has does not find it"}},
 	} {
-		w := get(withFindings(t, p, x, nil), findingPath(f))
+		w := get(withFindings(t, p, x, nil), findingPath(f)+"?fold=1")
 		if got := readPage(t, w.Body.String()); w.Code != http.StatusOK || !strings.Contains(got.text, text) || !strings.Contains(got.text, "refused a push prompt") {
 			t.Errorf("%s: %d", text, w.Code)
 		}
+	}
+	w := get(withFindings(t, p, teller{x: &console.Explained{Foreign: "the rule rb-0003 is not loaded"}}, nil), findingPath(f))
+	if got := readPage(t, w.Body.String()); w.Code != http.StatusOK || !strings.Contains(got.text, "rb-0003 is not loaded") || strings.Contains(got.text, "Fold the rule again") {
+		t.Errorf("of a rule that is not loaded: %d", w.Code)
 	}
 	delete(p.events, f.Evidence[0].Event.Event)
 	if w := get(withFindings(t, p, nil, nil), findingPath(f)); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "no longer has this event") {

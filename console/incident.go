@@ -2,11 +2,9 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
@@ -117,33 +115,20 @@ func (s *server) incident(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, err, "")
 		return
 	}
-	in = s.viewed(r, in)
+	s.viewed(r, in)
 	s.page(w, "incident", http.StatusOK, s.incidentPage(r, in, v))
 }
 
-// viewTime is how long a page waits for its own first view to be in the log.
-const viewTime = 2 * time.Second
-
-// viewed tells the log that somebody who can act looks at an incident for the first time. The page is shown whether or not that works.
-func (s *server) viewed(r *http.Request, in *incident.Incident) *incident.Incident {
+// viewed tells the log that somebody who can act looks at an incident for the first time. The page does not wait for it: it shows the revision that
+// it has read, and its forms hold against the one that the look makes.
+func (s *server) viewed(r *http.Request, in *incident.Incident) {
 	who := access.From(r.Context())
-	if s.set.Analyst == nil || in.Viewed != 0 || in.Status == incident.Merged || !who.May(access.Analyst) || r.Header.Get("Sec-Purpose") != "" {
-		return in
+	if s.set.Looks == nil || in.Viewed != 0 || in.Status == incident.Merged || !who.May(access.Analyst) || r.Header.Get("Sec-Purpose") != "" {
+		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), viewTime)
-	defer cancel()
-	a := incident.Action{Kind: incident.ActionView, Incident: in.ID, Expected: in.Revision, By: who.Name, At: s.set.Now()}
-	a.ID = actionID(a)
-	changes, err := s.set.Analyst.Act(ctx, a)
-	if err != nil && !errors.Is(err, incident.ErrStale) && !errors.Is(err, context.Canceled) {
-		s.set.Log.Warn("console cannot record the first view of an incident", "err", err)
-	}
-	for i := range changes {
-		if changes[i].Incident.ID == in.ID {
-			return changes[i].Incident
-		}
-	}
-	return in
+	a := incident.View(in.ID, who.Name, s.set.Now())
+	a.Expected, a.Origin = in.Revision, who.Origin
+	s.set.Looks.Look(a)
 }
 
 func (s *server) incidentPage(r *http.Request, in *incident.Incident, v trailView) incidentPage {

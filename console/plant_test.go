@@ -160,14 +160,18 @@ func (p *plant) Rejects(_ context.Context, limit int) ([]event.Reject, error) {
 func (p *plant) Act(_ context.Context, a incident.Action) ([]incident.Change, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if a.Kind == incident.ActionView { // what a page does by itself
-		return p.stitcher.Act(a, event.BatchID{Epoch: 1})
-	}
 	p.acts = append(p.acts, a)
 	changes, err := p.stitcher.Act(a, event.BatchID{Epoch: 1, Number: uint64(len(p.acts))})
 	p.changes += len(changes)
 	p.happened = append(p.happened, changes...)
 	return changes, err
+}
+
+// Look implements console.Looks.
+func (p *plant) Look(a incident.Action) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = p.stitcher.Act(a, event.BatchID{Epoch: 1})
 }
 
 func newPlant() *plant {
@@ -191,7 +195,7 @@ func (p *plant) handler(t testing.TB) http.Handler {
 
 func (p *plant) settings() console.Settings {
 	return console.Settings{
-		Reader: p, Analyst: p, Board: p, Feed: p, Saved: &p.views, Health: func() []console.Check { return p.checks }, Log: slog.New(slog.DiscardHandler), Now: func() int64 { return p.now },
+		Reader: p, Analyst: p, Looks: p, Board: p, Feed: p, Saved: &p.views, Health: func() []console.Check { return p.checks }, Log: slog.New(slog.DiscardHandler), Now: func() int64 { return p.now },
 		Replies: &p.replies, Suppressions: p, Measures: p, Shift: p,
 		Bundle: fstest.MapFS{}, // The same pages whether a script was built or not.
 	}

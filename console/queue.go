@@ -245,7 +245,7 @@ func (p *queuePage) frame(last triage.Sequence) {
 		}
 		p.Facets = append(p.Facets, g)
 	}
-	query := url.Values{"q": {a.Q}, "since": {last.String()}}.Encode()
+	query := url.Values{"q": {a.Q}, "since": {last.String()}, "views": {"no"}}.Encode()
 	p.Live = "/api/v1/stream?" + query
 	export := "?" + url.Values{"q": {a.Q}, "sort": {a.Sort.String()}}.Encode()
 	p.Exports = map[string]string{"CSV": "/incidents.csv" + export, "NDJSON": "/incidents.ndjson" + export}

@@ -277,16 +277,23 @@ func (w *Worker) record(ctx context.Context, id event.BatchID, findings []incide
 // Act puts an analyst's action into the next batch and returns once it is in the log and folded. wake is called so that a batch comes soon.
 // The error wraps one of incident's if the action was refused.
 func (w *Worker) Act(ctx context.Context, a incident.Action, wake func()) ([]incident.Change, error) {
+	return w.Begin(a, wake)(ctx)
+}
+
+// Begin is Act in two halves: when it returns, the action stands before all that come later; what it gives waits for the rest.
+func (w *Worker) Begin(a incident.Action, wake func()) (wait func(context.Context) ([]incident.Change, error)) {
 	r := &request{action: a, done: make(chan struct{})}
 	w.mu.Lock()
 	w.waiting = append(w.waiting, r)
 	w.mu.Unlock()
 	wake()
-	select {
-	case <-r.done:
-		return r.changes, r.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("the action is on its way; look at the incident again: %w", ctx.Err())
+	return func(ctx context.Context) ([]incident.Change, error) {
+		select {
+		case <-r.done:
+			return r.changes, r.err
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the action is on its way; look at the incident again: %w", ctx.Err())
+		}
 	}
 }
 

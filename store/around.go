@@ -72,6 +72,28 @@ const maxPicked = 2000
 
 // Pick reads events by their ids, oldest first, without their raw text. Those that the store does not have are left out.
 func (db *DB) Pick(ctx context.Context, ids []event.ID) ([]*event.Event, error) {
+	return db.pick(ctx, ids, "''")
+}
+
+// PickWhole is like Pick, and the events come with the raw text of their records.
+func (db *DB) PickWhole(ctx context.Context, ids []event.ID) ([]*event.Event, error) {
+	list, err := db.pick(ctx, ids, "raw")
+	for i, e := range list {
+		if e.Envelope.Index == 0 {
+			continue
+		}
+		whole, found, err := db.Event(ctx, e.Envelope.ID) // The first event of the record has its text.
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			list[i] = whole
+		}
+	}
+	return list, err
+}
+
+func (db *DB) pick(ctx context.Context, ids []event.ID, raw string) ([]*event.Event, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -85,7 +107,7 @@ func (db *DB) Pick(ctx context.Context, ids []event.ID) ([]*event.Event, error) 
 	index := query{head: "SELECT " + indexKey + " FROM " + db.table("entity_index")}
 	index.and("entity IN ?", typed{"Array(UInt64)", keys})
 	index.and("id IN ("+idSet+")", hexIDs(ids))
-	q := query{head: eventSelect + "'' FROM " + db.table("events"), args: index.args, tail: "ORDER BY hour, time, id LIMIT 1 BY id"}
+	q := query{head: eventSelect + raw + " FROM " + db.table("events"), args: index.args, tail: "ORDER BY hour, time, id LIMIT 1 BY id"}
 	q.and("(" + eventKey + ") IN (" + index.String() + ")")
 	var out []*event.Event
 	for e, err := range stream(ctx, db, "read events by id", q, scanOneEvent) {
