@@ -5,7 +5,7 @@ GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 FUZZTIME ?= 15s
 BENCHTIME ?= 1s
-INTEGRATION_TIMEOUT ?= 20m
+INTEGRATION_TIMEOUT ?= 60m
 
 PAGES ?= 10000000
 
@@ -43,7 +43,7 @@ test: ## Everything: format, vet, lint, unit, race, integration, rule tests, doc
 	@./.ci/steps
 
 unit: ## Unit tests
-	$(GO) test ./...
+	$(GO) test -timeout 60m ./...
 
 kafka: ## Fetch Apache Kafka for the integration tests (needs Java and Maven)
 	@$(GO) run ./integration/broker/fetch
@@ -64,7 +64,7 @@ integration-long: ## The same, disturbed for minutes where `integration` takes s
 	TOCSIN_LONG=1 $(MAKE) --no-print-directory integration INTEGRATION_TIMEOUT=120m
 
 race: ## The packages with goroutines, under the race detector
-	$(GO) test -race ./ingest/... ./relay/... ./store/... ./triage/... ./console/... ./app/...
+	$(GO) test -race -timeout 60m ./ingest/... ./relay/... ./store/... ./triage/... ./console/... ./app/...
 
 lint: ## golangci-lint, pinned in tools/go.mod
 	$(TOOL) golangci-lint run ./...

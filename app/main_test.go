@@ -28,6 +28,10 @@ import (
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
 
+// patience is how long tests wait for what must happen, on a machine that may be slow and busy: a test that needs it all has failed. A child may take
+// longer to stop, so that a stop that hangs is seen.
+const patience = 3 * time.Minute
+
 // serviceArg makes the test binary the service: it is followed by the configuration file and by how far our clock is ahead of the machine's.
 const serviceArg = "service-child"
 
@@ -64,7 +68,7 @@ func serveChild(path, ahead string) error {
 	}
 	err = app.Run(ctx, cfg, app.ServiceSettings{
 		Stdin: os.Stdin, Log: os.Stderr, Clock: func() time.Time { return time.Now().Add(offset) },
-		Ready: func(url string) { fmt.Println(url) },
+		Ready: func(url string) { fmt.Println(url) }, Grace: 3 * patience,
 	}, nil)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil
@@ -141,8 +145,8 @@ func (s *service) await(t testing.TB, ready <-chan string) {
 	case s.url = <-ready:
 	case <-s.done:
 		t.Fatalf("the service ended at once: %v\n%s", s.err, s.log)
-	case <-time.After(time.Minute):
-		t.Fatalf("the service is not ready after a minute\n%s", s.log)
+	case <-time.After(patience):
+		t.Fatalf("the service is not ready after %v\n%s", patience, s.log)
 	}
 }
 
@@ -158,8 +162,8 @@ func (s *service) interrupt(t testing.TB) error {
 	must(t, s.cmd.Process.Signal(os.Interrupt))
 	select {
 	case <-s.done:
-	case <-time.After(time.Minute):
-		t.Fatalf("the service has not stopped a minute after Ctrl-C\n%s", s.log)
+	case <-time.After(patience):
+		t.Fatalf("the service has not stopped %v after Ctrl-C\n%s", patience, s.log)
 	}
 	return s.err
 }
@@ -190,7 +194,7 @@ func (s *service) engine(t testing.TB) int {
 // get fetches a path of the console.
 func get(t testing.TB, url string) (status int, body string, err error) {
 	t.Helper()
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: patience}
 	r, err := client.Get(url)
 	if err != nil {
 		return 0, "", err
@@ -221,10 +225,10 @@ func health(t testing.TB, url string) map[string]console.Check {
 // eventually asks again and again until ok; what says what is waited for and how things stand.
 func eventually(t testing.TB, ok func() bool, what func() string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not after half a minute: %s", what())
+			t.Fatalf("still not after %v: %s", patience, what())
 		}
 		time.Sleep(20 * time.Millisecond) // Between two questions to another process; nothing depends on its length.
 	}

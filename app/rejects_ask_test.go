@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -13,13 +15,20 @@ import (
 	"github.com/tocsin-siem/tocsin/store"
 )
 
-// freeAddress is an address on loopback that nobody listens on.
+// freeAddress is an address on loopback that nobody listens on, and that the kernel gives to nobody who asks for any: it lies below the ports it
+// gives out.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(17000))); err == nil {
+			must(t, l.Close())
+			return l.Addr().String()
+		}
+	}
+	t.Fatal(err)
+	return ""
 }
 
 // A log on a server may have its writer anywhere.

@@ -50,6 +50,7 @@ type ServiceSettings struct {
 	Ready     func(url string)        // Told when the console answers and recovery is done; nil: nobody.
 	Clock     func() time.Time        // Our clock; nil: the machine's.
 	Inputs    []ReplayInput           // Read once instead of the configured sources, always the one furthest behind; for the demo.
+	Grace     time.Duration           // How long stopping may take before it is cut short; 0: 20 seconds.
 }
 
 // Service is the running program. Its parts start from the store up and stop in the opposite order.
@@ -100,7 +101,7 @@ type cleanup struct {
 	do   func(context.Context) error
 }
 
-// grace is how long stopping may take before it is cut short.
+// grace is how long stopping may take before it is cut short, if nobody says otherwise.
 const grace = 20 * time.Second
 
 // manners is how long open requests may take to end.
@@ -119,7 +120,7 @@ func Run(ctx context.Context, cfg Config, set ServiceSettings, after func(contex
 	}
 	s := &Service{cfg: cfg, set: set, posts: map[string]http.Handler{}, wake: make(chan struct{}, 1), health: newHealthBoard()}
 	defer func() {
-		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(set.Grace, grace))
 		defer cancel()
 		err = errors.Join(err, s.stop(stopCtx))
 	}()

@@ -109,7 +109,7 @@ func upstreamOutcome(all []incident.Finding) []string {
 func TestFinalFindingsOfChainedRulesDoNotDependOnOrderOfArrivalOrCuts(t *testing.T) {
 	set := setOf(t, chained)
 	fired := map[string]int{}
-	for range rounds(15) {
+	for round := 0; more(round, 15, allFired(set.Rules, fired)); round++ {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 15))
 		events := randomEvents(r, 40+r.IntN(160))

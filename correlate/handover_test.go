@@ -69,7 +69,7 @@ func swapped(t *testing.T, set *rules.Set, batches [][]event.Event, reserve, swa
 func TestAChangeOfRulesUnderLoadLosesNoMatchAndFindsNoneTwice(t *testing.T) {
 	set := &rules.Set{Rules: lawfulSet(t)}
 	seen := 0
-	for range rounds(40) {
+	for round := 0; more(round, 40, seen >= rounds(40)/4); round++ {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 21))
 		events := randomEvents(r, 40+r.IntN(160))

@@ -74,7 +74,7 @@ func restingSet(t testing.TB) *rules.Set {
 func TestRestingAndWorkingKeysAnnounceTheSame(t *testing.T) {
 	set := restingSet(t)
 	rested := 0
-	for range rounds(15) {
+	for round := 0; more(round, 15, rested > 0); round++ {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 15))
 		events := randomEvents(r, 40+r.IntN(400))
@@ -223,7 +223,7 @@ func TestDamagedRestingKeysAreRefusedOrGivenUpAloud(t *testing.T) {
 	seed := seedOf()
 	r := rand.New(rand.NewPCG(seed, 18))
 	refused, given := 0, 0
-	for range rounds(600) {
+	for round := 0; more(round, 600, refused > 0 && given > 0); round++ {
 		bad := slices.Clone(good)
 		for range 1 + r.IntN(3) {
 			bad[22+r.IntN(len(bad)-22)] ^= byte(1 + r.IntN(255))

@@ -21,7 +21,7 @@ match:
     - {class: api_activity, where: api.operation == "U" and count == 3, bind: {robot: robot}}
 `)}}
 	total := 0
-	for range rounds(40) {
+	for round := 0; more(round, 40, total > 0); round++ {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 20))
 		events := randomEvents(r, 1200)

@@ -43,7 +43,7 @@ func TestWhatIsFoundDoesNotDependOnTheHitsThatAreLeftOut(t *testing.T) {
 	set := &rules.Set{Rules: lawfulSet(t)}
 	matcher := correlate.NewMatcher(set)
 	left := 0
-	for range rounds(20) {
+	for round := 0; more(round, 20, left > 0); round++ {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 21))
 		batches := arrival(r, randomEvents(r, 40+r.IntN(200)), 180_000_000)

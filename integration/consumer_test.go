@@ -259,13 +259,13 @@ func trim(t *testing.T, ask func(context.Context, kmsg.Request) (kmsg.Response, 
 	request := kmsg.NewPtrDeleteRecordsRequest()
 	request.TimeoutMillis = 10_000
 	request.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: topic, Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Offset: before}}}}
-	answer, err := ask(t.Context(), request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if code := answer.(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0].ErrorCode; code != 0 {
-		t.Fatalf("delete records: error %d", code)
-	}
+	until(t, "records to be deleted", func() bool {
+		answer, err := ask(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0].ErrorCode == 0
+	})
 }
 
 func TestABatchThatUnpacksBeyondTheBoundCostsOneReject(t *testing.T) {

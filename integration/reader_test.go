@@ -188,14 +188,15 @@ func TestBatchesEmptiedByTheLogCleanerNeitherStallNorRepeat(t *testing.T) {
 	if len(want) > 10 {
 		t.Fatalf("%d records are left after cleaning", len(want))
 	}
+	least := emptied() // The cleaner may come again.
 	r := open(t, connect(t, b), "compacted", 0)
 	got := readTo(t, r, producers+2)
 	if diff := cmp.Diff(want, values(got)); diff != "" {
 		t.Errorf("(-franz-go +read):\n%s", diff)
 	}
 	stats := r.Stats()
-	if stats.Emptied < emptied() || stats.Gaps != 0 || stats.Fetches > 200 {
-		t.Errorf("%d batches are empty on the disk; the reader counts %+v", emptied(), stats)
+	if stats.Emptied < least || stats.Gaps != 0 || stats.Fetches > 200 {
+		t.Errorf("%d batches were empty on the disk; the reader counts %+v", least, stats)
 	}
 	t.Logf("%d batches emptied by the cleaner, %d records left; %+v", emptied(), len(got), stats)
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/tocsin-siem/tocsin/integration/broker"
 )
 
-// knock tries to read the offsets of topic records with these settings.
-func knock(t *testing.T, cfg kafka.Config) error {
+// knock tries for a while to read the offsets of topic records with these settings.
+func knock(t *testing.T, cfg kafka.Config, within time.Duration) error {
 	t.Helper()
 	c, err := kafka.Connect(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	_, high, err := c.Offsets(ctx, "records", 0)
 	if err == nil && high != 1 {
@@ -40,8 +40,9 @@ func TestABrokerWithTLSAndLoginLetsInWhoHasBoth(t *testing.T) {
 	cfg.TLS = kafka.TLS{Enabled: true, CA: way.CA, Cert: way.Cert, Key: way.Key}
 	for _, mechanism := range []string{"plain", "scram-sha-256", "scram-sha-512"} {
 		right := cfg
+		right.DialTimeout = time.Minute
 		right.SASL = kafka.SASL{Mechanism: mechanism, Username: way.User, Password: way.Password}
-		if err := knock(t, right); err != nil {
+		if err := knock(t, right, patience); err != nil {
 			t.Errorf("%s: %v", mechanism, err)
 		}
 		cases := map[string]func(*kafka.Config){
@@ -54,8 +55,9 @@ func TestABrokerWithTLSAndLoginLetsInWhoHasBoth(t *testing.T) {
 		}
 		for name, spoil := range cases {
 			wrong := right
+			wrong.DialTimeout = cfg.DialTimeout
 			spoil(&wrong)
-			err := knock(t, wrong)
+			err := knock(t, wrong, 20*time.Second)
 			if err == nil {
 				t.Errorf("%s with %s is let in", mechanism, name)
 			}

@@ -226,10 +226,8 @@ func (l *life) startAll() {
 	l.groups["ingest"] = &group{role: "ingest", partitions: []string{"quiet/0", "s0/0", "s0/1", "s1/0"}, committed: map[string]int64{}}
 	l.groups["correlate"] = &group{role: "correlate", partitions: []string{"0", "1", "2"}}
 	l.groups["triage"] = &group{role: "triage", partitions: []string{"0"}}
-	for role, n := range map[string]int{"ingest": 3, "correlate": 2, "triage": 2} {
-		for range n {
-			l.startOne(role)
-		}
+	for _, role := range []string{"ingest", "ingest", "ingest", "correlate", "correlate", "triage", "triage"} {
+		l.startOne(role)
 	}
 }
 

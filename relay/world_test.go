@@ -112,6 +112,13 @@ func (w *world) now() int64 {
 	return w.clock
 }
 
+// dice is a number below n, for calls, of which several may end together.
+func (w *world) dice(n int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.r.IntN(n)
+}
+
 // point is where a call waits for the scheduler, and where its process may die.
 func (p *process) point(ctx context.Context, ready func() bool, key ...any) error {
 	x := &parked{key: p.name + " " + fmt.Sprint(key...), ready: ready, free: make(chan struct{})}
@@ -172,10 +179,10 @@ func (p *process) Produce(ctx context.Context, topic string, messages []relay.Me
 	}
 	for _, n := range order {
 		all := byPartition[n]
-		for range 1 + p.r.IntN(8)/7 {
+		for range 1 + p.dice(8)/7 {
 			cut := len(all)
-			if p.r.IntN(6) == 0 {
-				cut = p.r.IntN(len(all) + 1)
+			if p.dice(6) == 0 {
+				cut = p.dice(len(all) + 1)
 			}
 			for _, part := range [][]relay.Message{all[:cut], all[cut:]} {
 				if len(part) == 0 {

@@ -60,11 +60,16 @@ func (g *gate) pass(client net.Conn) {
 		client.Close()
 	}()
 	buf := make([]byte, 64<<10)
+	var before string // The end of what came before, which may have the beginning of the text.
 	for {
 		n, err := client.Read(buf)
-		if text := g.armed.Load(); text != nil && strings.Contains(string(buf[:n]), *text) && g.armed.CompareAndSwap(text, nil) {
-			g.strike()
-			return
+		if text := g.armed.Load(); text != nil {
+			now := before + string(buf[:n])
+			if strings.Contains(now, *text) && g.armed.CompareAndSwap(text, nil) {
+				g.strike()
+				return
+			}
+			before = now[max(0, len(now)-len(*text)+1):]
 		}
 		if _, werr := server.Write(buf[:n]); err != nil || werr != nil {
 			return

@@ -386,7 +386,7 @@ func TestASlowReceiverIsCutOffAndTriedAgain(t *testing.T) {
 	}))
 	t.Cleanup(slow.Close)
 	cfg := config(t, slow.URL)
-	cfg.Endpoints[0].Timeout = 50 * time.Millisecond
+	cfg.Endpoints[0].Timeout = time.Second // More than a connection on loopback takes.
 	d, err := triage.NewDesk(cfg, settings(), &outbox{})
 	if err != nil {
 		t.Fatal(err)

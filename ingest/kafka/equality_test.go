@@ -133,7 +133,7 @@ func readByFranz(t *testing.T, broker *kfake.Cluster, high int64) []kafka.Messag
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out []kafka.Message
 	for last := int64(-1); last < high-1; {

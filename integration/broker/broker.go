@@ -23,9 +23,9 @@ const (
 	// clusterID is any 16 bytes in base64.
 	clusterID = "dG9jc2luLWludGVncmF0aQ"
 	// startTime is how long the broker may take until it answers; on a quiet machine it is two seconds.
-	startTime = 90 * time.Second
+	startTime = 5 * time.Minute
 	// stopTime is how long it may take to end in good order.
-	stopTime = 30 * time.Second
+	stopTime = 3 * time.Minute
 	// pollTime is how often something that has no notification is looked at.
 	pollTime = 50 * time.Millisecond
 )
@@ -97,7 +97,7 @@ func (b *Broker) first() error {
 	if err := b.settings.write(b.folder, b.ports); err != nil {
 		return err
 	}
-	b.client = &kafka.Client{Addr: kafka.TCP(b.Addr()), Timeout: 10 * time.Second}
+	b.client = &kafka.Client{Addr: kafka.TCP(b.Addr()), Timeout: time.Minute}
 	if err := os.RemoveAll(filepath.Join(b.folder, "data")); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (b *Broker) ready(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second)) //nolint:forbidigo // A deadline of the network's, in a test's broker.
+	_ = conn.SetDeadline(time.Now().Add(time.Minute)) //nolint:forbidigo // A deadline of the network's, in a test's broker.
 	brokers, err := conn.Brokers()
 	if err != nil {
 		return err
@@ -239,7 +239,7 @@ func (b *Broker) suspend(stop bool) {
 	if b.running == nil {
 		b.t.Fatal("the broker is not running")
 	}
-	if err := suspend(b.PID(), stop); err != nil {
+	if err := Suspend(b.PID(), stop); err != nil {
 		b.t.Fatalf("pause or resume the broker: %v", err)
 	}
 }
@@ -265,19 +265,41 @@ func (b *Broker) lastWords() string {
 // freePorts chooses ports below those the kernel gives to outgoing connections: one of these could take the port of a broker that is down,
 // even a client's own attempt to reach it.
 func freePorts() (ports, error) {
-	const lowest, highest = 15000, 32000
 	found := map[int]bool{}
 	for range 1000 {
-		port := lowest + rand.IntN(highest-lowest)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
+		port, free := tryPort()
+		if !free {
 			continue
 		}
-		_ = l.Close()
 		found[port] = true
 		if free := slices.Collect(maps.Keys(found)); len(free) == 3 {
 			return ports{clients: free[0], controller: free[1], secure: free[2]}, nil
 		}
 	}
 	return ports{}, errors.New("there are no three free ports between 15000 and 32000 on 127.0.0.1")
+}
+
+// tryPort draws a port and says whether it is free.
+func tryPort() (port int, free bool) {
+	const lowest, highest = 15000, 32000
+	port = lowest + rand.IntN(highest-lowest)
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return port, false
+	}
+	_ = l.Close()
+	return port, true
+}
+
+// FreeAddress is an address of loopback that nobody listens on, for another program to listen on, again and again if it has to. Its port lies below
+// those that the kernel gives to outgoing connections and to whoever asks for any.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	for range 1000 {
+		if port, free := tryPort(); free {
+			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		}
+	}
+	t.Fatal("there is no free port between 15000 and 32000 on 127.0.0.1")
+	return ""
 }

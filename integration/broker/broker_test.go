@@ -28,7 +28,7 @@ func read(t *testing.T, b *broker.Broker, topic string, next int64, partition in
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var records []*kgo.Record
 	for at := int64(0); at < next; at = records[len(records)-1].Offset + 1 {
@@ -46,7 +46,7 @@ func TestAcknowledgedRecordsSurviveKillsOfTheBroker(t *testing.T) {
 	b := broker.Start(t)
 	b.CreateTopic("orders", 2, nil)
 	for round := range rounds {
-		w := &kafka.Writer{Addr: kafka.TCP(b.Addr()), Topic: "orders", RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, Balancer: &kafka.RoundRobin{}}
+		w := &kafka.Writer{Addr: kafka.TCP(b.Addr()), Topic: "orders", RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, ReadTimeout: 2 * time.Minute, WriteTimeout: 2 * time.Minute, Balancer: &kafka.RoundRobin{}}
 		var records []kafka.Message
 		for i := range perRound {
 			records = append(records, kafka.Message{Value: fmt.Appendf(nil, "%d/%d", round, i)})
@@ -155,7 +155,7 @@ func TestTheBrokerDiesWithTheTestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = owner.Wait()
-	for deadline := time.After(30 * time.Second); ; {
+	for deadline := time.After(3 * time.Minute); ; {
 		if gone(pid) {
 			return
 		}

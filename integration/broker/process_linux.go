@@ -11,9 +11,9 @@ func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// suspend stops a child where it is, or lets it go on. A stop reaches one thread first, and the others may answer for a moment longer: it is over
+// Suspend stops a child where it is, or lets it go on. A stop reaches one thread first, and the others may answer for a moment longer: it is over
 // when the kernel tells the parent so, which is when the last thread stands (wait(2), WSTOPPED).
-func suspend(pid int, stop bool) error {
+func Suspend(pid int, stop bool) error {
 	if !stop {
 		return unix.Kill(pid, unix.SIGCONT)
 	}

@@ -10,4 +10,5 @@ import (
 // childAttributes: elsewhere a child outlives a test process that is killed.
 func childAttributes() *syscall.SysProcAttr { return nil }
 
-func suspend(int, bool) error { return errors.New("a broker can be paused on Linux only") }
+// Suspend stops a child where it is, or lets it go on.
+func Suspend(int, bool) error { return errors.New("a process can be paused on Linux only") }

@@ -51,8 +51,8 @@ func (s Settings) serverProperties(folder string, at ports) string {
 		"share.coordinator.state.topic.replication.factor": "1",
 		"share.coordinator.state.topic.min.isr":            "1",
 
-		// After kill -9 the controller takes the broker back when the session of the dead one is over.
-		"broker.session.timeout.ms":    "1500",
+		// After kill -9 the controller takes the broker back when the session of the dead one is over. On a busy machine it must not give up one that lives.
+		"broker.session.timeout.ms":    "4000",
 		"broker.heartbeat.interval.ms": "200",
 
 		"group.initial.rebalance.delay.ms": "0",

@@ -18,13 +18,18 @@ func (b *Broker) CreateTopic(name string, partitions int, config map[string]stri
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		topic.ConfigEntries = append(topic.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: config[key]})
 	}
-	answer, err := b.client.CreateTopics(b.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
-	if err == nil {
-		err = answer.Errors[name]
-	}
-	if err != nil {
-		b.t.Fatalf("create topic %s: %v", name, err)
-	}
+	asked := false
+	b.await("topic "+name, func(ctx context.Context) error { // On a busy machine its own controller may have given the broker up for a moment.
+		answer, err := b.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
+		if err == nil {
+			err = answer.Errors[name]
+		}
+		if asked && errors.Is(err, kafka.TopicAlreadyExists) {
+			return nil
+		}
+		asked = true
+		return err
+	})
 	b.await("the leaders of topic "+name, func(ctx context.Context) error {
 		found, err := b.partitions(ctx, name)
 		if err != nil {
@@ -40,13 +45,18 @@ func (b *Broker) CreateTopic(name string, partitions int, config map[string]stri
 // DeleteTopic deletes a topic and returns when the broker no longer knows it.
 func (b *Broker) DeleteTopic(name string) {
 	b.t.Helper()
-	answer, err := b.client.DeleteTopics(b.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{name}})
-	if err == nil {
-		err = answer.Errors[name]
-	}
-	if err != nil {
-		b.t.Fatalf("delete topic %s: %v", name, err)
-	}
+	asked := false
+	b.await("topic "+name+" to be deleted", func(ctx context.Context) error {
+		answer, err := b.client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: []string{name}})
+		if err == nil {
+			err = answer.Errors[name]
+		}
+		if asked && errors.Is(err, kafka.UnknownTopicOrPartition) {
+			return nil
+		}
+		asked = true
+		return err
+	})
 	b.await("the end of topic "+name, func(ctx context.Context) error {
 		found, err := b.partitions(ctx, name)
 		if errors.Is(err, kafka.UnknownTopicOrPartition) {
@@ -59,26 +69,35 @@ func (b *Broker) DeleteTopic(name string) {
 	})
 }
 
-// Offsets returns, by partition, the first offset there is and the one that the next record will get.
+// Offsets returns, by partition, the first offset there is and the one that the next record will get. A broker that was killed knows its topics a
+// moment before it leads their partitions, so it is asked until it tells.
 func (b *Broker) Offsets(topic string) (first, next []int64) {
 	b.t.Helper()
-	partitions, err := b.partitions(b.t.Context(), topic)
+	b.await("the offsets of topic "+topic, func(ctx context.Context) (err error) {
+		first, next, err = b.offsets(ctx, topic)
+		return err
+	})
+	return first, next
+}
+
+func (b *Broker) offsets(ctx context.Context, topic string) (first, next []int64, err error) {
+	partitions, err := b.partitions(ctx, topic)
 	if err != nil {
-		b.t.Fatalf("offsets of topic %s: %v", topic, err)
+		return nil, nil, err
 	}
 	first, next = make([]int64, len(partitions)), make([]int64, len(partitions))
 	for _, p := range partitions {
-		conn, err := kafka.DialLeader(b.t.Context(), "tcp", b.Addr(), topic, p.ID)
+		conn, err := kafka.DialLeader(ctx, "tcp", b.Addr(), topic, p.ID)
 		if err != nil {
-			b.t.Fatalf("offsets of topic %s: %v", topic, err)
+			return nil, nil, err
 		}
 		first[p.ID], next[p.ID], err = conn.ReadOffsets()
 		_ = conn.Close()
 		if err != nil {
-			b.t.Fatalf("offsets of topic %s, partition %d: %v", topic, p.ID, err)
+			return nil, nil, fmt.Errorf("partition %d: %w", p.ID, err)
 		}
 	}
-	return first, next
+	return first, next, nil
 }
 
 // partitions asks the broker, not a cache.

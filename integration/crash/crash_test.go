@@ -1,6 +1,7 @@
 package crash_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -136,9 +137,9 @@ func disturb(o *site, streams []*stream, n int, r *rand.Rand) {
 		var feeding sync.WaitGroup
 		pieces := share(streams, round, n, r)
 		pace := time.Duration(r.Int64N(int64(1500*time.Millisecond))) / time.Duration(len(pieces)+1)
+		before := o.progress() // Every round brings something.
 		feeding.Go(func() { feed(o, client, pieces, pace) })
 		if r.IntN(3) > 0 { // Some kills come before the one before has been got over.
-			before := o.progress()
 			eventually(t, func() bool { return o.progress() > before }, func() string { return "records are read again\n" + o.svc.stuck(t) })
 		}
 		wait := time.Duration(r.IntN(1000)) * time.Millisecond
@@ -211,7 +212,9 @@ func feed(o *site, client *kgo.Client, pieces []piece, pace time.Duration) {
 func (o *site) strike(kill int, r *rand.Rand) {
 	t := o.t
 	if pid := o.svc.engine(t); pid != 0 && kill&theEngine != 0 {
-		must(t, syscall.Kill(pid, syscall.SIGKILL))
+		if err := syscall.Kill(pid, syscall.SIGKILL); !errors.Is(err, syscall.ESRCH) { // The one that was killed before may just have gone.
+			must(t, err)
+		}
 	}
 	if kill&tocsin != 0 {
 		o.svc.kill()

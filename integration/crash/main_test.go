@@ -37,7 +37,7 @@ const (
 	// after each of hundreds of kills.
 	session = 2500 * time.Millisecond
 	// patience is how long anything may take; a test that needs it all has failed.
-	patience = 90 * time.Second
+	patience = 5 * time.Minute
 )
 
 // TestMain is also what the children of the tests run: the service, and the embedded engine below it.
@@ -72,7 +72,7 @@ func serveChild(path, ahead string) error {
 		return err
 	}
 	err = app.Run(ctx, cfg, app.ServiceSettings{
-		Log: os.Stderr, Clock: func() time.Time { return time.Now().Add(offset) }, Ready: func(url string) { fmt.Println(url) },
+		Log: os.Stderr, Clock: func() time.Time { return time.Now().Add(offset) }, Ready: func(url string) { fmt.Println(url) }, Grace: 2 * patience,
 	}, nil)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil
@@ -188,7 +188,7 @@ func (s *service) stuck(t testing.TB) string {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // The runtime writes all stacks and ends the process.
 	select {
 	case <-s.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		s.kill()
 	}
 	_, stacks, _ := strings.Cut(s.log.String(), "SIGQUIT: quit")
@@ -267,7 +267,7 @@ func (s *service) memory(t testing.TB) (now, peak int) {
 
 // get fetches a path of the console.
 func get(url string) (status int, body []byte, err error) {
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	r, err := client.Get(url)
 	if err != nil {
 		return 0, nil, err

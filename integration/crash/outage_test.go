@@ -107,7 +107,7 @@ func TestOutagesAreNamedWaitedForAndLoseNothing(t *testing.T) {
 	clickhouse.fixed.Store(false)
 	recovered("ClickHouse read-only", "store")
 
-	clickhouse.slow.Store(int64(400 * time.Millisecond))
+	clickhouse.slow.Store(int64(4 * time.Second)) // So slow that it is slower than we can send.
 	say(64<<20, 2)
 	o.paused(16 << 20)
 	clickhouse.slow.Store(0)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/app"
+	"github.com/tocsin-siem/tocsin/integration/broker"
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
 
@@ -36,7 +37,7 @@ func (o *site) outside() *server {
 	library, err := locate()
 	must(t, err)
 	s := &server{t: t, cfg: engine.DefaultConfig(filepath.Join(o.dir, "server"))}
-	s.cfg.LibraryPath = library
+	s.cfg.LibraryPath, s.cfg.Listen = library, broker.FreeAddress(t) // It comes back where it was.
 	s.start()
 	t.Cleanup(func() { _ = s.process.Close() })
 	target, err := url.Parse("http://" + s.process.Addr())

@@ -3,7 +3,6 @@ package crash_test
 import (
 	"encoding/base64"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,7 +51,7 @@ func newSite(t *testing.T, b *broker.Broker, prefix, hook string) *site {
 		cfg.Triage.Retry = slices.Repeat([]time.Duration{200 * time.Millisecond}, 50)
 		key := filepath.Join(o.dir, "key")
 		must(t, os.WriteFile(key, []byte("whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32))), 0o600))
-		cfg.Triage.Endpoints = []triage.EndpointConfig{{Name: "soc", URL: hook, Secret: triage.Secret{File: key}, AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true, Timeout: 5 * time.Second}}
+		cfg.Triage.Endpoints = []triage.EndpointConfig{{Name: "soc", URL: hook, Secret: triage.Secret{File: key}, AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true, Timeout: time.Minute}}
 	}
 	o.cfg = cfg
 	// Our clock reads the morning after the night, whenever the test runs.
@@ -79,14 +78,6 @@ func (o *site) start() {
 	o.t.Helper()
 	o.write()
 	o.svc = start(o.t, o.config, o.ahead)
-}
-
-// freePort is a port for the console, so that commands find it.
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // say sends records to a source's topic and waits until they are acknowledged.

@@ -251,7 +251,7 @@ func letters(t *testing.T, b *broker.Broker, name string) (out []*kgo.Record) {
 
 func decodedAgain(t *testing.T, b *broker.Broker, program string) {
 	o := newSite(t, b, "again", "")
-	o.cfg.Console.Listen = freePort(t)
+	o.cfg.Console.Listen = broker.FreeAddress(t) // So that commands find it.
 	o.source("doors", "zeek")
 	b.CreateTopic(topic("again", "doors"), 1, nil)
 	o.start()

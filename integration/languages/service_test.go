@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,11 +19,12 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/integration/broker"
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
 
 // patience is how long anything may take; a test that needs it all has failed.
-const patience = 90 * time.Second
+const patience = 5 * time.Minute
 
 // needEngine skips the test, visibly, where the engine's library cannot be had; in CI that is a failure.
 func needEngine(t *testing.T) {
@@ -55,10 +55,7 @@ type plant struct {
 func newPlant(t *testing.T, settings string) *plant {
 	t.Helper()
 	dir := tempDir(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	address := l.Addr().String()
-	must(t, l.Close())
+	address := broker.FreeAddress(t)
 	o := &plant{t: t, program: filepath.Join(dir, "tocsin"), config: filepath.Join(dir, "tocsin.yaml"), url: "http://" + address, log: &syncBuffer{}}
 	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", o.program, "../../cmd/tocsin").CombinedOutput(); err != nil {
 		t.Fatalf("build tocsin: %v\n%s", err, said)
@@ -142,7 +139,7 @@ func rows[T any](t *testing.T, text []byte) (out []T) {
 
 // get fetches a path of the console.
 func (o *plant) get(path string) (status int, body []byte, err error) {
-	client := http.Client{Timeout: 20 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	r, err := client.Get(o.url + path)
 	if err != nil {
 		return 0, nil, err

@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long anything may take that is not measured.
-const patience = 2 * time.Minute
+const patience = 6 * time.Minute
 
 // options are what the environment asks for.
 type options struct {

@@ -129,7 +129,7 @@ type metrics map[string]float64
 
 // scrape reads the service's metrics.
 func scrape(url string) (metrics, error) {
-	client := http.Client{Timeout: 5 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	r, err := client.Get(url + "/metrics")
 	if err != nil {
 		return nil, err

@@ -37,6 +37,9 @@ func need(t *testing.T, program string) string {
 	return ""
 }
 
+// patience is how long anything may take at least, on a machine that may be slow and busy; a test that needs it all has failed.
+const patience = 5 * time.Minute
+
 // free is a port of loopback that nobody listens on just now, for a program that starts later. It is none of those that the system gives to
 // connections and to whoever asks for any, so that nobody has it by then.
 func free(t *testing.T) string {
@@ -85,9 +88,10 @@ func output(t *testing.T, name string, args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// eventually waits until something holds.
+// eventually waits until something holds, for so long or for our patience.
 func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
 	t.Helper()
+	within = max(within, patience)
 	for end := time.Now().Add(within); !holds(); {
 		if time.Now().After(end) {
 			t.Fatalf("not within %v: %s", within, what)
@@ -178,7 +182,7 @@ func endpoint(t *testing.T, adapter, url string) triage.Config {
 	cfg := triage.DefaultConfig()
 	cfg.ConsoleURL, cfg.Poll = "https://console.example", 20*time.Millisecond
 	cfg.Endpoints = []triage.EndpointConfig{{
-		Name: "soar", Adapter: adapter, URL: url, Secret: triage.Secret{Env: "TOCSIN_TEST_SECRET"}, AllowPlainHTTP: true, AllowCIDRs: []string{"127.0.0.0/8"},
+		Name: "soar", Adapter: adapter, URL: url, Secret: triage.Secret{Env: "TOCSIN_TEST_SECRET"}, AllowPlainHTTP: true, AllowCIDRs: []string{"127.0.0.0/8"}, Timeout: time.Minute,
 	}}
 	return cfg
 }

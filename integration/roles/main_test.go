@@ -49,7 +49,7 @@ func serve(role app.Role, path, ahead string) error {
 		return err
 	}
 	err = app.Run(ctx, cfg, app.ServiceSettings{
-		Role: role, Log: os.Stderr, Clock: func() time.Time { return time.Now().Add(offset) }, Ready: func(url string) { fmt.Println(url) },
+		Role: role, Log: os.Stderr, Clock: func() time.Time { return time.Now().Add(offset) }, Ready: func(url string) { fmt.Println(url) }, Grace: 2 * patience,
 	}, nil)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil

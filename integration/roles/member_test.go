@@ -16,6 +16,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/app"
 	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/integration/broker"
 )
 
 // member is a child process that runs a role.
@@ -115,9 +116,9 @@ func (m *member) leave() {
 	}
 }
 
-// suspend is SIGSTOP, resume SIGCONT.
-func (m *member) suspend() { must(m.t, m.cmd.Process.Signal(syscall.SIGSTOP)) }
-func (m *member) resume()  { must(m.t, m.cmd.Process.Signal(syscall.SIGCONT)) }
+// suspend is SIGSTOP, and returns when the last thread stands; resume is SIGCONT.
+func (m *member) suspend() { must(m.t, broker.Suspend(m.cmd.Process.Pid, true)) }
+func (m *member) resume()  { must(m.t, broker.Suspend(m.cmd.Process.Pid, false)) }
 
 // health is the member's health page by check; nil while it does not answer.
 func (m *member) health() map[string]console.Check {
@@ -150,7 +151,7 @@ func (m *member) get(path string) ([]byte, error) {
 }
 
 // browser does not follow redirects: an act answers with one.
-var browser = &http.Client{Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var browser = &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // logBuffer takes a child's output while the test may look at it.
 type logBuffer struct {

@@ -52,11 +52,11 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.last = time.Now()
 }
 
-// quiet waits until nothing has come for a second.
+// quiet waits until nothing has come for three seconds.
 func (r *receiver) quiet() {
 	for {
 		r.mu.Lock()
-		rest := time.Second - time.Since(r.last)
+		rest := 3*time.Second - time.Since(r.last)
 		r.mu.Unlock()
 		if rest <= 0 {
 			return

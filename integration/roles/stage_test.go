@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	random "math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +25,7 @@ import (
 )
 
 const (
-	patience       = 2 * time.Minute // A test that needs it all has failed.
+	patience       = 5 * time.Minute // A test that needs it all has failed.
 	session        = 6 * time.Second // Of the consumer groups: the least there is.
 	partitions     = 2               // Of each source's topic.
 	hitsPartitions = 4
@@ -57,7 +55,7 @@ func newStage(t *testing.T) *stage {
 		t.Skip(err)
 	}
 	s.engineConfig = engine.DefaultConfig(filepath.Join(t.TempDir(), "engine"))
-	s.engineConfig.Listen, s.engineConfig.Token = freePort(t), rand.Text()
+	s.engineConfig.Listen, s.engineConfig.Token = broker.FreeAddress(t), rand.Text()
 	s.startEngine()
 	t.Cleanup(func() { _ = s.engine.Close() })
 	var err error
@@ -65,7 +63,7 @@ func newStage(t *testing.T) *stage {
 	s.producer, err = kgo.NewClient(kgo.SeedBrokers(s.broker.Addr()), kgo.MaxVersions(kversion.V3_9_0()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	must(t, err)
 	t.Cleanup(s.producer.Close)
-	s.groups = &kafka.Client{Addr: kafka.TCP(s.broker.Addr()), Timeout: 10 * time.Second}
+	s.groups = &kafka.Client{Addr: kafka.TCP(s.broker.Addr()), Timeout: time.Minute}
 	// Our clock reads the morning after the night, whenever the test runs.
 	s.ahead = time.Until(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC))
 	return s
@@ -75,20 +73,6 @@ func (s *stage) startEngine() {
 	var err error
 	s.engine, err = engine.Start(s.t.Context(), s.engineConfig)
 	must(s.t, err)
-}
-
-// freePort is an address below those that the kernel gives to outgoing connections: one of these could take it while the engine is down.
-func freePort(t testing.TB) string {
-	for range 1000 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 15000+random.IntN(17000)))
-		if err != nil {
-			continue
-		}
-		defer l.Close()
-		return l.Addr().String()
-	}
-	t.Fatal("there is no free port between 15000 and 32000 on 127.0.0.1")
-	return ""
 }
 
 // run is one installation: a database, a consumer group, topics between the roles, and the members that work on them.
@@ -129,7 +113,7 @@ func (s *stage) newRun(t *testing.T, name string, p *plant) *run {
 	cfg.Triage.Retry = slices.Repeat([]time.Duration{200 * time.Millisecond}, 50)
 	key := r.file("key", "whsec_"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
 	cfg.Triage.Endpoints = []triage.EndpointConfig{{
-		Name: "soc", URL: r.hook.url(), Secret: triage.Secret{File: key}, AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true, Timeout: 5 * time.Second,
+		Name: "soc", URL: r.hook.url(), Secret: triage.Secret{File: key}, AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true, Timeout: time.Minute,
 	}}
 	r.cfg = cfg
 	r.configure()
@@ -266,13 +250,19 @@ func (r *run) behind(group string, topics []string) string {
 		}
 	}
 	got, err := r.groups.OffsetFetch(r.t.Context(), ask)
+	if err == nil {
+		err = got.Error
+	}
 	if err != nil {
 		return err.Error()
 	}
-	for topic, list := range got.Topics {
-		for _, p := range list {
-			if end := ends[topic][p.Partition]; end > 0 && p.CommittedOffset < end {
-				return fmt.Sprintf("group %s stands at %d of %d in %s/%d", group, p.CommittedOffset, end, topic, p.Partition)
+	for _, topic := range topics {
+		if len(got.Topics[topic]) != len(ends[topic]) {
+			return fmt.Sprintf("group %s says nothing of topic %s", group, topic)
+		}
+		for _, p := range got.Topics[topic] {
+			if end := ends[topic][p.Partition]; p.Error != nil || end > 0 && p.CommittedOffset < end {
+				return fmt.Sprintf("group %s stands at %d of %d in %s/%d: %v", group, p.CommittedOffset, end, topic, p.Partition, p.Error)
 			}
 		}
 	}
@@ -310,7 +300,7 @@ func (r *run) settled() {
 	r.hook.quiet()
 }
 
-// through waits until hits and findings are folded to ends that have stood for two seconds, in which marks that were held back are sent.
+// through waits until hits and findings are folded to ends that have stood for five seconds, in which marks that were held back are sent.
 func (r *run) through() {
 	r.t.Helper()
 	var since time.Time
@@ -327,8 +317,8 @@ func (r *run) through() {
 			was, since = now, time.Now()
 			return fmt.Sprintf("%s; ends %s; %s", late, now, r.standing())
 		}
-		if time.Since(since) < 2*time.Second {
-			return "waiting for two quiet seconds"
+		if time.Since(since) < 5*time.Second {
+			return "waiting for five quiet seconds"
 		}
 		return ""
 	})

@@ -164,7 +164,7 @@ func TestWhateverTheServerDoesTheDeterministicTextStands(t *testing.T) {
 func TestASlowServerEndsTheQuestion(t *testing.T) {
 	s := serve(t, reply{hang: true})
 	c := s.config()
-	c.Timeout = time.Second
+	c.Timeout = 3 * time.Second // In which it certainly is asked.
 	m, _ := open(t, c)
 	o, err := m.Ask(t.Context(), (&plant{}).incident(t))
 	if err != nil || o.Failure != llm.FailTimeout || s.questions() != 1 {
