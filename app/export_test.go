@@ -73,3 +73,6 @@ func (x RuleMetrics) Check(budget float64) []console.Check { return x.of.check(b
 
 // SumStats is sumStats.
 func SumStats(parts []correlate.Stats) []correlate.RuleStats { return sumStats(parts) }
+
+// TextOf is a rule's document as the console shows it.
+var TextOf = textOf

@@ -251,9 +251,15 @@ func (f *fleetBoard) Heads(ctx context.Context, q console.HeadQuery) ([]console.
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, console.Head{
+		head := console.Head{
 			ID: h.ID, Title: h.Title, Status: h.Status, Severity: h.Severity, First: h.First, Last: h.Last, Robots: h.Robots, Entities: h.Entities, Rules: h.Rules, Sites: h.Sites,
-		})
+		}
+		if f.board != nil {
+			if c := f.board.Get(h.ID); c != nil {
+				head.Assessment = c.Shown()
+			}
+		}
+		out = append(out, head)
 	}
 	return out, nil
 }
@@ -274,7 +280,7 @@ func (f *fleetBoard) working(ctx context.Context) ([]console.Head, error) {
 		}
 		for _, c := range page.Cards {
 			out = append(out, console.Head{
-				ID: c.ID, Title: c.Title, Status: c.Status.String(), Severity: c.Severity, First: c.First, Last: c.Last, Robots: c.Robots, Entities: c.Entities(), Rules: c.Rules(), Sites: c.Sites(),
+				ID: c.ID, Title: c.Title, Status: c.Status.String(), Severity: c.Severity, First: c.First, Last: c.Last, Assessment: c.Shown(), Robots: c.Robots, Entities: c.Entities(), Rules: c.Rules(), Sites: c.Sites(),
 			})
 		}
 		if q.After = page.Next; page.Next == (board.Cursor{}) {

@@ -120,21 +120,11 @@ func (b *ruleBook) rule(id string) (*rules.Rule, error) {
 
 // textOf is a rule's document out of its file.
 func textOf(r *rules.Rule) (string, error) {
-	f, err := ruleFiles{}.Open(fsName(r.File))
+	text, err := ruleFile(r.File)
 	if err != nil {
 		return "", fmt.Errorf("the file of rule %s cannot be read: %w", r.ID, err)
 	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	text := make([]byte, info.Size())
-	n, err := f.Read(text)
-	if err != nil {
-		return "", err
-	}
-	lines := strings.SplitAfter(string(text[:n]), "\n")
+	lines := strings.SplitAfter(string(text), "\n")
 	from := min(max(r.Line-1, 0), len(lines))
 	to := from
 	for to < len(lines) && strings.TrimRight(lines[to], "\r\n ") != "---" {

@@ -8,8 +8,23 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tocsin-siem/tocsin/app"
 	"github.com/tocsin-siem/tocsin/console"
 )
+
+// TestTheTextOfEveryShippedRuleIsFound reads each where the console does: the pack is in the binary, not on the disk.
+func TestTheTextOfEveryShippedRuleIsFound(t *testing.T) {
+	set, problems := app.LoadRules([]string{app.Builtin})
+	if set == nil || len(set.Rules) == 0 {
+		t.Fatal(problems)
+	}
+	for _, r := range set.Rules {
+		text, err := app.TextOf(r)
+		if err != nil || !strings.Contains(text, "id: "+r.ID+"\n") || strings.Count(text, "\nid: ") > 1 {
+			t.Errorf("%s: %v\n%.200s", r.ID, err, text)
+		}
+	}
+}
 
 // TestTheConsoleKnowsItsRulesAndTriesOthers asks a running service, whose engine has the store: what its rules did, what came close, and what a text
 // that no file has would do with pasted records and with the past.

@@ -62,6 +62,17 @@ func (ruleFiles) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
+// ruleFile reads the file of a rule in force by the name that people know it by. One of the shipped pack goes before a file of the same name below
+// where the program was started.
+func ruleFile(shown string) ([]byte, error) {
+	if strings.HasPrefix(shown, Builtin+"/") {
+		if text, err := fs.ReadFile(ruleFiles{}, shown); err == nil {
+			return text, nil
+		}
+	}
+	return fs.ReadFile(ruleFiles{}, fsName(shown))
+}
+
 func fsNames(paths []string) []string {
 	names := make([]string, len(paths))
 	for i, p := range paths {

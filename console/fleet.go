@@ -12,6 +12,7 @@ import (
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage"
 )
 
 // Fleet is what is known of robots, and which incidents there are in short.
@@ -37,6 +38,7 @@ type Head struct {
 	Status      string
 	Severity    incident.Severity
 	First, Last int64 // Event time, microseconds.
+	Assessment  string // What a person answered, else what the evidence says; "" where that is not known.
 	Robots      []string
 	Entities    []string
 	Rules       []string
@@ -99,10 +101,15 @@ func (r robotRow) Class() string {
 	return strings.ReplaceAll(r.State, " ", "-")
 }
 
+// broken reports whether an incident is read as a malfunction.
+func broken(h Head) bool { return h.Assessment == triage.Malfunction }
+
 // rowOf decides a robot's state: what people work on comes before what it says itself, and silence before peace.
 func rowOf(r Robot, in []Head, now int64) robotRow {
 	row := robotRow{Robot: r, Incidents: in, State: robotNormal}
 	switch {
+	case len(in) > 0 && len(slices.DeleteFunc(slices.Clone(in), broken)) == 0:
+		row.State = robotFault
 	case len(in) > 0:
 		row.State = robotIncident
 	case r.Fault != nil:

@@ -131,6 +131,20 @@ func TestTheFleetSaysWhatStateARobotIsInAndWhy(t *testing.T) {
 	}
 }
 
+func TestARobotWhoseIncidentsAreAllReadAsMalfunctionsIsInAFault(t *testing.T) {
+	y := yardOf("")
+	y.heads[0].Assessment = "malfunction"
+	if body := get(inYard(t, y, anAnalyst, ""), "/api/v1/fleet").Body.String(); !strings.Contains(body, `{"id":"robot:amr-1","zone":"cell-1","site":"plant-1","state":"fault","incidents":["inc_`) {
+		t.Errorf("no fault: %s", body)
+	}
+	intrusion := y.heads[0]
+	intrusion.ID, intrusion.Assessment = event.NewID("other"), "intrusion"
+	y.heads = append(y.heads, intrusion)
+	if body := get(inYard(t, y, anAnalyst, ""), "/api/v1/fleet").Body.String(); !strings.Contains(body, `{"id":"robot:amr-1","zone":"cell-1","site":"plant-1","state":"security incident"`) {
+		t.Errorf("an intrusion beside it is no security incident: %s", body)
+	}
+}
+
 func TestTheFleetIsFilteredByIncidentRuleUserZoneAndState(t *testing.T) {
 	past := event.FormatID(event.IncidentPrefix, event.NewID("past"))
 	for query, want := range map[string][]string{

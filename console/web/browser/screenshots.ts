@@ -3,8 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { launch, program } from "./chromium.ts";
-import { start } from "./service.ts";
-import { pages } from "./sites.ts";
+import { contextOf, startConsoles } from "./consoles.ts";
 
 /** The tallest picture, in pixels: the rest of a long page looks like its beginning. */
 const tallest = Number(process.env["TOCSIN_TALLEST"] ?? 4000);
@@ -16,22 +15,24 @@ if (!folder || !chromium) {
   process.exit(2);
 }
 await mkdir(folder, { recursive: true });
-const [service, browser] = await Promise.all([start("all"), launch(chromium)]);
+const browser = await launch(chromium);
+const consoles = await startConsoles(browser);
 try {
-  const scout = await browser.newPage();
-  const all = (await pages(scout, service.url)).all.filter((p) => !process.env["TOCSIN_PAGES"] || new RegExp(process.env["TOCSIN_PAGES"]).test(p.path));
-  await scout.close();
+  let taken = 0;
   for (const [look, colorScheme, width] of [["light", "light", 1440], ["dark", "dark", 1440], ["narrow", "light", 400]] as const) {
-    const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
-    const page = await context.newPage();
-    for (const p of all) {
-      await page.goto(service.url + p.path);
-      await page.screenshot({ path: path.join(folder, `${p.name}-${look}.png`), fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(tallest, await page.evaluate(() => document.documentElement.scrollHeight)) } });
+    for (const c of consoles.list) {
+      const context = await browser.newContext({ ...contextOf(c), colorScheme, viewport: { width, height: 900 } });
+      const page = await context.newPage();
+      for (const p of c.all.filter((p) => !process.env["TOCSIN_PAGES"] || new RegExp(process.env["TOCSIN_PAGES"]).test(p.path))) {
+        await page.goto(c.url + p.path);
+        await page.screenshot({ path: path.join(folder, `${c.name}-${p.name}-${look}.png`), fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(tallest, await page.evaluate(() => document.documentElement.scrollHeight)) } });
+        taken++;
+      }
+      await context.close();
     }
-    await context.close();
   }
-  console.log(`${all.length} pages: ${folder}`);
+  console.log(`${taken} pictures: ${folder}`);
 } finally {
   await browser.close();
-  await service.stop();
+  await consoles.stop();
 }

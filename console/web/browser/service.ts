@@ -12,37 +12,39 @@ export interface Service {
   stop: () => Promise<void>;
 }
 
+/** The program that the tests are about. */
+export const program = path.join(root, "bin", "tocsin");
+
 /** start plays a scenario and resolves when everything of it has been found. TOCSIN_URL names one that runs already, for work on the pages. */
 export async function start(scenario: string): Promise<Service> {
   const running = process.env["TOCSIN_URL"];
   if (running) return { url: running, stop: () => Promise.resolve() };
-  const program = path.join(root, "bin", "tocsin");
   if (!existsSync(program)) throw new Error("bin/tocsin is missing: run make build");
-  const child = spawn(program, ["demo", "--scenario", scenario, "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
-  const url = await ready(child);
-  const stop = (): Promise<void> =>
-    new Promise((done) => {
-      child.once("exit", () => done());
-      child.kill("SIGINT");
-    });
-  return { url, stop };
+  return ready(spawn(program, ["demo", "--scenario", scenario, "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] }), /The console shows it at (http:\S+?)\/ /);
 }
 
-function ready(child: ChildProcess): Promise<string> {
+/** ready resolves once a tocsin has said where its console is. */
+export function ready(child: ChildProcess, saying: RegExp): Promise<Service> {
   return new Promise((resolve, reject) => {
     let said = "";
     const late = setTimeout(() => fail("it did not come up within four minutes"), 240_000);
     const fail = (why: string): void => {
       clearTimeout(late);
       child.kill();
-      reject(new Error(`tocsin demo: ${why}\n${said.slice(-4000)}`));
+      reject(new Error(`${child.spawnargs.slice(0, 2).join(" ")}: ${why}\n${said.slice(-4000)}`));
     };
+    const stop = (): Promise<void> =>
+      new Promise((done) => {
+        if (child.exitCode !== null || child.signalCode !== null) return done();
+        child.once("exit", () => done());
+        child.kill("SIGINT");
+      });
     const hear = (chunk: Buffer): void => {
       said += chunk.toString();
-      const url = /The console shows it at (http:\S+?)\/ /.exec(said)?.[1];
+      const url = saying.exec(said)?.[1];
       if (!url) return;
       clearTimeout(late);
-      resolve(url);
+      resolve({ url, stop });
     };
     child.stdout?.on("data", hear);
     child.stderr?.on("data", hear);
