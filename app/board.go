@@ -17,8 +17,9 @@ import (
 // followEvery is how often a process that does not stitch looks for what others have recorded.
 const followEvery = time.Second
 
-func (s *Service) newBoard() *board.Board {
-	return board.New(board.Settings{Store: archive{s.db.DB}, Zones: s.zoneOf, Now: s.now})
+func (s *Service) newBoard() (*board.Board, error) {
+	owner, err := ownerOf(s.cfg.Triage.Routes)
+	return board.New(board.Settings{Store: archive{s.db.DB}, Zones: s.zoneOf, Owner: owner, Now: s.now}), err
 }
 
 // loadBoard reads what is worked on before the console is served; what is closed comes beside, and so do, where another process records them, changes.

@@ -76,3 +76,6 @@ func SumStats(parts []correlate.Stats) []correlate.RuleStats { return sumStats(p
 
 // TextOf is a rule's document as the console shows it.
 var TextOf = textOf
+
+// OwnerOf is ownerOf.
+var OwnerOf = ownerOf

@@ -180,7 +180,9 @@ func (s *Service) start(ctx context.Context) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
-	s.board = s.newBoard()
+	if s.board, err = s.newBoard(); err != nil {
+		return err
+	}
 	wire := map[Role]func(context.Context) error{
 		RoleAll: s.wireAll, RoleIngest: s.wireIngest, RoleCorrelate: s.wireCorrelate, RoleTriage: s.wireTriage,
 	}

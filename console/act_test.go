@@ -62,8 +62,12 @@ func TestAnAnalystTakesAnIncidentThroughItsLife(t *testing.T) {
 	}
 	got := get(h, "/incidents/"+id(other)).Body.String()
 	readPage(t, got)
-	if !strings.Contains(got, "Merged into") || !strings.Contains(got, `href="/incidents/`+id(in)) || strings.Contains(got, `method="post"`) || strings.Contains(got, "act-") {
-		t.Error("a merged incident does not lead to the one that goes on, or can be acted on")
+	if !strings.Contains(got, "Merged into") || !strings.Contains(got, `href="/incidents/`+id(in)) || strings.Count(got, `id="act-`) != 1 || !strings.Contains(got, `id="act-undo"`) {
+		t.Error("a merged incident does not lead to the one that goes on, or offers more than to undo that")
+	}
+	merged := p.stitcher.Get(other.ID)
+	if w := post(h, "/incidents/"+id(other), form(merged, "undo")); w.Code != http.StatusSeeOther || p.stitcher.Get(other.ID).Status != other.Status || len(p.stitcher.Get(other.ID).Findings) != len(other.Findings) {
+		t.Errorf("the merge is not undone: %d %s", w.Code, w.Body)
 	}
 }
 

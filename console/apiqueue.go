@@ -57,6 +57,7 @@ type card struct {
 	SeverityID   int      `json:"severity_id"`
 	Score        int      `json:"score"`
 	Owner        string   `json:"owner,omitempty"`
+	Route        string   `json:"route,omitempty"` // That named the owner.
 	Assignee     string   `json:"assignee,omitempty"`
 	MergedInto   string   `json:"merged_into,omitempty"`
 	Assessment   string   `json:"assessment"`
@@ -93,7 +94,7 @@ func cardOf(c *board.Card) card {
 	}
 	x := card{
 		ID: s.ID, Revision: c.Revision, URL: incidentPath(c.ID), Title: c.Title, Status: s.Status, Verdict: s.Verdict, Severity: c.Severity.String(), SeverityID: int(c.Severity), Score: c.Score,
-		Owner: c.Owner, Assignee: c.Assignee, Assessment: c.Assessment, Said: c.Said, Reasons: some(c.For), Findings: c.Findings, Events: c.Events, Robots: some(c.Robots),
+		Owner: c.Owner, Route: c.Route, Assignee: c.Assignee, Assessment: c.Assessment, Said: c.Said, Reasons: some(c.For), Findings: c.Findings, Events: c.Events, Robots: some(c.Robots),
 		Domains: some(c.Domains), Zones: some(s.Zones), Sites: some(s.Sites), Rules: some(s.Rules), Attack: some(s.Attack), First: rfc3339(c.First), Last: rfc3339(c.Last), Opened: rfc3339(c.Opened),
 		Updated: rfc3339(c.Updated), Acknowledged: moment(c.Acked), Closed: moment(c.ClosedAt), Viewed: moment(c.Viewed), Understood: moment(c.Understood), Contained: moment(c.Contained),
 		SnoozedUntil: moment(c.Snoozed),

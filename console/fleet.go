@@ -37,7 +37,7 @@ type Head struct {
 	Title       string
 	Status      string
 	Severity    incident.Severity
-	First, Last int64 // Event time, microseconds.
+	First, Last int64  // Event time, microseconds.
 	Assessment  string // What a person answered, else what the evidence says; "" where that is not known.
 	Robots      []string
 	Entities    []string

@@ -46,11 +46,18 @@ func several(in *incident.Incident, _ int64) bool { return len(in.Findings) > 1 
 
 // forms are what the person may do with an incident as it is: by kind, none where nothing can be done.
 func (s *server) forms(who access.Person, in *incident.Incident, v trailView) map[incident.ActionKind]form {
-	if s.set.Analyst == nil || !who.May(access.Analyst) || in.Status == incident.Merged {
+	if s.set.Analyst == nil || !who.May(access.Analyst) {
 		return nil
 	}
 	base := form{Path: incidentPath(in.ID), Revision: in.Revision, View: v.Query(), AskName: who.Via == "loopback"}
 	out := map[incident.ActionKind]form{}
+	if in.Status == incident.Merged {
+		if in.Touched { // by a person; what Tocsin merged itself it would merge again
+			base.Kind, base.Title, base.Key = incident.ActionUndo, "Undo the merge", "u"
+			out[incident.ActionUndo] = base
+		}
+		return out
+	}
 	for _, o := range offers {
 		if o.fits == nil || o.fits(in, s.set.Now()) {
 			base.Kind, base.Title, base.Key = o.kind, o.title, o.key

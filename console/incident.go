@@ -27,6 +27,8 @@ const (
 type incidentPage struct {
 	layout
 	Incident   *incident.Incident
+	Owner      string // The team that answers for it; "" for nobody.
+	OwnerWhy   string
 	Summary    summaryBlock
 	Answers    incident.Answers
 	Reading    string // The assessment that counts.
@@ -138,6 +140,7 @@ func (s *server) incidentPage(r *http.Request, in *incident.Incident, v trailVie
 		Findings: map[event.ID]string{}, Graph: s.graphOf(in, v), Scope: robotsOf(in), Verdicts: incident.Verdicts(), Assessments: incident.Assessments(), Snoozes: snoozes,
 		Exports: takeawaysOf(in),
 	}
+	p.Owner, p.OwnerWhy = s.ownerOf(in)
 	p.Actions = triage.Actions(in, p.Reading)
 	p.Forms = s.forms(p.Who, in, v)
 	p.Offers = inOrder(p.Forms)
@@ -153,6 +156,21 @@ func (s *server) incidentPage(r *http.Request, in *incident.Incident, v trailVie
 	}
 	s.outside(ctx, in, &p)
 	return p
+}
+
+// ownerOf is the team that answers for an incident, and why that one: a route's, else the rules'.
+func (s *server) ownerOf(in *incident.Incident) (owner, why string) {
+	if s.set.Board == nil {
+		return in.Owner, in.OwnerWhy
+	}
+	c := s.set.Board.Of(&incident.Change{Incident: in})
+	switch {
+	case c.Route == "":
+		return in.Owner, in.OwnerWhy
+	case c.Owner == in.Owner || in.Owner == "":
+		return c.Owner, "by the route " + c.Route
+	}
+	return c.Owner, "by the route " + c.Route + "; the rules named " + in.Owner
 }
 
 // outside reads what the store has beside the incident itself. What cannot be read is said, and the page stands without it.

@@ -100,12 +100,17 @@ func NewRouter(routes []RouteConfig, compile Compile) (*Router, error) {
 
 // Of decides on a change.
 func (r *Router) Of(c *incident.Change) Routing {
-	out := Routing{Owner: c.Incident.Owner, Matched: []string{}}
 	if r == nil {
-		return out
+		return Decide(nil, c.Incident.Owner, nil)
 	}
-	for i, route := range r.routes {
-		if !r.match[i](c) {
+	return Decide(r.routes, c.Incident.Owner, func(i int) bool { return r.match[i](c) })
+}
+
+// Decide asks whether each route matches, in order, until one ends it; stitched is the owner where none names a team.
+func Decide(routes []RouteConfig, stitched string, matches func(route int) bool) Routing {
+	out := Routing{Owner: stitched, Matched: []string{}}
+	for i, route := range routes {
+		if !matches(i) {
 			continue
 		}
 		out.Matched = append(out.Matched, route.Name)

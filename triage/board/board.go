@@ -27,10 +27,14 @@ type Place struct {
 	ID      event.ID
 }
 
+// Owner decides which team answers for an incident, and by which route; "" for the route leaves it to the rules.
+type Owner func(c *Card) (team, route string)
+
 // Settings is what a board is made of.
 type Settings struct {
 	Store Store
 	Zones Zones
+	Owner Owner        // Who answers for what; nil: the team of the rules.
 	Now   func() int64 // Our clock, microseconds.
 	Keep  int          // Closed and merged incidents in memory: the last updated ones; 0: 20,000.
 }
@@ -116,7 +120,15 @@ func (b *Board) load(ctx context.Context, statuses []incident.Status, limit int)
 	return nil
 }
 
-func (b *Board) card(in *incident.Incident) *Card { return CardOf(in, b.set.Zones) }
+// card is the card of an incident, with the owner that the routes say.
+func (b *Board) card(in *incident.Incident) *Card {
+	c := CardOf(in, b.set.Zones)
+	if b.set.Owner != nil {
+		c.Owner, c.Route = b.set.Owner(c)
+		c.subject.Owner, c.Measured.Team = c.Owner, c.Owner
+	}
+	return c
+}
 
 // Show puts changes on the board that are certain and may not have been recorded yet.
 func (b *Board) Show(changes []incident.Change) {

@@ -76,6 +76,48 @@ func zones(entity string) string {
 	return ""
 }
 
+func TestTheOwnerOfARouteIsWhatIsShownFilteredAndCounted(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	a := &archive{revisions: map[event.ID][]*incident.Incident{}}
+	for n := range 40 {
+		a.record(r, random(r, n))
+	}
+	safety := func(c *board.Card) (string, string) {
+		if c.Stitched == "ot" {
+			return "safety", "cells"
+		}
+		return c.Stitched, ""
+	}
+	b := board.New(board.Settings{Store: a, Owner: safety, Now: func() int64 { return start }})
+	if err := b.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	filter := func(q string) int {
+		f, err := expression.CompileFilter(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := b.List(t.Context(), board.Query{Filter: f, Person: access.Person{Role: access.Viewer}, Limit: 100, Facets: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range page.Facets {
+			if f.Name == "owner" && len(f.Counts) > 0 && f.Counts[0].N != page.Total {
+				t.Errorf("%s: the facet says %v of %d", q, f.Counts, page.Total)
+			}
+		}
+		return page.Total
+	}
+	if filter(`owner == "ot"`) != 0 || filter(`owner == "safety"`) == 0 || filter(`owner == "it"`) == 0 {
+		t.Error("the filter does not see the owner that the route named")
+	}
+	for _, c := range b.Cards() {
+		if c.Stitched == "ot" && (c.Owner != "safety" || c.Route != "cells" || c.Measured.Team != "safety") || c.Stitched != "ot" && (c.Owner != c.Stitched || c.Route != "") {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // random makes an incident at its first revision.
 func random(r *rand.Rand, n int) *incident.Incident {
 	in := &incident.Incident{ID: event.NewID("incident", fmt.Sprint(n)), Opened: start + r.Int64N(1e9), First: start - r.Int64N(1e12), Last: start}

@@ -23,7 +23,9 @@ type Card struct {
 	Severity   incident.Severity
 	Score      int
 	Title      string
-	Owner      string
+	Owner      string // The team that answers for it.
+	Stitched   string // The team that the rules named.
+	Route      string // The route that named the owner; "" where the rules did.
 	Assignee   string
 	MergedInto event.ID
 
@@ -69,7 +71,7 @@ type Zones func(entity string) string
 func CardOf(in *incident.Incident, zones Zones) *Card {
 	answers := triage.Answer(in)
 	c := &Card{
-		ID: in.ID, Revision: in.Revision, Status: in.Status, Verdict: in.Verdict, Severity: in.Severity, Score: in.Score, Title: in.Title, Owner: in.Owner,
+		ID: in.ID, Revision: in.Revision, Status: in.Status, Verdict: in.Verdict, Severity: in.Severity, Score: in.Score, Title: in.Title, Owner: in.Owner, Stitched: in.Owner,
 		Assignee: in.Assignee, MergedInto: in.MergedInto, Assessment: answers.Assessment, Findings: len(in.Findings), Robots: in.Robots, Domains: in.Domains,
 		First: in.First, Last: in.Last, Opened: in.Opened, Updated: in.Updated, Acked: in.Acked, ClosedAt: in.ClosedAt,
 		Said: in.Said.Assessment, Viewed: in.Viewed, Understood: in.Understood, Contained: in.Contained, Snoozed: in.Snoozed,
