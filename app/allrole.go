@@ -7,6 +7,7 @@ import (
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // wireAll recovers the state and connects the parts of a process that does everything.
@@ -21,7 +22,10 @@ func (s *Service) wireAll(ctx context.Context) error {
 		Engine: s.core.Engine, Stitcher: openStitcher{s.core.Stitcher, &s.suppressions}, State: s.core.Enricher.enricher.Bindings(), Log: s.db, Records: s.db, Checkpoints: s.db,
 		Tables: func() string { return s.core.Live.Tables().Version() }, Rules: s.keeper.Set, Swapped: s.swapped,
 		Every: s.cfg.Correlate.Checkpoint.Microseconds(), Published: s.published, Slog: s.tel.Log.With("component", "correlate"), Folded: s.folded,
-		Warm: func(ctx context.Context) error { return s.core.warm(ctx, s.db.DB, s.tel.Log) },
+		Warm: func(ctx context.Context) error {
+			return s.filling.during(s.core.Engine.Waiting(), func() error { return s.core.warm(ctx, s.db.DB, s.tel.Log, s.filling.reach) })
+		},
+		RulesText: (*rules.Set).Text, RulesOf: rules.OfText,
 	})
 	s.analyst, s.begin = s, s.beginHere
 	tail, err := s.worker.Recover(ctx)

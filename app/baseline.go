@@ -99,7 +99,7 @@ func (c *Core) recallRoles(ctx context.Context, db *Database, partitions int32, 
 			out.Without = append(out.Without, n)
 			continue
 		}
-		if err := c.warmPartition(ctx, db.DB, slog.New(slog.DiscardHandler), p, partitions); err != nil {
+		if err := c.warmPartition(ctx, db.DB, slog.New(slog.DiscardHandler), p, partitions, nil); err != nil {
 			return nil, err
 		}
 		frontier, _ := p.Frontier()
@@ -122,7 +122,7 @@ func (c *Core) recallLog(ctx context.Context, db *Database) error {
 	}
 	if err != nil {
 		saved.Batch.Epoch, saved.Batch.Number = 0, 0 // Folding everything is always right.
-	} else if err := c.warm(ctx, db.DB, slog.New(slog.DiscardHandler)); err != nil {
+	} else if err := c.warm(ctx, db.DB, slog.New(slog.DiscardHandler), nil); err != nil {
 		return err
 	}
 	for e, err := range db.Replay(ctx, saved.Batch) {

@@ -31,12 +31,14 @@ func (s *Service) wireCorrelate(ctx context.Context) error {
 
 // warmPartition fills rules that begin in a partition with those of their hits of the past that belong to it.
 func (s *Service) warmPartition(ctx context.Context, p *relay.Partition) error {
-	return s.core.warmPartition(ctx, s.db.DB, s.tel.Log, p, int32(s.cfg.Relay.Partitions))
+	return s.filling.during(p.Waiting(), func() error {
+		return s.core.warmPartition(ctx, s.db.DB, s.tel.Log, p, int32(s.cfg.Relay.Partitions), s.filling.reach)
+	})
 }
 
-func (c *Core) warmPartition(ctx context.Context, db *store.DB, log *slog.Logger, p *relay.Partition, partitions int32) error {
+func (c *Core) warmPartition(ctx context.Context, db *store.DB, log *slog.Logger, p *relay.Partition, partitions int32, reach func(int)) error {
 	return c.warmWith(ctx, db, log, warming{
-		rules: p.Waiting(), frontier: p.Stats().Frontier, fold: p.Warm,
+		rules: p.Waiting(), frontier: p.Stats().Frontier, fold: p.Warm, reach: reach,
 		ours: func(h *event.Hit, r *rules.Rule) bool {
 			if r.Component != "" {
 				return relay.ComponentPartition(r.Component, partitions) == p.Number()

@@ -113,7 +113,9 @@ func (s *Service) checks() []console.Check {
 	if !tables.Good {
 		tables.Detail = "the files were refused and the old tables stay: " + h.problems[0].String()
 	}
-	out = append(out, tables, s.keeper.check())
+	loaded := s.keeper.check()
+	loaded.Detail += s.filling.detail()
+	out = append(out, tables, loaded)
 	out = append(out, s.metrics.rules.check(s.cfg.Correlate.Tries)...)
 	if s.model != nil {
 		out = append(out, s.modelCheck())
@@ -141,7 +143,7 @@ func (s *Service) storeCheck() console.Check {
 	if err := s.db.Health(); err != nil {
 		return console.Check{Name: "store", Detail: err.Error() + "; nothing is lost: the pipeline waits and tries again"}
 	}
-	if began := s.health.began.Load(); began != 0 {
+	if began := s.health.began.Load(); began != 0 && !s.filling.busy() {
 		if took := time.Since(time.Unix(0, began)); took > slowBatch {
 			return console.Check{Name: "store", Detail: fmt.Sprintf("a batch has been at work for %s: ClickHouse is slow, or something else that a batch needs; nothing is lost: reading waits", took.Round(time.Second))}
 		}

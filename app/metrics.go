@@ -24,7 +24,7 @@ type Metrics struct {
 	rules                     *ruleMetrics
 	soc                       *socMetrics
 	events                    metric.Int64Counter
-	matched, folded           metric.Float64Histogram
+	matched, folded, filled   metric.Float64Histogram
 	was                       struct{ matching, folding time.Duration } // Of all batches so far.
 }
 
@@ -52,6 +52,7 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 		}
 	}
 	histogram(&x.enriched, "tocsin.enrich.duration", "s", "Time to enrich one batch.")
+	histogram(&x.filled, "tocsin.rules.fill.duration", "s", "How long events waited while new rules were filled with the past.")
 	histogram(&x.matched, "tocsin.correlate.match.duration", "s", "Time to match one batch against all rules.")
 	histogram(&x.folded, "tocsin.correlate.fold.duration", "s", "Time to fold the hits of one batch, in a process that does everything.")
 	if err == nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/rules"
 	"github.com/tocsin-siem/tocsin/store"
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
@@ -169,7 +170,8 @@ func replayOffline(ctx context.Context, cfg Config, r RejectReplay, set RejectsS
 		Engine: core.Engine, Stitcher: core.Stitcher, State: core.Enricher.enricher.Bindings(), Log: db, Records: db, Checkpoints: db,
 		Tables: func() string { return core.Live.Tables().Version() },
 		Every:  cfg.Correlate.Checkpoint.Microseconds(), Slog: log,
-		Warm: func(ctx context.Context) error { return core.warm(ctx, db.DB, log) },
+		Warm:  func(ctx context.Context) error { return core.warm(ctx, db.DB, log, nil) },
+		Rules: func() *rules.Set { return core.Rules }, RulesText: (*rules.Set).Text, RulesOf: rules.OfText,
 	})
 	tail, err := worker.Recover(ctx)
 	if err != nil {

@@ -61,6 +61,7 @@ type Service struct {
 	db         *Database
 	core       *Core
 	keeper     *ruleKeeper
+	filling    *filling
 	worker     *correlate.Worker
 	desk       *triage.Desk
 	model      *llm.Worker // nil where no model is configured
@@ -165,6 +166,7 @@ func (s *Service) start(ctx context.Context) error {
 		return err
 	}
 	s.keeper = newRuleKeeper(s.cfg.Rules, s.core.Rules)
+	s.filling = &filling{took: s.metrics.filled}
 	s.warnOfRules(s.core.Rules)
 	if s.listener, err = net.Listen("tcp", s.cfg.Console.Listen); err != nil {
 		return fmt.Errorf("console.listen %s: %w; another program uses the port, or another tocsin runs: choose a free one (tocsin demo: --listen 127.0.0.1:0)", s.cfg.Console.Listen, err)

@@ -24,12 +24,13 @@ type warming struct {
 	frontier int64 // Event time, microseconds.
 	fold     func([]event.Hit, []event.Mark)
 	ours     func(*event.Hit, *rules.Rule) bool // nil: all hits are.
+	reach    func(percent int)                  // Told how far it has come; nil: nobody.
 }
 
 // warm fills rules that are new or changed since the state was saved, or by the last swap, with the events the store has, so that a window that was
 // open when the rule was deployed is not missed.
-func (c *Core) warm(ctx context.Context, db *store.DB, log *slog.Logger) error {
-	return c.warmWith(ctx, db, log, warming{rules: c.Engine.Waiting(), frontier: c.Engine.Stats().Frontier, fold: c.Engine.Warm})
+func (c *Core) warm(ctx context.Context, db *store.DB, log *slog.Logger, reach func(int)) error {
+	return c.warmWith(ctx, db, log, warming{rules: c.Engine.Waiting(), frontier: c.Engine.Stats().Frontier, fold: c.Engine.Warm, reach: reach})
 }
 
 func (c *Core) warmWith(ctx context.Context, db *store.DB, log *slog.Logger, x warming) error {
@@ -53,9 +54,12 @@ func (c *Core) warmWith(ctx context.Context, db *store.DB, log *slog.Logger, x w
 		w.batch = append(w.batch, *e)
 		if len(w.batch) == warmBatch {
 			w.flush()
+			done := int(100 * (e.Time - filter.From) / max(1, x.frontier-filter.From))
+			if x.reach != nil {
+				x.reach(done)
+			}
 			if w.events/warmingTold > told {
 				told = w.events / warmingTold
-				done := 100 * (e.Time - filter.From) / max(1, x.frontier-filter.From)
 				log.Info("warming new rules", "rules", len(x.rules), "events", w.events, "hits", w.hits, "percent", done)
 			}
 		}

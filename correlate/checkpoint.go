@@ -1,13 +1,17 @@
 package correlate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc64"
+
+	"github.com/tocsin-siem/tocsin/rules"
 )
 
-// A checkpoint is a header (magic, version, length, checksum of what follows) and three sections, each with its length: engine, stitcher and
-// further state. The rule set's hash stands with the engine, so that state of other rules is not taken for ours.
+// A checkpoint is a header (magic, version, length, checksum of what follows) and sections, each with its length: engine, stitcher, further state,
+// and the rules by which it was made: their hash, and the text they can be read from again. What the log has after a checkpoint was folded by
+// these rules, whatever the files say by the time of recovery.
 const checkpointMagic = "tocsin\x00\x01"
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
@@ -22,8 +26,14 @@ func (w *Worker) appendCheckpoint(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	b = section(b, func(b []byte) []byte { return append(b, stitched...) })
-	if w.set.State != nil {
-		b = section(b, w.set.State.AppendState)
+	b = section(b, func(b []byte) []byte {
+		if w.set.State == nil {
+			return b
+		}
+		return w.set.State.AppendState(b)
+	})
+	if w.set.RulesText != nil {
+		b = section(b, func(b []byte) []byte { return append(append(b, w.rules.Hash+"\n"...), w.set.RulesText(w.rules)...) })
 	}
 	binary.LittleEndian.PutUint64(b[body-16:], uint64(len(b)-body))
 	binary.LittleEndian.PutUint64(b[body-8:], crc64.Checksum(b[body:], crcTable))
@@ -40,54 +50,77 @@ func section(b []byte, write func([]byte) []byte) []byte {
 
 // EngineState is the part of a checkpoint's bytes that Engine.Restore takes; nil for no checkpoint.
 func EngineState(b []byte) ([]byte, error) {
-	engine, _, _, err := splitCheckpoint(b)
-	return engine, err
+	parts, err := splitCheckpoint(b)
+	return parts.engine, err
 }
 
+// checkpointParts are the sections of a checkpoint; those that are not there are empty.
+type checkpointParts struct{ engine, stitched, state, rules []byte }
+
 // splitCheckpoint takes a checkpoint apart; nil has empty parts.
-func splitCheckpoint(b []byte) (engine, stitched, state []byte, err error) {
+func splitCheckpoint(b []byte) (out checkpointParts, err error) {
 	if b == nil {
-		return nil, nil, nil, nil
+		return out, nil
 	}
 	head := len(checkpointMagic) + 16
 	if len(b) < head || string(b[:len(checkpointMagic)]) != checkpointMagic {
-		return nil, nil, nil, errCheckpoint
+		return out, errCheckpoint
 	}
 	body := b[head:]
 	if binary.LittleEndian.Uint64(b[head-16:]) != uint64(len(body)) || binary.LittleEndian.Uint64(b[head-8:]) != crc64.Checksum(body, crcTable) {
-		return nil, nil, nil, errCheckpoint
+		return out, errCheckpoint
 	}
-	for _, to := range []*[]byte{&engine, &stitched, &state} {
+	for _, to := range []*[]byte{&out.engine, &out.stitched, &out.state, &out.rules} {
 		if len(body) < 8 {
 			break
 		}
 		n := binary.LittleEndian.Uint64(body)
 		if n > uint64(len(body)-8) {
-			return nil, nil, nil, errCheckpoint
+			return out, errCheckpoint
 		}
 		*to, body = body[8:8+n], body[8+n:]
 	}
-	return engine, stitched, state, nil
+	return out, nil
 }
 
 // readCheckpoint restores engine, stitcher and further state; nil empties them. After an error they are in no state to be used, but may be
 // restored again.
 func (w *Worker) readCheckpoint(b []byte) error {
-	engine, stitched, state, err := splitCheckpoint(b)
+	parts, err := splitCheckpoint(b)
 	if err != nil {
 		return err
 	}
-	if err := w.set.Engine.Restore(engine); err != nil {
+	w.whole = len(parts.rules) > 0
+	w.rules = w.former(parts.rules)
+	w.set.Engine.set = w.rules
+	if err := w.set.Engine.Restore(parts.engine); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	if len(stitched) == 0 {
-		stitched = []byte("{}")
+	if len(parts.stitched) == 0 {
+		parts.stitched = []byte("{}")
 	}
-	if err := w.set.Stitcher.Restore(stitched); err != nil {
+	if err := w.set.Stitcher.Restore(parts.stitched); err != nil {
 		return err
 	}
-	if w.set.State != nil && len(state) > 0 {
-		return w.set.State.ReadState(state)
+	if w.set.State != nil && len(parts.state) > 0 {
+		return w.set.State.ReadState(parts.state)
 	}
 	return nil
+}
+
+// former are the rules by which a checkpoint was made; those in force if they are the same, or cannot be read any more.
+func (w *Worker) former(b []byte) *rules.Set {
+	hash, text, ok := bytes.Cut(b, []byte("\n"))
+	if !ok || w.set.RulesOf == nil || w.set.Rules == nil || string(hash) == w.force.Hash {
+		return w.force
+	}
+	set, err := w.set.RulesOf(text)
+	if err == nil && set.Hash != string(hash) {
+		err = fmt.Errorf("its hash is %s now", set.Hash)
+	}
+	if err != nil {
+		w.set.Slog.Warn("the rules of the checkpoint cannot be read any more: what they had not decided is not found again", "rules", string(hash), "err", err)
+		return w.force
+	}
+	return set
 }

@@ -92,6 +92,7 @@ func (e *Engine) load(set *rules.Set) {
 		e.fold.rules = append(e.fold.rules, s)
 	}
 	slices.SortFunc(e.fold.rules, func(a, b *ruleState) int { return cmp.Compare(a.rule.ID, b.rule.ID) })
+	e.fold.fresh = true
 	clear(e.fold.work)
 	e.fold.connect()
 }
@@ -304,7 +305,7 @@ func (e *Engine) Stats() Stats {
 	out := Stats{Frontier: max(0, e.fold.frontier), Watched: len(e.watch.seen), Unwatched: e.watch.dropped}
 	for _, r := range e.fold.rules {
 		s := r.stats
-		s.Keys, s.Bytes, s.Degraded, s.Waiting = r.keys(), r.held(), r.degraded, r.waiting()
+		s.Keys, s.Bytes, s.Degraded, s.Waiting = r.keys(), r.held(), r.degraded, r.silentYet()
 		for _, g := range r.gates {
 			n, _ := g.size()
 			s.Registers += n
@@ -315,7 +316,8 @@ func (e *Engine) Stats() Stats {
 	return out
 }
 
-// Waiting lists the rules whose hits of the past Warm wants: those that started with the last swap or restore, and those they listen to.
+// Waiting lists the rules whose hits of the past Warm wants: those that started with a swap since the last Fold, or that the restored state does not
+// know, and those they listen to.
 func (e *Engine) Waiting() []*rules.Rule {
 	var out []*rules.Rule
 	for _, r := range e.fold.rules {

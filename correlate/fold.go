@@ -39,6 +39,7 @@ type fold struct {
 	aside  []*ruleState // Companions while new rules are warmed; see chain.go.
 
 	leftover []incident.Finding // Of rules that were stopped, for the next batch.
+	fresh    bool               // There may be rules to be warmed up until the next batch.
 	warming  bool
 	observe  func(trace)
 }
@@ -49,6 +50,7 @@ type ruleState struct {
 	w        int64 // W of the rule; it never goes back.
 	since    int64 // Time of the earliest hit: how far back its memory reaches; forever before.
 	swap     int64 // Frontier when the rule was started by a swap, to be warmed up.
+	filled   bool  // It was, or is no more to be.
 	from     handover
 	reserved *int64                // Where the handover to the next version begins, if that was said before the swap.
 	parts    map[string]*partition // Working keys.
@@ -110,6 +112,7 @@ func (f *fold) trace(t trace) {
 func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding {
 	f.out = append(f.out[:0], f.leftover...)
 	f.leftover, f.aside = nil, nil
+	f.fill()
 	f.sort(hits)
 	f.begin(len(hits))
 	for few := range slices.Chunk(f.queue, hitsAhead) {
@@ -154,8 +157,22 @@ func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
 	f.out, f.rules, f.byID, f.frontier, f.warming = f.out[:0], all, byID, now, false
 }
 
-// waiting reports whether the rule has been started by a swap and has not come to it yet.
-func (r *ruleState) waiting() bool { return r.swap != never && r.w <= r.swap }
+// waiting reports whether the rule has been started by a swap, and may be warmed up.
+func (r *ruleState) waiting() bool { return !r.filled && r.silentYet() }
+
+// silentYet reports whether the rule has been started by a swap and has not come to it yet.
+func (r *ruleState) silentYet() bool { return r.swap != never && r.w <= r.swap }
+
+// fill ends the time in which rules may be warmed up.
+func (f *fold) fill() {
+	if !f.fresh {
+		return
+	}
+	f.fresh = false
+	for _, r := range f.rules {
+		r.filled = true
+	}
+}
 
 // run scans what was touched and moves W: first of the rules that listen to events alone, then of those that listen to them, and so on.
 func (f *fold) run(frontier int64, ok bool) {

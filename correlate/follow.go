@@ -10,16 +10,17 @@ import (
 // strangers are the rules that the restored state does not know.
 func (w *Worker) strangers() []string {
 	var ids []string
-	for _, s := range w.set.Engine.Stats().Rules {
-		if s.Waiting {
-			ids = append(ids, s.Rule)
+	for _, r := range w.set.Engine.fold.rules {
+		if r.waiting() {
+			ids = append(ids, r.rule.ID)
 		}
 	}
 	return ids
 }
 
 // acquaint fills rules that the restored state did not know with the past, up to the end of the log. Where batches were folded since the state
-// was saved, which is after a crash, what other versions of these rules found in them is not known, so that they begin at the log's end.
+// was saved, which is after a crash with a checkpoint whose rules cannot be read any more, what other versions of these rules found in them is not
+// known, so that they begin at the log's end.
 func (w *Worker) acquaint(ctx context.Context, strange []string, folded int) error {
 	if len(strange) == 0 {
 		return nil
@@ -60,11 +61,33 @@ func (w *Worker) follow(ctx context.Context) error {
 	w.torn = false
 	if last := w.last(); last != (event.BatchID{}) {
 		w.save(ctx, last)
+		w.saving.Wait() // The log after a checkpoint is folded by the rules of the checkpoint.
 	}
 	if w.set.Swapped != nil {
 		w.set.Swapped(report)
 	}
 	return nil
+}
+
+// begin makes the first checkpoint, without which nobody would know by which rules the log was made if they are others after a crash.
+func (w *Worker) begin(ctx context.Context) {
+	last := w.last()
+	if w.whole || w.set.RulesText == nil || last == (event.BatchID{}) {
+		return
+	}
+	w.whole = true
+	w.save(ctx, last)
+	w.saving.Wait()
+}
+
+// overtake goes on by the rules in force where the log does, which is where the checkpoint after a swap could not be written. It gives the rules
+// that begin there.
+func (w *Worker) overtake(hash string) []string {
+	if w.rules == w.force || hash != w.force.Hash {
+		return nil
+	}
+	w.rules = w.force
+	return w.set.Engine.Swap(w.force).Warming
 }
 
 // last is the batch that the state ends with.

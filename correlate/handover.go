@@ -80,6 +80,7 @@ func (e *Engine) Renew(ids []string) {
 		s.from = handover{cut: e.fold.frontier}
 		e.fold.rules[i], e.fold.byID[r.rule.ID] = s, s
 	}
+	e.fold.fresh = true
 	clear(e.fold.work)
 	e.fold.connect()
 }

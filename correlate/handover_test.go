@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
@@ -116,4 +118,54 @@ func TestAChangeOfRulesUnderLoadLosesNoMatchAndFindsNoneTwice(t *testing.T) {
 	if seen < rounds(40)/4 {
 		t.Errorf("in %d rounds both versions found something: the test shows little", seen)
 	}
+}
+
+// TestRulesThatWereJustFilledGoOnFromASnapshotAsWithoutOne holds a checkpoint that is made between the filling of new rules and the next batch against
+// the state it was made of: both announce the same from there on.
+func TestRulesThatWereJustFilledGoOnFromASnapshotAsWithoutOne(t *testing.T) {
+	set := &rules.Set{Rules: lawfulSet(t)}
+	for range rounds(40) {
+		seed := seedOf()
+		r := rand.New(rand.NewPCG(seed, 23))
+		batches := arrivalIn(r, randomEvents(r, 40+r.IntN(160)), 180_000_000, 4)
+		marks := marksAfter(batches)
+		swap := r.IntN(len(batches) - 1)
+		e := correlate.New(set, correlate.Settings{})
+		var restored *correlate.Engine
+		var past []event.Event
+		for i, events := range batches {
+			b := event.Batch{Events: slices.Clone(events)}
+			correlate.Sort(&b)
+			hits, _ := e.Match(&b)
+			announced := slices.Clone(e.Fold(hits, marks[i]))
+			if restored != nil {
+				if diff := cmp.Diff(announcements(announced), announcements(restored.Fold(hits, marks[i]))); diff != "" {
+					t.Fatalf("seed %d: swapped after batch %d, batch %d announces other things from a snapshot (-without +from it):\n%s", seed, swap, i, diff)
+				}
+			}
+			past = append(past, events...)
+			if i != swap {
+				continue
+			}
+			next := nextVersion(set)
+			e.Swap(next)
+			b = event.Batch{Events: slices.Clone(past)}
+			correlate.Sort(&b)
+			e.Warm(correlate.New(next, correlate.Settings{}).Hits(&b), marks[i])
+			restored = correlate.New(next, correlate.Settings{})
+			if err := restored.Restore(e.Snapshot(nil)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// announcements are findings as they are told, revision by revision.
+func announcements(list []incident.Finding) []string {
+	var out []string
+	for i := range list {
+		f := &list[i]
+		out = append(out, fmt.Sprintf("%s v%d %s revision %d: %s score %d", f.Rule.ID, f.Rule.Version, event.FormatID(event.FindingPrefix, f.ID), f.Revision, line(*f), f.Score))
+	}
+	return out
 }

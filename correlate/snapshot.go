@@ -209,7 +209,7 @@ func (r *reader) rule(f *fold, s *ruleState, id string) {
 	w, since, swap := r.time(), r.time(), r.time()
 	from, reserved, next, degraded := r.from(), r.bool(), r.from(), r.bool()
 	if s != nil {
-		s.w, s.since, s.swap, s.from, s.degraded = w, since, swap, from, degraded
+		s.w, s.since, s.swap, s.from, s.degraded, s.filled = w, since, swap, from, degraded, true
 		if reserved {
 			s.reserved = new(next.cut)
 		}
@@ -255,6 +255,7 @@ func (r *reader) partition(f *fold, s *ruleState) {
 		o := &known{id: r.id(), match: r.match(0), revision: int32(r.int()), state: incident.State(r.byte())}
 		o.told = told{match: o.match, repeats: int32(r.int()), last: r.time(), notes: r.string()}
 		o.repeats, o.last = int32(r.int()), r.time()
+		o.extra, o.extraLast = max(0, o.told.repeats-o.repeats), o.told.last // For a rule that is stopped before its keys are looked at again.
 		k.learn(o)
 	}
 	for range r.count(3) {

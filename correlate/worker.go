@@ -57,12 +57,14 @@ type WorkerSettings struct {
 	Log         Log
 	Records     Records
 	Checkpoints Checkpoints
-	Tables      func() string               // Version of the tables that match now.
-	Rules       func() *rules.Set           // In force now, asked between batches: another set is swapped in. nil: the engine's own for good.
-	Swapped     func(Report)                // Told of each swap; nil: nobody.
-	Every       int64                       // Microseconds of our clock between checkpoints.
-	Published   func([]incident.Change)     // Told of recorded changes, in order; nil: nobody.
-	Warm        func(context.Context) error // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
+	Tables      func() string                    // Version of the tables that match now.
+	Rules       func() *rules.Set                // In force now, asked between batches: another set is swapped in. nil: the engine's own for good.
+	Swapped     func(Report)                     // Told of each swap; nil: nobody.
+	RulesText   func(*rules.Set) []byte          // What a set can be read from again, to be kept in checkpoints; nil: nothing is.
+	RulesOf     func([]byte) (*rules.Set, error) // Reads a set from it.
+	Every       int64                            // Microseconds of our clock between checkpoints.
+	Published   func([]incident.Change)          // Told of recorded changes, in order; nil: nobody.
+	Warm        func(context.Context) error      // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
 	Folded      func(batch *event.Batch, hits, findings, changes int)
 	Slog        *slog.Logger
 }
@@ -75,10 +77,12 @@ type Worker struct {
 	id      event.BatchID
 	ends    map[endKey]int64        // everything before is in the log
 	carried map[event.Position]bool // but these, which wait for the rest of their message
-	rules   *rules.Set
-	tail    incident.Tail // of the last batch handled: marks, ends and carry
-	torn    bool          // a batch was folded and could not be written: the state is ahead of the log
-	saved   int64         // our clock at the last checkpoint
+	rules   *rules.Set              // Of the engine.
+	force   *rules.Set              // In force when the process began.
+	whole   bool                    // There is a checkpoint from which the log can be folded by the rules that it was made by.
+	tail    incident.Tail           // of the last batch handled: marks, ends and carry
+	torn    bool                    // a batch was folded and could not be written: the state is ahead of the log
+	saved   int64                   // our clock at the last checkpoint
 	saving  sync.WaitGroup
 	mu      sync.Mutex // guards waiting
 	waiting []*request
@@ -99,11 +103,11 @@ type request struct {
 
 // NewWorker makes a worker. It does nothing yet.
 func NewWorker(set WorkerSettings) *Worker {
-	return &Worker{set: set, rules: set.Engine.set, ends: map[endKey]int64{}, carried: map[event.Position]bool{}}
+	return &Worker{set: set, rules: set.Engine.set, force: set.Engine.set, ends: map[endKey]int64{}, carried: map[event.Position]bool{}}
 }
 
-// Recover brings engine and stitcher to the state of the log's end: the newest good checkpoint, then the hits of the batches after it. It
-// never matches again. What follows from batches that were not recorded is recorded now. The result says where sources go on.
+// Recover brings engine and stitcher to the state of the log's end: the newest good checkpoint, then the hits of the batches after it, folded
+// by the rules that made them, which the checkpoint has; other rules in force are swapped in with the next batch. It never matches again. What follows from batches that were not recorded is recorded now. The result says where sources go on.
 func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 	tail, err := w.set.Log.Tail(ctx)
 	if err != nil {
@@ -123,6 +127,7 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 			return tail, fmt.Errorf("recover: %w", err)
 		}
 		w.set.Engine.Learn(e.Notes)
+		strange = append(strange, w.overtake(e.Rules)...)
 		findings, changes := w.fold(e, nil)
 		folded++
 		if !tail.Recorded.Less(e.Batch.ID) {
@@ -141,6 +146,7 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 	w.carry(tail.Carry)
 	w.tail = tail
 	w.id = event.BatchID{Epoch: max(tail.Epoch, tail.Batch.Epoch) + 1}
+	w.begin(ctx)
 	w.set.Slog.Info("recovered", "batches_folded", folded, "epoch", w.id.Epoch)
 	return tail, nil
 }
@@ -321,6 +327,7 @@ func (w *Worker) answer(requests []*request, err error) {
 
 // checkpoint saves the state every few minutes. The bytes are made here, between batches; the writing goes on beside the next ones.
 func (w *Worker) checkpoint(ctx context.Context, b *event.Batch) {
+	w.begin(ctx)
 	if w.saved == 0 {
 		w.saved = b.Received
 	}

@@ -56,7 +56,7 @@ func LoadPaths(fsys fs.FS, paths Paths) (*Set, []Problem) {
 	if HasErrors(l.problems) {
 		return nil, l.problems
 	}
-	return &Set{Rules: rules, Hash: hex.EncodeToString(l.sum.Sum(nil)[:16])}, l.problems
+	return &Set{Rules: rules, Hash: hex.EncodeToString(l.sum.Sum(nil)[:16]), text: &text{files: l.files, documents: paths.Documents}}, l.problems
 }
 
 // loader reads all files before it builds rules, since rules may listen to rules of other files and be excepted from there.
@@ -64,6 +64,7 @@ type loader struct {
 	fsys     fs.FS
 	sum      hash.Hash // Of everything that is not a comment.
 	docs     []*document
+	files    [][]byte
 	drafts   []*draft
 	byID     map[string]*draft
 	beside   map[string][]*beside // Exceptions that stand outside of their rule, by its id.
@@ -89,7 +90,7 @@ func (l *loader) read(paths []string, exceptionsOnly bool) {
 			continue
 		}
 		d := &document{file: file, lines: strings.Split(string(text), "\n")}
-		l.docs = append(l.docs, d)
+		l.docs, l.files = append(l.docs, d), append(l.files, text)
 		for _, n := range d.documents(text) {
 			canonical(l.sum, n)
 			switch {

@@ -55,6 +55,7 @@ func (r *Rule) Ref() incident.RuleRef {
 type Set struct {
 	Rules []*Rule
 	Hash  string // Over everything in the rules' files that is not a comment. 32 hex digits.
+	text  *text  // nil: it was not loaded.
 }
 
 // Rule finds a rule; nil if there is none.
