@@ -151,6 +151,19 @@ func (x *owed) take(r triage.Route, c incident.Change) {
 	x.pending = append(x.pending, d)
 }
 
+// Waiting are the incidents that endpoints are owed something about, as far as the log has been read.
+func (o *Outbox) Waiting() map[event.ID]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := map[event.ID]bool{}
+	for _, x := range o.of {
+		for i := range x.pending {
+			out[x.pending[i].Change.Incident.ID] = true
+		}
+	}
+	return out
+}
+
 // Settle implements triage.Outbox.
 func (o *Outbox) Settle(ctx context.Context, deliveries []incident.Delivery) error {
 	if err := o.db.Settle(ctx, deliveries...); err != nil {

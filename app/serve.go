@@ -26,7 +26,8 @@ func (s *Service) serve(ctx context.Context) error {
 		mounts[pattern] = h
 	}
 	robots := newFleetBoard(s)
-	s.beside = append(s.beside, robots.run, s.watchParts)
+	s.facts = s.newFacts()
+	s.beside = append(s.beside, robots.run, s.watchParts, s.facts.run)
 	people, err := newAccess(&s.cfg.Console, s.db.DB)
 	if err != nil {
 		return err

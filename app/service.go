@@ -65,6 +65,7 @@ type Service struct {
 	worker     *correlate.Worker
 	desk       *triage.Desk
 	model      *llm.Worker // nil where no model is configured
+	facts      *socFacts   // What measures know of incidents beside the board.
 	deliveries *deliveries // with the desk
 	feed       *triage.Feed
 	board      *board.Board

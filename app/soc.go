@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/triage"
 	"github.com/tocsin-siem/tocsin/triage/board"
@@ -21,13 +22,25 @@ type soc struct{ s *Service }
 
 // Measured implements console.Measures.
 func (x soc) Measured(since int64, sees func([]string) bool) []triage.Measured {
-	var out []triage.Measured
+	var cards []*board.Card
 	for _, c := range x.s.board.Cards() {
 		if c.Opened >= since && sees(c.Measured.Sites) {
-			out = append(out, c.Measured)
+			cards = append(cards, c)
 		}
 	}
-	return out
+	return x.s.facts.measured(cards)
+}
+
+// newFacts makes what measures know beside the board.
+func (s *Service) newFacts() *socFacts {
+	f := &socFacts{db: s.db.DB, board: s.board, now: s.now, log: s.tel.Log.With("component", "measures"), told: map[event.ID]int64{}, hours: map[event.ID][]triage.WorkHour{}}
+	if s.deliveries != nil {
+		f.waiting = s.deliveries.outbox.Waiting
+	}
+	if s.metrics != nil && s.metrics.soc != nil {
+		f.came = s.metrics.soc.came
+	}
+	return f
 }
 
 // handedOver are the changes that a handover tells of.

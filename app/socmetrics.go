@@ -16,7 +16,8 @@ type socMetrics struct {
 	duration             metric.Float64Gauge
 	counted, open        metric.Int64Gauge
 	noise                metric.Float64Gauge
-	each                 metric.Float64Gauge
+	each, pace           metric.Float64Gauge
+	hours                metric.Int64Gauge
 	precision            metric.Float64Gauge
 	suppressed, suppress metric.Int64Gauge
 	told                 map[openKey]bool // What has a number of open incidents: it is told zero, too.
@@ -45,12 +46,14 @@ func newSOCMetrics(m metric.Meter) (*socMetrics, error) {
 	ints(&x.open, "tocsin.soc.open", "{incident}", "Open and acknowledged incidents by team and severity.")
 	floats(&x.noise, "tocsin.soc.noise", "1", "Shares of the incidents of the last 30 days, by what: closed_unviewed, withdrawn, detached, merged, reopened, revised.")
 	floats(&x.each, "tocsin.soc.findings", "{finding}", "Findings per incident of the last 30 days.")
+	ints(&x.hours, "tocsin.soc.analyst_hours", "{hour}", "Hours of the last 30 days in which somebody acted on an incident, each person's counted.")
+	floats(&x.pace, "tocsin.soc.incidents_per_hour", "{incident}", "Incidents of the last 30 days that people acted on, per hour in which somebody did.")
 	floats(&x.precision, "tocsin.rule.precision", "1", "Share of the verdicts of the last 30 days by which the rule was right to report.")
 	ints(&x.suppress, "tocsin.suppressions.active", "{suppression}", "Suppressions and maintenance windows that hold, by kind.")
 	ints(&x.suppressed, "tocsin.suppressions.findings", "{finding}", "Findings that the suppressions known at the moment keep out of incidents, by kind.")
 	if err == nil {
 		x.took, err = m.Float64Histogram("tocsin.incident.duration", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(stageBounds...),
-			metric.WithDescription("How long incidents took to be detected, opened, acknowledged, understood, contained and resolved, as they came to it, by duration."))
+			metric.WithDescription("How long incidents took to be detected, opened, told, acknowledged, understood, contained and resolved, as they came to it, by duration."))
 	}
 	return x, err
 }
@@ -59,9 +62,14 @@ func newSOCMetrics(m metric.Meter) (*socMetrics, error) {
 func (x *socMetrics) changed(changes []incident.Change) {
 	for i := range changes {
 		for _, stage := range triage.Stages(&changes[i]) {
-			x.took.Record(context.Background(), stage.Seconds, metric.WithAttributes(attribute.String("duration", stage.Name)))
+			x.came(stage)
 		}
 	}
+}
+
+// came records a duration that has ended.
+func (x *socMetrics) came(stage triage.Stage) {
+	x.took.Record(context.Background(), stage.Seconds, metric.WithAttributes(attribute.String("duration", stage.Name)))
 }
 
 // stands records how things stand. recent are the incidents of the last 30 days, open all that are open.
@@ -85,6 +93,10 @@ func (x *socMetrics) stands(recent, open []triage.Measured, held []incident.Supp
 	}
 	if each := n.FindingsEach(); each >= 0 {
 		x.each.Record(context.Background(), each)
+	}
+	x.hours.Record(context.Background(), int64(n.AnalystHours))
+	if pace := n.PerHour(); pace >= 0 {
+		x.pace.Record(context.Background(), pace)
 	}
 	for _, p := range triage.Precisions(recent) {
 		if share := p.Share(); share >= 0 {

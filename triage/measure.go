@@ -21,6 +21,8 @@ type Measured struct {
 	Arrived    int64 // When the event that completed the first finding was received.
 	Alerted    int64 // When the first finding was announced.
 	Opened     int64
+	Notified   int64 // When the first delivery arrived.
+	Owed       bool  // Some endpoint has been told, or is to be.
 	Viewed     int64
 	Acked      int64
 	Understood int64 // When all three answers had been given.
@@ -30,7 +32,17 @@ type Measured struct {
 	Reopened   int32 // How often.
 	Detached   int32 // Findings that people took out of it.
 	Revised    int32 // Answers changed after all three had been given.
+	Hours      []WorkHour
 }
+
+// WorkHour is an hour in which somebody acted on an incident.
+type WorkHour struct {
+	By   string
+	Hour int64 // When it began, unix seconds.
+}
+
+// Notify is the duration until endpoints are told.
+const Notify = "notify"
 
 // MeasuredOf is what is measured of an incident. zones are those of its entities; the slices are kept.
 func MeasuredOf(in *incident.Incident, rules, zones []string) Measured {
@@ -73,6 +85,10 @@ var durations = []struct {
 }{
 	{"detect", "First event to first finding (MTTD)", func(m *Measured, _ int64) (int64, bool, bool) { return span(m.First, m.Alerted, 0) }},
 	{"pipeline", "Record received to incident open", func(m *Measured, _ int64) (int64, bool, bool) { return span(m.Arrived, m.Opened, 0) }},
+	{Notify, "Open to the first delivery that arrived", func(m *Measured, now int64) (int64, bool, bool) {
+		took, done, ok := span(m.Opened, m.Notified, cmp.Or(m.Closed, now))
+		return took, done, ok && m.Owed
+	}},
 	{"acknowledge", "Open to acknowledged (MTTA)", func(m *Measured, now int64) (int64, bool, bool) {
 		took, done, ok := span(m.Opened, cmp.Or(m.Acked, m.Closed), now)
 		return took, done, ok && m.byPeople()

@@ -28,9 +28,9 @@ func spread(t *testing.T, list []triage.Measured, now int64, name string) triage
 func TestDurationsAreMeasuredFromTheirAnchors(t *testing.T) {
 	m := triage.Measured{
 		Status: incident.Closed, Touched: true, First: 100 * sec, Arrived: 130 * sec, Alerted: 131 * sec, Opened: 132 * sec, Viewed: 200 * sec, Acked: 210 * sec,
-		Understood: 500 * sec, Contained: 900 * sec, Closed: 1000 * sec,
+		Understood: 500 * sec, Contained: 900 * sec, Closed: 1000 * sec, Notified: 135 * sec, Owed: true,
 	}
-	for name, want := range map[string]triage.Seconds{"detect": 31, "pipeline": 2, "acknowledge": 78, "understand": 300, "understand_wall": 368, "contain": 768, "resolve": 868} {
+	for name, want := range map[string]triage.Seconds{"detect": 31, "pipeline": 2, "notify": 3, "acknowledge": 78, "understand": 300, "understand_wall": 368, "contain": 768, "resolve": 868} {
 		if s := spread(t, []triage.Measured{m}, 9999*sec, name); s.Median != want || s.P90 != want || s.N != 1 || s.Censored != 0 {
 			t.Errorf("%s: %+v, want %v", name, s, want)
 		}
@@ -56,6 +56,32 @@ func TestWhatHasNotHappenedYetIsCensoredAndWhatNeverWillIsLeftOut(t *testing.T) 
 	ahead := triage.Measured{First: 50 * sec, Alerted: 40 * sec}
 	if s := spread(t, []triage.Measured{ahead}, 100*sec, "detect"); s.Skewed != 1 || s.N != 0 {
 		t.Errorf("a source whose clock is ahead: %+v", s)
+	}
+}
+
+func TestOnlyWhatAnEndpointIsOwedIsWaitedFor(t *testing.T) {
+	nobody := triage.Measured{Status: incident.Open, Opened: 10 * sec}
+	owed, told, given := nobody, nobody, nobody
+	owed.Owed = true
+	told.Owed, told.Notified = true, 14*sec
+	given.Owed, given.Status, given.Closed = true, incident.Closed, 30*sec
+	s := spread(t, []triage.Measured{nobody, owed, told, given}, 100*sec, "notify")
+	if s.N != 1 || s.Censored != 2 || s.Median.Known() {
+		t.Errorf("one of four was told, and two are owed: %+v", s)
+	}
+	if s := spread(t, []triage.Measured{told, told, owed}, 100*sec, "notify"); s.Median != 4 {
+		t.Errorf("two of three after four seconds: %+v", s)
+	}
+}
+
+func TestIncidentsPerAnalystHourCountAnHourOfAPersonOnce(t *testing.T) {
+	ana, ben := triage.WorkHour{By: "user:ana", Hour: 3600}, triage.WorkHour{By: "user:ben", Hour: 3600}
+	list := []triage.Measured{{Status: incident.Open, Hours: []triage.WorkHour{ana, ben}}, {Status: incident.Closed, Hours: []triage.WorkHour{ana}}, {Status: incident.Merged, Hours: []triage.WorkHour{ana}}, {Status: incident.Open}}
+	if n := triage.NoiseOf(list); n.Worked != 3 || n.AnalystHours != 2 || n.PerHour() != 1.5 {
+		t.Errorf("%+v, %v an hour", n, n.PerHour())
+	}
+	if n := triage.NoiseOf(list[3:]); n.PerHour() != -1 {
+		t.Errorf("nobody worked: %v an hour", n.PerHour())
 	}
 }
 

@@ -20,7 +20,9 @@ type Noise struct {
 	Detached       int `json:"detached"`        // Incidents out of which people took findings.
 	Reopened       int `json:"reopened"`        // Incidents that were reopened.
 	Understood     int `json:"understood"`
-	Revised        int `json:"revised"` // Of those, with answers that were changed later.
+	Revised        int `json:"revised"`       // Of those, with answers that were changed later.
+	Worked         int `json:"worked"`        // Incidents that people acted on.
+	AnalystHours   int `json:"analyst_hours"` // Hours in which somebody acted on one, each person's counted.
 }
 
 // Share is a of b; -1 where there is nothing to share.
@@ -34,6 +36,9 @@ func Share(a, b int) float64 {
 // FindingsEach is how many findings an incident has; -1 where there is none.
 func (n Noise) FindingsEach() float64 { return Share(n.Findings, n.Incidents) }
 
+// PerHour is how many incidents an analyst works on in an hour; -1 where nobody has worked.
+func (n Noise) PerHour() float64 { return Share(n.Worked, n.AnalystHours) }
+
 // NoiseOf adds up.
 func NoiseOf(list []Measured) Noise {
 	var n Noise
@@ -42,8 +47,13 @@ func NoiseOf(list []Measured) Noise {
 			*to++
 		}
 	}
+	hours := map[WorkHour]bool{}
 	for i := range list {
 		m := &list[i]
+		for _, h := range m.Hours { // merging is work, too
+			hours[h] = true
+		}
+		count(&n.Worked, len(m.Hours) > 0)
 		merged, closed := m.Status == incident.Merged, m.Status == incident.Closed
 		if merged {
 			count(&n.Merged, m.Touched)
@@ -60,6 +70,7 @@ func NoiseOf(list []Measured) Noise {
 		count(&n.Understood, m.Understood != 0)
 		count(&n.Revised, m.Understood != 0 && m.Revised > 0)
 	}
+	n.AnalystHours = len(hours)
 	return n
 }
 
