@@ -42,7 +42,7 @@ func TestTheThreeAnswersAreThreeSmallForms(t *testing.T) {
 	}
 	firmware := in.Changed[0].Ref.Event
 	now := sent(t, p, h, in, "answer", "trigger_event", firmware.String())
-	if now.Said.Trigger != "firmware of acme/amr-0042 from 5.14.2 to 5.14.3" || now.Said.TriggerEvent != firmware || now.Understood != p.now {
+	if now.Said.Trigger != "firmware of acme/amr-0042 from 5.14.2 to 5.14.3, 26 min before the first finding" || now.Said.TriggerEvent != firmware || now.Understood != p.now {
 		t.Errorf("%+v, understood %d", now.Said, now.Understood)
 	}
 	got := readPage(t, get(h, "/incidents/"+id(in)).Body.String())

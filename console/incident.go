@@ -136,11 +136,13 @@ func (s *server) viewed(r *http.Request, in *incident.Incident) {
 func (s *server) incidentPage(r *http.Request, in *incident.Incident, v trailView) incidentPage {
 	ctx := r.Context()
 	p := incidentPage{
-		layout: s.layout(r, in.Title, ""), Incident: in, Summary: s.summary(in), Answers: triage.Answer(in), Reading: triage.ReadingOf(in), Radius: radiusOf(in), Trail: s.trailOf(ctx, in, v),
+		layout: s.layout(r, in.Title, ""), Incident: in, Summary: s.summary(in), Answers: triage.Answer(in), Reading: triage.ReadingOf(in), Trail: s.trailOf(ctx, in, v),
 		Findings: map[event.ID]string{}, Graph: s.graphOf(in, v), Scope: robotsOf(in), Verdicts: incident.Verdicts(), Assessments: incident.Assessments(), Snoozes: snoozes,
 		Exports: takeawaysOf(in),
 	}
-	p.Owner, p.OwnerWhy = s.ownerOf(in)
+	var zones []string
+	p.Owner, p.OwnerWhy, zones = s.onBoard(in)
+	p.Radius = radiusOf(in, zones)
 	p.Actions = triage.Actions(in, p.Reading)
 	p.Forms = s.forms(p.Who, in, v)
 	p.Offers = inOrder(p.Forms)
@@ -158,19 +160,21 @@ func (s *server) incidentPage(r *http.Request, in *incident.Incident, v trailVie
 	return p
 }
 
-// ownerOf is the team that answers for an incident, and why that one: a route's, else the rules'.
-func (s *server) ownerOf(in *incident.Incident) (owner, why string) {
+// onBoard is what the board knows beside an incident: the team that answers for it and why that one (a route's, else the rules'), and the zones of
+// its entities.
+func (s *server) onBoard(in *incident.Incident) (owner, why string, zones []string) {
 	if s.set.Board == nil {
-		return in.Owner, in.OwnerWhy
+		return in.Owner, in.OwnerWhy, nil
 	}
 	c := s.set.Board.Of(&incident.Change{Incident: in})
+	zones = c.Subject(0).Zones
 	switch {
 	case c.Route == "":
-		return in.Owner, in.OwnerWhy
+		return in.Owner, in.OwnerWhy, zones
 	case c.Owner == in.Owner || in.Owner == "":
-		return c.Owner, "by the route " + c.Route
+		return c.Owner, "by the route " + c.Route, zones
 	}
-	return c.Owner, "by the route " + c.Route + "; the rules named " + in.Owner
+	return c.Owner, "by the route " + c.Route + "; the rules named " + in.Owner, zones
 }
 
 // outside reads what the store has beside the incident itself. What cannot be read is said, and the page stands without it.
@@ -204,8 +208,8 @@ func balanceOf(in *incident.Incident, times map[event.ID]int64) []balanceRow {
 // maxRadius is how many names of a kind are listed.
 const maxRadius = 8
 
-// radiusOf says how far an incident reaches: robots first, then who and what else takes part, then the plants.
-func radiusOf(in *incident.Incident) []radius {
+// radiusOf says how far an incident reaches: robots first, then who and what else takes part, then the zones and the plants.
+func radiusOf(in *incident.Incident, zones []string) []radius {
 	robots := radius{Kind: "robots"}
 	for _, id := range in.Robots {
 		robots.Names = append(robots.Names, bare(id))
@@ -223,7 +227,7 @@ func radiusOf(in *incident.Incident) []radius {
 		}
 		out = append(out, x)
 	}
-	out = append(out, radius{Kind: "sites", Names: in.Sites})
+	out = append(out, radius{Kind: "zones", Names: zones}, radius{Kind: "sites", Names: in.Sites})
 	for i := range out {
 		out[i].More = max(0, len(out[i].Names)-maxRadius)
 		out[i].Names = out[i].Names[:len(out[i].Names)-out[i].More]

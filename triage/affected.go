@@ -1,6 +1,7 @@
 package triage
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,6 +126,7 @@ func (f *facts) changes() (before, during []incident.Claim) {
 	for _, n := range slices.Backward(f.notes) {
 		c := incident.Claim{Text: told(n), At: n.Ref.Time, Refs: []event.ID{n.Ref.Event}}
 		if n.Ref.Time < f.in.First {
+			c.Text += ", " + ahead(f.first()-n.Ref.Time) + " before the first finding"
 			before = append(before, c)
 			continue
 		}
@@ -132,6 +134,29 @@ func (f *facts) changes() (before, during []incident.Claim) {
 		during = append(during, c)
 	}
 	return before, during
+}
+
+// first is when the first finding was complete, event time; the first evidence where none stands.
+func (f *facts) first() int64 {
+	at := int64(0)
+	for i := range f.in.Findings {
+		if t := f.in.Findings[i].Time; at == 0 || t < at {
+			at = t
+		}
+	}
+	return cmp.Or(at, f.in.First)
+}
+
+// ahead is a length of time, microseconds, as one says it: to the second below a minute and a half, to the minute below an hour and a half.
+func ahead(micros int64) string {
+	d := time.Duration(micros) * time.Microsecond
+	switch {
+	case d < 90*time.Second:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 90*time.Minute:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
 // told is a change in a sentence: firmware of r1 from 1.2 to 1.3 by ana.

@@ -237,7 +237,7 @@ func TestAffectedAndChangedAreTold(t *testing.T) {
 0 device lt1: posture reported and entity management: update`; got != want {
 		t.Errorf("affected:\n%s", got)
 	}
-	if got, want := texts(a.ChangedBefore), "0 role of ana from viewer to admin by root9\n0 firmware of r1 from 1.2 to 1.3 by ana, during the incident"; got != want {
+	if got, want := texts(a.ChangedBefore), "0 role of ana from viewer to admin by root9, 32 min before the first finding\n0 firmware of r1 from 1.2 to 1.3 by ana, during the incident"; got != want {
 		t.Errorf("changed:\n%s\nwant\n%s", got, want)
 	}
 	for _, part := range []string{"This looks like an intrusion", "Affected: 1 robot, r1", "involved: user ana", "Changed in the hour before: 01:30 UTC role of ana from viewer to admin by root9"} {
