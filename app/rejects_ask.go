@@ -130,7 +130,12 @@ func askService(ctx context.Context, cfg Config, method, path string, form url.V
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "application/x-ndjson" {
-		said, _ := io.ReadAll(io.LimitReader(answer.Body, 300))
+		said, _ := io.ReadAll(io.LimitReader(answer.Body, 4096))
+		var problem struct{ Detail string }
+		if json.Unmarshal(said, &problem) == nil && problem.Detail != "" {
+			said = []byte(problem.Detail)
+		}
+		said = said[:min(len(said), 300)]
 		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
 			said = append(bytes.TrimSpace(said), "; give an API token in the environment variable TOCSIN_TOKEN"...)
 		}

@@ -31,8 +31,8 @@ func (s *Service) rejects(next ingest.Handler, enrich ingest.Enricher) *rejectRe
 		default:
 		}
 	})
-	s.posts["GET "+rejectsPath] = http.HandlerFunc(x.serveList)
-	s.posts["POST "+replayPath] = http.HandlerFunc(x.serveReplay)
+	s.posts["GET /api/v1/rejects"] = http.HandlerFunc(x.serveList)
+	s.posts["POST /api/v1/rejects/replay"] = http.HandlerFunc(x.serveReplay)
 	return x
 }
 
@@ -83,7 +83,7 @@ type rejectLine struct {
 func (x *rejectReplayer) serveList(w http.ResponseWriter, r *http.Request) {
 	f, err := readRejectFilter(r.URL.Query())
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
@@ -105,12 +105,12 @@ const maxRejectForm = 4 << 20
 func (x *rejectReplayer) serveReplay(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxRejectForm)
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form is not readable: "+err.Error(), http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, "the form is not readable: "+err.Error())
 		return
 	}
 	f, err := readRejectFilter(r.Form)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	answer := http.NewResponseController(w)
@@ -121,7 +121,7 @@ func (x *rejectReplayer) serveReplay(w http.ResponseWriter, r *http.Request) {
 		return enc.Encode(rejectLine{RejectOutcome: &o})
 	})
 	if errors.Is(err, errBusy) {
-		http.Error(w, err.Error(), http.StatusConflict)
+		refuse(w, http.StatusConflict, err.Error())
 		return
 	}
 	begin()
@@ -131,6 +131,18 @@ func (x *rejectReplayer) serveReplay(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = enc.Encode(last)
 	_ = answer.Flush()
+}
+
+// refuse answers with a problem document (RFC 9457), as the rest of the API does.
+func refuse(w http.ResponseWriter, status int, why string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{"about:blank", http.StatusText(status), status, why})
 }
 
 // rejectValues is a filter as a form.

@@ -115,6 +115,11 @@ func addresses(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mounted, err := filepath.Glob("../app/*.go") // What the program adds to a console.
+	if err != nil || len(mounted) == 0 {
+		t.Fatal("the program's source is not there: ", err)
+	}
+	files = append(files, mounted...)
 	var out []string
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
@@ -211,5 +216,44 @@ func TestAnswersOfTheAPIAreAsTheOpenAPIDocumentSays(t *testing.T) {
 		{"DELETE", "/api/v1/views/{id}", view, ""},
 	} {
 		d.check(t, c.method, c.path, send(h, c.method, c.address, c.body))
+	}
+}
+
+// TestAnswersAboutEventsAndThingsAreAsTheOpenAPIDocumentSays is the same for what needs a store of events.
+func TestAnswersAboutEventsAndThingsAreAsTheOpenAPIDocumentSays(t *testing.T) {
+	yard := inYard(t, yardOf("x"), anAnalyst, "x")
+	hunting := onGrounds(t, &grounds{events: sightings(3, "x"), groups: []console.Group{{Value: "ana", Count: 3, First: night, Last: night}}}, anAnalyst)
+	broken := onGrounds(t, &grounds{err: console.ErrQuestion}, anAnalyst)
+	bare := shelfOf("")
+	bare.sheet = console.RuleSheet{RuleStanding: console.RuleStanding{ID: "bare", Status: "disabled"}}
+	bare.trial = console.RuleTrial{}
+	authors := rulesHandler(t, shelfOf("x"), author)
+	d := description(t, yard)
+	for _, c := range []struct {
+		h                           http.Handler
+		method, path, address, body string
+	}{
+		{hunting, "GET", "/api/v1/hunt", "/api/v1/hunt", ""},
+		{hunting, "GET", "/api/v1/hunt", "/api/v1/hunt?limit=1&counts&by=user.name&range=7d", ""},
+		{hunting, "GET", "/api/v1/hunt", "/api/v1/hunt?range=2y", ""},
+		{hunting, "GET", "/api/v1/hunt", "/api/v1/hunt?limit=0", ""},
+		{broken, "GET", "/api/v1/hunt", "/api/v1/hunt?q=x", ""},
+		{yard, "GET", "/api/v1/changes", "/api/v1/changes", ""},
+		{yard, "GET", "/api/v1/changes", "/api/v1/changes?what=nothing", ""},
+		{yard, "GET", "/api/v1/fleet", "/api/v1/fleet", ""},
+		{yard, "GET", "/api/v1/fleet", "/api/v1/fleet?state=asleep", ""},
+		{yard, "GET", "/api/v1/entities/{id}", "/api/v1/entities/robot:amr-1", ""},
+		{yard, "GET", "/api/v1/entities/{id}", "/api/v1/entities/robot:amr-1?at=x", ""},
+		{withSources(t, "x"), "GET", "/api/v1/sources", "/api/v1/sources", ""},
+		{authors, "GET", "/api/v1/rules", "/api/v1/rules", ""},
+		{rulesHandler(t, &shelf{}, author), "GET", "/api/v1/rules", "/api/v1/rules", ""},
+		{authors, "GET", "/api/v1/rules/{id}", "/api/v1/rules/rb-0001", ""},
+		{authors, "GET", "/api/v1/rules/{id}", "/api/v1/rules/none", ""},
+		{rulesHandler(t, bare, author), "GET", "/api/v1/rules/{id}", "/api/v1/rules/bare", ""},
+		{authors, "POST", "/api/v1/rules/try", "/api/v1/rules/try", `{"text":"id: x","days":2}`},
+		{rulesHandler(t, bare, author), "POST", "/api/v1/rules/try", "/api/v1/rules/try", `{"text":"id: x"}`},
+		{authors, "POST", "/api/v1/rules/try", "/api/v1/rules/try", `{"txt":"id: x"}`},
+	} {
+		d.check(t, c.method, c.path, send(c.h, c.method, c.address, c.body))
 	}
 }
