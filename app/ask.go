@@ -2,15 +2,14 @@ package app
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/tocsin-siem/tocsin/store"
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
 
-// SQL runs one reading statement against the configured store and hands its rows to show.
+// SQL runs one reading statement against the configured store and hands its rows to show. The service may run meanwhile.
 func SQL(ctx context.Context, cfg Config, statement string, progress func(engine.Progress), show func(columns []string, rows func(func([]any, error) bool)) error) error {
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, progress)
+	db, err := openBeside(ctx, cfg, progress)
 	if err != nil {
 		return err
 	}

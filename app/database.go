@@ -83,6 +83,30 @@ func OpenDatabase(ctx context.Context, c Config, log *slog.Logger, meter metric.
 	return d, nil
 }
 
+// openBeside is OpenDatabase for commands, which may run beside the service: where that runs an embedded engine, its engine is used.
+func openBeside(ctx context.Context, c Config, progress func(engine.Progress)) (*Database, error) {
+	log := slog.New(slog.DiscardHandler)
+	if len(c.ClickHouse.Addr) > 0 {
+		return OpenDatabase(ctx, c, log, nil, progress)
+	}
+	addr, token, ok := engine.Shared(EngineConfig(c).Dir)
+	if !ok {
+		return OpenDatabase(ctx, c, log, nil, progress)
+	}
+	cfg, err := c.ClickHouse.store()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Addr, cfg.Protocol, cfg.Username, cfg.Password = []string{addr}, "http", engine.User, store.Secret(token)
+	d := &Database{log: log}
+	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
+	if d.DB, err = store.Open(ctx, cfg, store.Settings{Logger: log}); err != nil {
+		d.end()
+		return nil, err
+	}
+	return d, nil
+}
+
 // supervise starts the engine again when it dies, until Close. Meanwhile the store retries and the pipeline waits.
 func (d *Database) supervise() {
 	for {

@@ -145,9 +145,9 @@ func checkLibrary(ctx context.Context, cfg Config) Diagnosis {
 
 func checkStore(ctx context.Context, cfg Config) Diagnosis {
 	d := Diagnosis{Code: "D008", Name: "store"}
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, nil)
+	db, err := openBeside(ctx, cfg, nil)
 	if err != nil {
-		d.Detail, d.Fix = err.Error(), "see the message; while the service runs, its embedded engine cannot be opened a second time"
+		d.Detail, d.Fix = err.Error(), "see the message; an embedded engine is opened by one process, whose user can use it by commands meanwhile"
 		return d
 	}
 	defer func() { _ = db.Close() }()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -174,7 +173,7 @@ func evalIncidents(ctx context.Context, cfg Config, set EvalSettings) ([]evaluat
 	if !set.Store {
 		return out, nil
 	}
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, set.Progress)
+	db, err := openBeside(ctx, cfg, set.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +216,7 @@ func ScenarioIncidents(ctx context.Context, cfg Config, sc scenarios.Scenario) (
 
 // StoredIncident reads one incident of the configured store.
 func StoredIncident(ctx context.Context, cfg Config, id event.ID, progress func(engine.Progress)) (*incident.Incident, error) {
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, progress)
+	db, err := openBeside(ctx, cfg, progress)
 	if err != nil {
 		return nil, err
 	}

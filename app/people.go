@@ -3,21 +3,15 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
 
-// People opens who may sign in, for a command, and keeps in the audit what the command does. With the embedded engine that is possible only while
-// no service runs on it; then an admin does it in the console.
+// People opens who may sign in, for a command, and keeps in the audit what the command does. The service may run meanwhile.
 func People(ctx context.Context, cfg Config, progress func(engine.Progress), do func(*access.Service) (access.Entry, error)) error {
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, progress)
+	db, err := openBeside(ctx, cfg, progress)
 	if err != nil {
-		if len(cfg.ClickHouse.Addr) == 0 {
-			err = fmt.Errorf("%w; while the service runs on the embedded engine, people and tokens are managed in the console, on the pages People and Tokens, or here once it has stopped", err)
-		}
 		return err
 	}
 	defer func() { _ = db.Close() }()

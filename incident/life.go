@@ -17,17 +17,17 @@ var ErrUnknown = errors.New("no such incident")
 // ErrRefused means that the action makes no sense for the incident as it is.
 var ErrRefused = errors.New("not possible")
 
-// Act carries out an action and gives the changes that follow. An action that was carried out before does nothing. The error, which wraps
+// Act carries out an action and gives the changes that follow. An action that was carried out within the last 30 days does nothing. The error, which wraps
 // ErrStale, ErrUnknown or ErrRefused, leaves everything as it was.
 func (s *Stitcher) Act(a Action, batch event.BatchID) ([]Change, error) {
-	if s.acted[a.ID] {
+	if s.acted.has(a.ID) {
 		return nil, nil
 	}
 	changes, err := s.carryOut(a)
 	if err != nil {
 		return nil, err
 	}
-	s.acted[a.ID] = true
+	s.acted.note(a.ID, a.At)
 	for i := range changes {
 		c := &changes[i]
 		c.Actor, c.Origin, c.Batch, c.Index = "user:"+a.By, a.Origin, batch, i

@@ -17,6 +17,7 @@ type state struct {
 	Floods    floods
 	Notes     []notesState
 	Acted     []event.ID
+	ActedAt   actedState `json:",omitzero"`
 	Newest    int64
 
 	Suppressions []Suppression `json:",omitempty"`
@@ -43,7 +44,8 @@ type notesState struct {
 
 // Snapshot appends the stitcher's state to b. The same state gives the same bytes. The caller adds length, version and checksum.
 func (s *Stitcher) Snapshot(b []byte) ([]byte, error) {
-	st := state{Hubs: s.hubs, Floods: s.floods, Acted: sorted(s.acted), Newest: s.newest, Undos: s.undos}
+	st := state{Hubs: s.hubs, Floods: s.floods, Newest: s.newest, Undos: s.undos}
+	st.Acted, st.ActedAt = s.acted.state()
 	st.Suppressions, st.Hidden = s.hushed.state()
 	for _, m := range s.findings {
 		x := memberState{Finding: m.finding, Home: m.home, Told: m.told}
@@ -103,9 +105,7 @@ func (s *Stitcher) Restore(b []byte) error {
 	for _, n := range st.Notes {
 		s.notes.byEntity[n.Entity] = n.Notes
 	}
-	for _, id := range st.Acted {
-		s.acted[id] = true
-	}
+	s.acted.restore(st.Acted, st.ActedAt, st.Incidents)
 	return nil
 }
 

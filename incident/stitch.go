@@ -21,7 +21,7 @@ type Stitcher struct {
 	hubs      hubs
 	floods    floods
 	notes     notebook
-	acted     map[event.ID]bool
+	acted     acted
 	undos     undos
 	hushed    hushed
 	newest    int64 // newest event time of a finding
@@ -40,7 +40,7 @@ type member struct {
 func NewStitcher(cfg Config, dir Directory) *Stitcher {
 	return &Stitcher{
 		cfg: cfg, dir: dir, findings: map[event.ID]*member{}, incidents: map[event.ID]*Incident{}, entities: map[string][]event.ID{},
-		notes: notebook{byEntity: map[string][]event.Note{}}, acted: map[event.ID]bool{}, hushed: hushed{hidden: map[event.ID]hidden{}},
+		notes: notebook{byEntity: map[string][]event.Note{}}, hushed: hushed{hidden: map[event.ID]hidden{}},
 	}
 }
 

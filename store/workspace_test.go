@@ -209,3 +209,27 @@ func TestSessionsAreRemovedWhenLongOver(t *testing.T) {
 		t.Errorf("the audit is kept otherwise:\n%s", ddl)
 	}
 }
+
+func TestAnswersToKeysAreRemovedAfterAMonthAndNothingElseWithThem(t *testing.T) {
+	cfg := freshConfig(t)
+	db := open(t, cfg)
+	old, young := time.Now().AddDate(0, 0, -31).UnixMicro(), time.Now().AddDate(0, 0, -29).UnixMicro()
+	for _, d := range []store.Doc{
+		{Kind: "reply", ID: "old", Body: []byte("{}"), By: "system", At: old}, {Kind: "reply", ID: "young", Body: []byte("{}"), By: "system", At: young}, {Kind: "view", ID: "old", Body: []byte("{}"), By: "ana", At: old},
+	} {
+		if _, err := db.Keep(t.Context(), d, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, admin(t, cfg).Exec(t.Context(), "OPTIMIZE TABLE "+cfg.Database+".workspace FINAL"))
+	for _, x := range []struct {
+		kind, id string
+		kept     bool
+	}{{"reply", "old", false}, {"reply", "young", true}, {"view", "old", true}} {
+		_, found, err := db.KeptOne(t.Context(), x.kind, x.id)
+		must(t, err)
+		if found != x.kept {
+			t.Errorf("the %s %s: found %t", x.kind, x.id, found)
+		}
+	}
+}

@@ -126,9 +126,9 @@ sources:
 `, red.base+"/hook", p.file("secret", secret), p.file("sshd.log", ""))
 	p.write()
 	token := p.token("--name", "red", "--role", "analyst", "--scope", "disposition", "--origin", "red")
-	analyst := p.token("--name", "ana", "--role", "analyst", "--scope", "act", "--scope", "read")
 	nodeRED(t, redPort, "soar.json", "TOCSIN="+p.url, "TOKEN="+token)
 	p.start()
+	analyst := p.token("--name", "ana", "--role", "analyst", "--scope", "act", "--scope", "read") // Beside the running service.
 
 	p.append("sshd.log", refusedLine("user01", time.Now().Add(-time.Minute)))
 	eventually(t, 2*time.Minute, "the flow has closed the incident", func() bool { return len(red.seen().Answers) > 0 })

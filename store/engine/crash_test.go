@@ -175,3 +175,31 @@ func TestAFullDiskReachesTheClientAsTheEnginesError(t *testing.T) {
 		t.Errorf("%d small rows, want 2", got)
 	}
 }
+
+func TestARunningEngineIsFoundByItsDirectoryAndOneThatHasEndedIsNot(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, ok := engine.Shared(dir); ok {
+		t.Error("an engine was found where none ever was")
+	}
+	p := start(t, config(dir))
+	addr, token, ok := engine.Shared(dir)
+	if !ok || addr != p.Addr() || token != p.Token() {
+		t.Errorf("found %s (%t), it is at %s", addr, ok, p.Addr())
+	}
+	if info, err := os.Stat(filepath.Join(dir, "engine.json")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	must(t, p.Close())
+	if _, _, ok := engine.Shared(dir); ok {
+		t.Error("an engine that was closed was found")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "engine.json")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the token stays behind: %v", err)
+	}
+	p = start(t, config(dir))
+	must(t, syscall.Kill(p.PID(), syscall.SIGKILL))
+	<-p.Done()
+	if _, _, ok := engine.Shared(dir); ok {
+		t.Error("an engine that was killed was found")
+	}
+}

@@ -44,7 +44,8 @@ const (
 // Config says where the engine keeps its data and how much it may take. Zero values mean the default. It travels to
 // the child as JSON on the child's standard input, so that neither the token nor a path is seen in a process list.
 type Config struct {
-	// Dir is the data directory, created if absent: data/ (ClickHouse's), inserts/ (emptied at each start), engine.lock.
+	// Dir is the data directory, created if absent: data/ (ClickHouse's), inserts/ (emptied at each start), engine.lock, and
+	// engine.json while an engine runs: where it is reached (Shared).
 	Dir string `json:"dir"`
 	// CacheDir holds fetched libraries; default tocsin/engine in the user's cache directory.
 	CacheDir string `json:"-"`

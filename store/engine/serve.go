@@ -74,7 +74,9 @@ func Serve(ctx context.Context, cfg Config, stdin io.Reader, ready io.Writer) er
 	if made {
 		say.Token = cfg.Token
 	}
+	tell(cfg.Dir, share{say.Addr, cfg.Token})
 	writeReady(ready, say)
+	defer func() { _ = os.Remove(filepath.Join(cfg.Dir, shareFile)) }() // The lock is still held.
 	return s.serve(ctx, listener)
 }
 
