@@ -53,13 +53,16 @@ func (x explainer) Read(f *incident.Finding, evidence []*event.Event) *console.E
 		return &console.Explained{Foreign: foreign}
 	}
 	events := make([]event.Event, len(evidence))
-	q := correlate.Question{Finding: f.ID, Lookups: lookups{x.service.core.Live.Tables}}
+	taken := newTaken(lookups{x.service.core.Live.Tables})
+	q := correlate.Question{Finding: f.ID, Lookups: taken}
 	for i, e := range evidence {
 		events[i] = *e
 		q.Events = append(q.Events, e.Envelope.ID)
 	}
 	found := correlate.Explain(r, events, q)
-	return explained(&found)
+	out := explained(&found)
+	out.Given = taken.given(r, f)
+	return out
 }
 
 // Explain implements console.Explainer.

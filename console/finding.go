@@ -32,6 +32,8 @@ type Explainer interface {
 	Read(f *incident.Finding, evidence []*event.Event) *Explained
 	// Explain folds all that the rule saw around the finding again, which may be much.
 	Explain(ctx context.Context, finding event.ID) (*Explained, error)
+	// Reproduces tries a test of the finding's rule; "" if it passes, else why it does not.
+	Reproduces(f *incident.Finding, test string) string
 }
 
 // Explained is how a finding came about.
@@ -40,6 +42,7 @@ type Explained struct {
 	Steps    []ExplainedStep
 	Evidence []ExplainedEvidence
 	Guards   []ExplainedGuard
+	Given    []string // What a test of its events needs as given, in lines of YAML. Explain leaves it out.
 }
 
 // ExplainedStep is what events did at a step, guard or until of the rule.
@@ -195,7 +198,11 @@ func (s *server) fillFinding(ctx context.Context, p *findingPage) error {
 			p.Evidence[i].read(p.Why)
 		}
 	}
-	p.Test = testOf(p.Finding, evidence)
+	read := p.Why
+	if p.Folded {
+		read, _ = s.readAgain(p.Finding, evidence)
+	}
+	p.Test = s.testOf(p.Finding, evidence, read)
 	beside.Wait()
 	return holding
 }

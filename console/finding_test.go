@@ -61,8 +61,9 @@ func (f finds) Evidence(_ context.Context, ids []event.ID) ([]*event.Event, erro
 
 // teller explains every finding the same way; what guards saw only after folding again.
 type teller struct {
-	x   *console.Explained
-	err error
+	x      *console.Explained
+	err    error
+	unlike string // Why its tests do not reproduce a finding.
 }
 
 func (t teller) Read(*incident.Finding, []*event.Event) *console.Explained {
@@ -73,6 +74,8 @@ func (t teller) Read(*incident.Finding, []*event.Event) *console.Explained {
 	x.Guards = nil
 	return &x
 }
+
+func (t teller) Reproduces(*incident.Finding, string) string { return t.unlike }
 
 func (t teller) Explain(context.Context, event.ID) (*console.Explained, error) { return t.x, t.err }
 
@@ -219,6 +222,22 @@ func TestAFindingAsATestOfItsRuleIsYAMLWithItsEvents(t *testing.T) {
 			tests[0].Events[1]["robot_command.name"] == nil && tests[0].Events[1]["command.name"] == nil || len(tests[0].Fires) != 1 || tests[0].Fires[0].At != "1m" {
 			t.Errorf("%s: %+v", name, tests)
 		}
+	}
+}
+
+func TestACopiedTestHasWhatTheRuleTookAsGivenAndSaysWhyItIsNotEnough(t *testing.T) {
+	p, in := compromised(t)
+	f := &in.Findings[2]
+	x := explained(f, "")
+	x.Given = []string{`lists: {"ot-writers": ["10.0.0.1"]}`}
+	text := readPage(t, get(withFindings(t, p, teller{x: x, unlike: "missing:\nfinding at 1m"}, nil), findingPath(f)).Body.String()).text
+	for _, want := range []string{`# As it stands this does not reproduce the finding: missing:\nfinding at 1m`, "given:", `lists: {"ot-writers": ["10.0.0.1"]}`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if text := readPage(t, get(withFindings(t, p, teller{x: x}, nil), findingPath(f)).Body.String()).text; strings.Contains(text, "does not reproduce") {
+		t.Error("a test that reproduces the finding is said not to")
 	}
 }
 

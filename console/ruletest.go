@@ -11,10 +11,26 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// testOf writes a finding as a test of its rule: the events of its evidence that are there, with every field that a test may set, at offsets
-// from the first, and when the finding must come; not for whom, as tests name entities as events do, before enrichment. It is text to copy into the rule's file; what a rule's test cannot say, such as what enrichment
-// learned, is not in it.
-func testOf(f *incident.Finding, events []*event.Event) string {
+// testOf writes a finding as a test of its rule, to copy into the rule's file, and says in a comment why it does not reproduce the finding where it
+// does not: enrichment does not run in tests, and a finding does not keep all that its rule remembered.
+func (s *server) testOf(f *incident.Finding, events []*event.Event, read *Explained) string {
+	var given []string
+	if read != nil {
+		given = read.Given
+	}
+	test := FindingAsTest(f, events, given)
+	if test == "" || s.set.Explainer == nil {
+		return test
+	}
+	if why := s.set.Explainer.Reproduces(f, test); why != "" {
+		return "  # As it stands this does not reproduce the finding: " + clip(400, strings.Trim(quoted(why), `"`)) + "\n" + test
+	}
+	return test
+}
+
+// FindingAsTest writes the events of the evidence that are there, with every field that a test may set, at offsets from the first, and when the finding
+// must come; not for whom, as tests name entities as events do, before enrichment. given are the lines of what holds during it.
+func FindingAsTest(f *incident.Finding, events []*event.Event, given []string) string {
 	if len(events) == 0 {
 		return ""
 	}
@@ -22,7 +38,14 @@ func testOf(f *incident.Finding, events []*event.Event) string {
 	slices.SortStableFunc(events, func(a, b *event.Event) int { return int(max(-1, min(1, a.Time-b.Time))) })
 	start := events[0].Time - events[0].Time%time.Second.Microseconds()
 	var b strings.Builder
-	fmt.Fprintf(&b, "  - name: %s\n    start: %s\n    events:\n", quoted("as found in "+event.FormatID(event.FindingPrefix, f.ID)), time.UnixMicro(start).UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "  - name: %s\n    start: %s\n", quoted("as found in "+event.FormatID(event.FindingPrefix, f.ID)), time.UnixMicro(start).UTC().Format(time.RFC3339))
+	if len(given) > 0 {
+		b.WriteString("    given:\n")
+	}
+	for _, line := range given {
+		b.WriteString("      " + line + "\n")
+	}
+	b.WriteString("    events:\n")
 	for _, e := range events[:min(len(events), maxTestEvents)] {
 		fmt.Fprintf(&b, "      - {at: %s, class: %s", offset(e.Time-start), e.ClassKey())
 		for _, x := range event.Fields() {
