@@ -97,7 +97,7 @@ bench: ## Events/s and allocations: decode, match, fold, encode, insert, whole p
 bench-pages: ## How long each page of the console takes over a store of PAGES events, a hundredth as many findings and a two-thousandth as many incidents
 	TOCSIN_BENCH_PAGES=$(PAGES) $(GO) test ./app -run TestPagesAnswerInTimeOverABigStore -count=1 -v -timeout 120m
 
-llm-real: ## Model summaries against a real server with a random model (builds ollama once; RUNS questions an incident)
+llm-real: ## Model summaries against a real server with random models (builds ollama once; RUNS models, each asked about each incident)
 	@RUNS=$(or $(RUNS),5) integration/llm/real
 
 engine: build ## Fetch the embedded ClickHouse engine

@@ -1,5 +1,5 @@
 // Command gguf writes a language model that has learned nothing: a GGUF file of version 3 with the llama architecture, 32 wide, one layer, and
-// weights at random from a seed. It is a third of a megabyte and entirely ours. A server that runs it answers in whatever shape its grammar
+// weights at random from a seed. It is less than a megabyte and entirely ours. A server that runs it answers in whatever shape its grammar
 // forces and means nothing by it, which is what the verifier has to stand.
 //
 // Its vocabulary is bytes, letters and the words of a text on standard input: what it says is made of the words it is asked with, which is harder to
