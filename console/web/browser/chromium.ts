@@ -21,8 +21,18 @@ export function program(): string | undefined {
   return undefined;
 }
 
+/** How long anything may take, in milliseconds, on a machine that may be slow and busy: a test that needs it all has failed. */
+export const patience = 240_000;
+
 export function launch(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ["--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--no-sandbox"] });
+  return chromium.launch({ executablePath, timeout: patience, args: ["--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--no-sandbox"] });
+}
+
+/** eventually asks until something holds, and fails with what it says then. */
+export async function eventually(holds: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
+  for (const end = Date.now() + patience; !(await holds()); await new Promise((done) => setTimeout(done, 50))) {
+    if (Date.now() > end) throw new Error(what());
+  }
 }
 
 /** A tab, with the errors that it has met and the number of requests that it has made. */
@@ -34,6 +44,7 @@ export interface Tab {
 
 /** open makes a tab that notes errors, violations of the policy, and requests that leave the console. */
 export async function open(context: BrowserContext, origin: string): Promise<Tab> {
+  context.setDefaultTimeout(patience);
   const page = await context.newPage();
   const tab: Tab = { page, errors: [], requests: [] };
   page.on("console", (m) => {

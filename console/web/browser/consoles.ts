@@ -1,6 +1,7 @@
 // The consoles that the tests look at: the demonstration's, one that people sign in to, and that one again for somebody who has not.
 
 import type { Browser, BrowserContextOptions } from "playwright-core";
+import { patience } from "./chromium.ts";
 import { start } from "./service.ts";
 import { pages, type Site } from "./sites.ts";
 import { startStaffed, type Session, type Staffed } from "./staffed.ts";
@@ -41,6 +42,7 @@ export async function startConsoles(browser: Browser): Promise<Consoles> {
     const outside: Console = { name: "outside", url: staffed.value.url, all: [{ name: "sign-in", path: "/sign-in" }], broken: [] };
     for (const c of [demo, signedIn]) {
       const context = await browser.newContext(contextOf(c));
+      context.setDefaultTimeout(patience);
       Object.assign(c, await pages(await context.newPage(), c.url));
       await context.close();
     }

@@ -27,7 +27,7 @@ export async function start(scenario: string): Promise<Service> {
 export function ready(child: ChildProcess, saying: RegExp): Promise<Service> {
   return new Promise((resolve, reject) => {
     let said = "";
-    const late = setTimeout(() => fail("it did not come up within four minutes"), 240_000);
+    const late = setTimeout(() => fail("it did not come up within ten minutes"), 600_000);
     const fail = (why: string): void => {
       clearTimeout(late);
       child.kill();

@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { patience } from "./chromium.ts";
 import { program, ready, root, type Service } from "./service.ts";
 
 /** Who may do everything there, and who may look. Their passwords are new with every run. */
@@ -95,6 +96,7 @@ export async function startStaffed(browser: Browser): Promise<Staffed> {
   };
   try {
     const context = await browser.newContext();
+    context.setDefaultTimeout(patience);
     const page = await context.newPage();
     await signIn(page, service.url, admin.name, admin.password);
     await until(page, `${service.url}/api/v1/deliveries?state=dead`, (text) => text.includes('"dlv_'));
@@ -138,7 +140,7 @@ async function furnish(page: Page, url: string): Promise<void> {
 /** until asks an address of the API until the answer is as it should be. */
 async function until(page: Page, address: string, good: (text: string) => boolean): Promise<void> {
   let text = "";
-  for (const end = Date.now() + 240_000; Date.now() < end; await page.waitForTimeout(250)) {
+  for (const end = Date.now() + patience; Date.now() < end; await page.waitForTimeout(250)) {
     text = await (await page.request.get(address)).text();
     if (good(text)) return;
   }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { analystTest } from "./analyst.ts";
-import { launch, open, program } from "./chromium.ts";
+import { eventually, launch, open, patience, program } from "./chromium.ts";
 import { contextOf, startConsoles, type Consoles } from "./consoles.ts";
 import { faults } from "./faults.ts";
 import { keyTests } from "./keys.ts";
@@ -77,8 +77,8 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
       }
     });
     assert.deepEqual((await faults(tab.page)).map((f) => f.id).sort(), ["button-name", "image-alt"]);
-    assert.ok(tab.errors.some((e) => e.includes("elsewhere.png")), `a picture from elsewhere: ${tab.errors.join("\n")}`);
-    assert.ok(tab.errors.some((e) => /TrustedHTML/.test(e)), `markup made of text: ${tab.errors.join("\n")}`);
+    await eventually(() => tab.errors.some((e) => e.includes("elsewhere.png")), () => `a picture from elsewhere: ${tab.errors.join("\n")}`);
+    await eventually(() => tab.errors.some((e) => /TrustedHTML/.test(e)), () => `markup made of text: ${tab.errors.join("\n")}`);
     await context.close();
   });
 
@@ -108,6 +108,7 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
   test("pages work without script", async () => {
     for (const c of consoles.list) {
       const context = await browser.newContext({ ...contextOf(c), javaScriptEnabled: false });
+      context.setDefaultTimeout(patience);
       const page = await context.newPage();
       for (const p of c.all) {
         await page.goto(c.url + p.path);
