@@ -43,14 +43,14 @@ type DB struct {
 	trusted atomic.Bool // An insert was taken, so the user's rights sufficed.
 }
 
-// Open connects, checks the server's version, brings the schema up to date and applies the configured retention. It fails where the schema
-// is newer than this program or an applied schema file has changed since.
+// Open connects, checks the server's version, brings the schema up to date and applies the configured retention and what makes
+// merges cheap. It fails where the schema is newer than this program or an applied schema file has changed since.
 func Open(ctx context.Context, cfg Config, set Settings) (*DB, error) {
 	db, err := connect(cfg, set)
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{db.checkVersion, db.applySchema, db.findSpread, db.applyRetention} {
+	for _, step := range []func(context.Context) error{db.checkVersion, db.applySchema, db.findSpread, db.applyRetention, db.applyMerging} {
 		if err := step(ctx); err != nil {
 			_ = db.conn.Close()
 			return nil, fmt.Errorf("open clickhouse at %s: %w", strings.Join(cfg.Addr, ", "), err)

@@ -171,16 +171,6 @@ func (db *DB) apply(ctx context.Context, m migration) error {
 	return nil
 }
 
-// lean are settings of tables that this server has and an older one may not. Newer servers count the distinct values of every column anew
-// at each merge, to plan joins by; we join nothing, and our sorting keys find what we look for.
-func (db *DB) lean(ctx context.Context) (string, error) {
-	var n uint64
-	if err := db.row(ctx, "SELECT count() FROM system.merge_tree_settings WHERE name = 'auto_statistics_types'").Scan(&n); err != nil || n == 0 {
-		return "", err
-	}
-	return ", auto_statistics_types = ''", nil
-}
-
 // applied gives the checksums of the applied files, in order.
 func (db *DB) applied(ctx context.Context) ([]string, error) {
 	rows, err := db.rows(ctx, "SELECT number, any(checksum) FROM "+db.table("schema_migrations")+" GROUP BY number ORDER BY number")

@@ -57,15 +57,34 @@ func TestASchemaFileThatWasCutOffIsAppliedAgain(t *testing.T) {
 	must(t, conn.Exec(t.Context(), "SELECT count() FROM "+cfg.Database+".bindings"))
 }
 
-func TestTablesKeepNoStatisticsWhereTheServerWould(t *testing.T) {
+func TestTablesHaveTheSettingsThatMakeMergesCheapWhereTheServerHasThem(t *testing.T) {
 	cfg := freshConfig(t)
 	open(t, cfg)
-	var tables, without, known uint64
 	conn := admin(t, cfg)
-	must(t, conn.QueryRow(t.Context(), "SELECT countIf(engine LIKE '%MergeTree' AND name != 'schema_migrations'), countIf(position(engine_full, 'auto_statistics_types') > 0) FROM system.tables WHERE database = '"+cfg.Database+"'").Scan(&tables, &without))
-	must(t, conn.QueryRow(t.Context(), "SELECT count() FROM system.merge_tree_settings WHERE name = 'auto_statistics_types'").Scan(&known))
-	if tables == 0 || without != tables*known {
-		t.Errorf("%d of %d tables keep no statistics; the server knows %d setting of that name", without, tables, known)
+	for _, setting := range []string{"auto_statistics_types = \\'\\'", "merge_selector_base = 10"} {
+		name, _, _ := strings.Cut(setting, " ")
+		var tables, with, known uint64
+		must(t, conn.QueryRow(t.Context(), "SELECT countIf(engine LIKE '%MergeTree' AND name != 'schema_migrations'), countIf(position(engine_full, '"+setting+"') > 0) FROM system.tables WHERE database = '"+cfg.Database+"'").Scan(&tables, &with))
+		must(t, conn.QueryRow(t.Context(), "SELECT count() FROM system.merge_tree_settings WHERE name = '"+name+"'").Scan(&known))
+		if tables == 0 || with != tables*known {
+			t.Errorf("%d of %d tables have %s; the server knows %d setting of that name", with, tables, setting, known)
+		}
+	}
+}
+
+func TestTablesOfAnEarlierProgramAreMergedAsNewOnesUnlessTheyHaveAValueOfTheirOwn(t *testing.T) {
+	cfg := freshConfig(t)
+	open(t, cfg)
+	conn := admin(t, cfg)
+	must(t, conn.Exec(t.Context(), "ALTER TABLE "+cfg.Database+".events RESET SETTING merge_selector_base"))
+	must(t, conn.Exec(t.Context(), "ALTER TABLE "+cfg.Database+".hits MODIFY SETTING merge_selector_base = 7"))
+	open(t, cfg)
+	for table, want := range map[string]string{"events": "merge_selector_base = 10", "hits": "merge_selector_base = 7", "audit": "merge_selector_base = 10"} {
+		var engine string
+		must(t, conn.QueryRow(t.Context(), "SELECT engine_full FROM system.tables WHERE database = '"+cfg.Database+"' AND name = '"+table+"'").Scan(&engine))
+		if strings.Count(engine, "merge_selector_base") != 1 || !strings.Contains(engine, want) {
+			t.Errorf("table %s is without %s: %s", table, want, engine)
+		}
 	}
 }
 
