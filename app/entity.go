@@ -175,14 +175,14 @@ func (x entities) bound(ctx context.Context, id string, at int64) ([]console.Bou
 }
 
 // Activity implements console.Entities.
-func (x entities) Activity(ctx context.Context, ids []string, from, to, width int64) ([]console.Activity, error) {
-	list, err := x.db.EntityActivity(ctx, ids, from, to, width)
+func (x entities) Activity(ctx context.Context, id string, peers []string, from, to, width int64) ([]console.Activity, error) {
+	list, err := x.db.EntityActivity(ctx, id, peers, from, to, width)
 	if err != nil {
 		return nil, blame(err)
 	}
 	out := make([]console.Activity, len(list))
 	for i, a := range list {
-		out[i] = console.Activity{Entity: a.Entity, Start: a.Start, Class: event.ClassName(a.ClassUID), Count: a.Count}
+		out[i] = console.Activity{Peers: a.Peers, Start: a.Start, Class: event.ClassName(a.ClassUID), Count: a.Count}
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -242,6 +243,10 @@ func (f *fleetBoard) Heads(ctx context.Context, q console.HeadQuery) ([]console.
 	if f.board != nil && q.Working && q.Entity == "" {
 		return f.working(ctx)
 	}
+	if f.board != nil && q.Entity != "" && q.ID.IsZero() && q.Limit > 0 {
+		list, _, err := f.listed(ctx, strconv.Quote(q.Entity)+" in entities"+map[bool]string{true: " and open"}[q.Working], board.Cursor{}, q.Limit)
+		return list, err
+	}
 	filter := store.IncidentFilter{ID: q.ID, Entity: q.Entity, Limit: q.Limit}
 	if q.Working {
 		filter.Status = []incident.Status{incident.Open, incident.Acknowledged}
@@ -265,28 +270,36 @@ func (f *fleetBoard) Heads(ctx context.Context, q console.HeadQuery) ([]console.
 }
 
 // working are the incidents that are worked on, from memory.
-func (f *fleetBoard) working(ctx context.Context) ([]console.Head, error) {
-	open, err := expression.CompileFilter("open")
-	if err != nil {
-		return nil, err
-	}
-	everybody := access.Person{Role: access.Viewer}
-	q := board.Query{Filter: open, Person: everybody, Limit: board.MaxLimit}
-	var out []console.Head
+func (f *fleetBoard) working(ctx context.Context) (out []console.Head, err error) {
+	var at board.Cursor
 	for {
-		page, err := f.board.List(ctx, q)
-		if err != nil {
+		var list []console.Head
+		if list, at, err = f.listed(ctx, "open", at, board.MaxLimit); err != nil {
 			return nil, err
 		}
-		for _, c := range page.Cards {
-			out = append(out, console.Head{
-				ID: c.ID, Title: c.Title, Status: c.Status.String(), Severity: c.Severity, First: c.First, Last: c.Last, Assessment: c.Shown(), Robots: c.Robots, Entities: c.Entities(), Rules: c.Rules(), Sites: c.Sites(),
-			})
-		}
-		if q.After = page.Next; page.Next == (board.Cursor{}) {
+		if out = append(out, list...); at == (board.Cursor{}) {
 			return out, nil
 		}
 	}
+}
+
+// listed are the next incidents that a filter is true of, the last updated first, from memory where the board has them there.
+func (f *fleetBoard) listed(ctx context.Context, filter string, after board.Cursor, limit int) ([]console.Head, board.Cursor, error) {
+	x, err := expression.CompileFilter(filter)
+	if err != nil {
+		return nil, board.Cursor{}, err
+	}
+	page, err := f.board.List(ctx, board.Query{Filter: x, Person: access.Person{Role: access.Viewer}, After: after, Limit: limit})
+	if err != nil {
+		return nil, board.Cursor{}, err
+	}
+	out := make([]console.Head, 0, len(page.Cards))
+	for _, c := range page.Cards {
+		out = append(out, console.Head{
+			ID: c.ID, Title: c.Title, Status: c.Status.String(), Severity: c.Severity, First: c.First, Last: c.Last, Assessment: c.Shown(), Robots: c.Robots, Entities: c.Entities(), Rules: c.Rules(), Sites: c.Sites(),
+		})
+	}
+	return out, page.Next, nil
 }
 
 // notebook reads changes from the store.

@@ -18,8 +18,8 @@ import (
 type Entities interface {
 	// Card is what the tables say of an entity, and its bindings at an instant (event time, microseconds).
 	Card(ctx context.Context, id string, at int64) (Card, error)
-	// Activity counts the events that name each of some entities by stretches of width microseconds and by class.
-	Activity(ctx context.Context, ids []string, from, to, width int64) ([]Activity, error)
+	// Activity counts the events that name an entity by stretches of width microseconds and by class, and those of its peers by class.
+	Activity(ctx context.Context, id string, peers []string, from, to, width int64) ([]Activity, error)
 }
 
 // Card is what is known of an entity.
@@ -53,10 +53,10 @@ type Peer struct {
 
 // Activity is how many events named an entity in a stretch of time, by class.
 type Activity struct {
-	Entity string
-	Start  int64 // Microseconds.
-	Class  string
-	Count  int64
+	Peers bool  // Of all the peers together, over the whole time.
+	Start int64 // Microseconds; 0 for the peers.
+	Class string
+	Count int64
 }
 
 const (
@@ -66,7 +66,7 @@ const (
 	entityHeads   = 50
 	entityChanges = 20
 	relatedShown  = 20
-	relatedEvents = 40
+	relatedEvents = 20 // Each lies somewhere else, and what lies around it is read with it.
 	maxPeers      = 40
 )
 
@@ -176,18 +176,18 @@ func (s *server) fillActivity(ctx context.Context, who access.Person, p *entityP
 	if who.Sites != nil && p.Card.Site == "" { // Counts from the index know no sites.
 		return nil
 	}
-	ids := []string{p.Card.ID}
+	var alike []string
 	for _, peer := range p.Card.Peers[:min(len(p.Card.Peers), maxPeers)] {
-		ids = append(ids, peer.ID)
+		alike = append(alike, peer.ID)
 	}
-	list, err := s.set.Entities.Activity(ctx, ids, p.At-activitySpan.Microseconds(), p.At, activityWidth.Microseconds())
+	list, err := s.set.Entities.Activity(ctx, p.Card.ID, alike, p.At-activitySpan.Microseconds(), p.At, activityWidth.Microseconds())
 	if err != nil {
 		return err
 	}
 	var buckets []Bucket
 	own, peers := map[string]int64{}, map[string]int64{}
 	for _, a := range list {
-		if a.Entity != p.Card.ID {
+		if a.Peers {
 			peers[a.Class] += a.Count
 			continue
 		}
@@ -205,7 +205,7 @@ func (s *server) fillActivity(ctx context.Context, who access.Person, p *entityP
 			b.Href = question{}.with("entity", p.Card.ID, "from", stamp(b.From, time.RFC3339Nano), "to", stamp(b.To, time.RFC3339Nano)).path()
 		}
 	}
-	p.Classes = classRows(p.Card.ID, own, peers, len(ids)-1)
+	p.Classes = classRows(p.Card.ID, own, peers, len(alike))
 	return nil
 }
 

@@ -162,9 +162,11 @@ type zoneRows struct {
 	Quiet      int // Normal robots that are not shown.
 }
 
-// How many robots of a zone a page shows: of all zones, or of the one asked for.
+// How many robots of a zone a page shows: of all zones, fewer where there are many zones, or of the one asked for.
 const (
 	zoneWanting, zoneNormal = 25, 40
+	zoneLeast               = 5
+	allWanting, allNormal   = 400, 600
 	oneZone                 = 1000
 )
 
@@ -248,17 +250,19 @@ func (s *server) fleet(w http.ResponseWriter, r *http.Request) {
 
 // zonesOf puts robots, which come by state, into their zones, by name; whole shows as many as a page can bear.
 func zonesOf(rows []robotRow, whole bool, here question) []zoneRows {
-	wanting, normal := zoneWanting, zoneNormal
-	if whole {
-		wanting, normal = oneZone, oneZone
-	}
 	byName := map[string]*zoneRows{}
 	for _, row := range rows {
-		z := byName[row.Zone]
-		if z == nil {
-			z = &zoneRows{Zone: row.Zone, Path: "/fleet?" + here.with("zone", row.Zone).Query()}
-			byName[row.Zone] = z
+		if byName[row.Zone] == nil {
+			byName[row.Zone] = &zoneRows{Zone: row.Zone, Path: "/fleet?" + here.with("zone", row.Zone).Query()}
 		}
+	}
+	wanting, normal := oneZone, oneZone
+	if !whole {
+		wanting = min(max(allWanting/max(1, len(byName)), zoneLeast), zoneWanting)
+		normal = min(max(allNormal/max(1, len(byName)), zoneLeast), zoneNormal)
+	}
+	for _, row := range rows {
+		z := byName[row.Zone]
 		z.Total++
 		switch {
 		case row.State == robotNormal && len(z.Normal) < normal:

@@ -55,7 +55,7 @@ func (y *yard) Card(_ context.Context, id string, _ int64) (console.Card, error)
 	return y.card, y.err
 }
 
-func (y *yard) Activity(context.Context, []string, int64, int64, int64) ([]console.Activity, error) {
+func (y *yard) Activity(context.Context, string, []string, int64, int64, int64) ([]console.Activity, error) {
 	return y.acts, y.err
 }
 
@@ -95,7 +95,7 @@ func yardOf(text string) *yard {
 		Bound:   []console.Bound{{Relation: "ip-device", Name: "name=" + text, Entity: "bound=" + text, Since: night, Until: night + minute, Source: "nac", Confidence: 75}},
 		Members: []string{"robot:m" + text}, Peers: []console.Peer{{ID: "robot:amr-2", Traits: traits("4.1=" + text)}, {ID: "robot:amr-3", Traits: traits("4.1=" + text)}}, PeersWhy: "of the same model",
 	}
-	y.acts = []console.Activity{{Entity: "robot:amr-1", Start: night, Class: "robot_state", Count: 400}, {Entity: "robot:amr-2", Start: night, Class: "robot_state", Count: 20}, {Entity: "robot:amr-3", Start: night, Class: "authentication", Count: 3}}
+	y.acts = []console.Activity{{Start: night, Class: "robot_state", Count: 400}, {Peers: true, Class: "robot_state", Count: 20}, {Peers: true, Class: "authentication", Count: 3}}
 	return y
 }
 

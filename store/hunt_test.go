@@ -248,17 +248,70 @@ func TestGroupsAreTheSameFromColumnsAndFromEvents(t *testing.T) {
 func TestAnEntitysActivityIsCountedByClass(t *testing.T) {
 	db := hunted(t)
 	robot := new(sample(3)).PrimaryEntity(event.EntityRobot, event.RoleNone)
-	got, err := db.EntityActivity(t.Context(), []string{robot, "robot:nobody"}, 0, 0, 3600*1e6)
+	peer := new(sample(4)).PrimaryEntity(event.EntityRobot, event.RoleNone)
+	got, err := db.EntityActivity(t.Context(), robot, []string{peer, "robot:nobody"}, 0, 0, 3600*1e6)
 	must(t, err)
-	total := int64(0)
+	own, peers := int64(0), int64(0)
 	for _, a := range got {
-		total += a.Count
-		if a.ClassUID != event.ClassRobotState || a.Entity != robot {
+		if a.Peers {
+			peers += a.Count
+		} else {
+			own += a.Count
+		}
+		if a.ClassUID != event.ClassRobotState || a.Peers != (a.Start == 0) {
 			t.Errorf("%+v", a)
 		}
 	}
-	if total != 43 {
-		t.Errorf("%d events: %+v", total, got)
+	if own != 43 || peers != 43 || peer == robot {
+		t.Errorf("%d events of %s, %d of %s: %+v", own, robot, peers, peer, got)
+	}
+}
+
+func TestASearchForTextFindsTheSameWhateverStretchesItLooksAt(t *testing.T) {
+	db := open(t, freshConfig(t))
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 1))
+	if got, err := db.Hunt(t.Context(), store.Hunt{EventFilter: store.EventFilter{Text: "even", Limit: 3}}); err != nil || len(got.Events) != 0 {
+		t.Errorf("an empty store gives %d events, %v", len(got.Events), err)
+	}
+	const day = int64(24 * 3600 * 1e6)
+	events := samples(0, 120)
+	for i := range events {
+		e := &events[i]
+		e.Time = start + r.Int64N(90*day)
+		if i%10 == 0 {
+			e.Time = start + 89*day // Many at once.
+		}
+		e.Envelope.Raw = []byte([]string{"an EVEN one", "an odd one"}[i%2])
+	}
+	events[7].Time = start + 4000*day
+	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}))
+	for range 30 {
+		f := store.EventFilter{Text: []string{"even", "odd", "an ", "none"}[r.IntN(4)], Limit: 1 + r.IntN(40)}
+		if r.IntN(2) == 0 {
+			f.From = start + r.Int64N(90*day)
+		}
+		if r.IntN(2) == 0 {
+			f.To = start + r.Int64N(95*day)
+		}
+		whole := f
+		whole.Limit = 0
+		want := offsets(collect(t, db.Events(t.Context(), whole)))
+		var got []int64
+		for pages := 0; ; pages++ {
+			page, err := db.Hunt(t.Context(), store.Hunt{EventFilter: f})
+			must(t, err)
+			if len(page.Events) > f.Limit || pages > 200 {
+				t.Fatalf("seed %d: a page of %d events, limit %d, page %d", seed, len(page.Events), f.Limit, pages)
+			}
+			got = append(got, offsets(page.Events)...)
+			if f.After = page.Next; page.Next == (store.EventCursor{}) {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("seed %d: %+v (-all +pages):\n%s", seed, f, diff)
+		}
 	}
 }
 

@@ -175,29 +175,29 @@ func groupColumn(path string) (sql string, ok bool) {
 
 // Activity is how many events named an entity in a stretch of time, by class.
 type Activity struct {
-	Entity   string
+	Peers    bool  // Of all the peers together, over the whole time; Start is then 0.
 	Start    int64 // Event time, microseconds.
 	ClassUID uint32
 	Count    int64
 }
 
-// EntityActivity counts the events that name each of some entities by stretches of width microseconds and by class, from the index alone.
-func (db *DB) EntityActivity(ctx context.Context, entities []string, from, to, width int64) ([]Activity, error) {
-	names := map[uint64]string{}
-	keys := make([]uint64, len(entities))
-	for i, e := range entities {
-		keys[i] = entityKey(e)
-		names[keys[i]] = e
+// EntityActivity counts the events that name an entity by stretches of width microseconds and by class, and those of its peers by class, from the
+// index alone.
+func (db *DB) EntityActivity(ctx context.Context, entity string, peers []string, from, to, width int64) ([]Activity, error) {
+	own := entityKey(entity)
+	keys := []uint64{own}
+	for _, p := range peers {
+		keys = append(keys, entityKey(p))
 	}
-	q := query{tail: "GROUP BY entity, start, class_uid ORDER BY start, class_uid, entity"}
-	q.head = q.fill("SELECT entity, intDiv(toUnixTimestamp64Micro(time), ?) * ? AS start, class_uid, toInt64(count()) FROM ", num(width), num(width)) + db.table("entity_index")
+	q := query{tail: "GROUP BY peers, start, class_uid ORDER BY start, class_uid, peers"}
+	q.head = q.fill("SELECT entity != ? AS peers, if(peers, 0, intDiv(toUnixTimestamp64Micro(time), ?) * ?) AS start, class_uid, toInt64(count()) FROM ", uns(own), num(width), num(width)) + db.table("entity_index")
 	q.and("entity IN ?", typed{"Array(UInt64)", keys})
 	q.between("time", from, to)
 	var out []Activity
 	for a, err := range stream(bounded(ctx), db, "count an entity's events", q, func(rows driver.Rows) (a Activity, err error) {
-		var key uint64
-		err = rows.Scan(&key, &a.Start, &a.ClassUID, &a.Count)
-		a.Entity = names[key]
+		var of uint8
+		err = rows.Scan(&of, &a.Start, &a.ClassUID, &a.Count)
+		a.Peers = of != 0
 		return a, err
 	}) {
 		if err != nil {
@@ -210,7 +210,7 @@ func (db *DB) EntityActivity(ctx context.Context, entities []string, from, to, w
 
 // countEntity counts the events that name an entity.
 func (db *DB) countEntity(ctx context.Context, h Hunt, width int64) (t Tally, err error) {
-	list, err := db.EntityActivity(ctx, []string{h.Entity}, h.From, h.To, width)
+	list, err := db.EntityActivity(ctx, h.Entity, nil, h.From, h.To, width)
 	for _, a := range list {
 		t.Total += a.Count
 		if n := len(t.Buckets); n > 0 && t.Buckets[n-1].Start == a.Start {
