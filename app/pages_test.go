@@ -54,6 +54,10 @@ func TestPagesAnswerInTimeOverABigStore(t *testing.T) {
 	must(t, app.Run(t.Context(), cfg, set, func(_ context.Context, s *app.Service) error {
 		time.Sleep(5 * time.Second) // Lets the board of robots fill, as it has when a person comes.
 		askPages(t, s.URL(), big)
+		if hold, _ := time.ParseDuration(os.Getenv("TOCSIN_BENCH_HOLD")); hold > 0 { // For a browser.
+			t.Logf("%s for %s", s.URL(), hold)
+			time.Sleep(hold)
+		}
 		return nil
 	}))
 }

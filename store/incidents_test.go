@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,10 +152,21 @@ func TestWhatHappenedIsTheLatestChangesOfItsKindsSinceAMoment(t *testing.T) {
 	}{{0, 10, want[:3]}, {0, 2, want[1:3]}, {time.Now().Add(time.Hour).UnixMicro(), 10, nil}} {
 		got, err := db.Happened(t.Context(), c.since, kinds, c.limit)
 		must(t, err)
-		if diff := cmp.Diff(c.want, got); diff != "" {
+		if diff := cmp.Diff(listed(c.want), got); diff != "" {
 			t.Errorf("since %d, at most %d (-want +got):\n%s", c.since, c.limit, diff)
 		}
 	}
+}
+
+// listed are changes with what a list shows of those incidents that nobody opened by hand.
+func listed(changes []incident.Change) []incident.Change {
+	out := slices.Clone(changes)
+	for i, c := range out {
+		if in := c.Incident; c.Kind == incident.ChangeOpened && !strings.HasPrefix(c.Actor, "user:") {
+			out[i].Incident = &incident.Incident{ID: in.ID, Revision: in.Revision, Title: in.Title, Severity: in.Severity, Updated: in.Updated, Sites: in.Sites}
+		}
+	}
+	return out
 }
 
 func TestChangesAreReadInSteps(t *testing.T) {
