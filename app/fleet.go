@@ -244,8 +244,10 @@ func (f *fleetBoard) Heads(ctx context.Context, q console.HeadQuery) ([]console.
 		return f.working(ctx)
 	}
 	if f.board != nil && q.Entity != "" && q.ID.IsZero() && q.Limit > 0 {
-		list, _, err := f.listed(ctx, strconv.Quote(q.Entity)+" in entities"+map[bool]string{true: " and open"}[q.Working], board.Cursor{}, q.Limit)
-		return list, err
+		list, page, err := f.listed(ctx, strconv.Quote(q.Entity)+" in entities"+map[bool]string{true: " and open"}[q.Working], board.Cursor{}, q.Limit)
+		if err != nil || q.Working || !page.Older {
+			return list, err
+		}
 	}
 	filter := store.IncidentFilter{ID: q.ID, Entity: q.Entity, Limit: q.Limit}
 	if q.Working {
@@ -270,28 +272,30 @@ func (f *fleetBoard) Heads(ctx context.Context, q console.HeadQuery) ([]console.
 }
 
 // working are the incidents that are worked on, from memory.
-func (f *fleetBoard) working(ctx context.Context) (out []console.Head, err error) {
+func (f *fleetBoard) working(ctx context.Context) ([]console.Head, error) {
+	var out []console.Head
 	var at board.Cursor
 	for {
-		var list []console.Head
-		if list, at, err = f.listed(ctx, "open", at, board.MaxLimit); err != nil {
+		list, page, err := f.listed(ctx, "open", at, board.MaxLimit)
+		if err != nil {
 			return nil, err
 		}
-		if out = append(out, list...); at == (board.Cursor{}) {
+		out = append(out, list...)
+		if at = page.Next; at == (board.Cursor{}) {
 			return out, nil
 		}
 	}
 }
 
-// listed are the next incidents that a filter is true of, the last updated first, from memory where the board has them there.
-func (f *fleetBoard) listed(ctx context.Context, filter string, after board.Cursor, limit int) ([]console.Head, board.Cursor, error) {
+// listed are the next incidents in memory that a filter is true of, the last updated first, with the page of the board that they are from.
+func (f *fleetBoard) listed(ctx context.Context, filter string, after board.Cursor, limit int) ([]console.Head, board.Page, error) {
 	x, err := expression.CompileFilter(filter)
 	if err != nil {
-		return nil, board.Cursor{}, err
+		return nil, board.Page{}, err
 	}
-	page, err := f.board.List(ctx, board.Query{Filter: x, Person: access.Person{Role: access.Viewer}, After: after, Limit: limit})
+	page, err := f.board.List(ctx, board.Query{Filter: x, Person: access.Person{Role: access.Viewer}, After: after, Limit: limit, Memory: true})
 	if err != nil {
-		return nil, board.Cursor{}, err
+		return nil, board.Page{}, err
 	}
 	out := make([]console.Head, 0, len(page.Cards))
 	for _, c := range page.Cards {
@@ -299,7 +303,7 @@ func (f *fleetBoard) listed(ctx context.Context, filter string, after board.Curs
 			ID: c.ID, Title: c.Title, Status: c.Status.String(), Severity: c.Severity, First: c.First, Last: c.Last, Assessment: c.Shown(), Robots: c.Robots, Entities: c.Entities(), Rules: c.Rules(), Sites: c.Sites(),
 		})
 	}
-	return out, page.Next, nil
+	return out, page, nil
 }
 
 // notebook reads changes from the store.

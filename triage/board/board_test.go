@@ -383,6 +383,35 @@ func TestWhatTheBoardHasForgottenComesFromTheStore(t *testing.T) {
 	}
 }
 
+func TestAQueryOfMemoryGivesAllThatIsOpenAndSaysThatOlderOnesAreMissing(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 7))
+	a := &archive{revisions: map[event.ID][]*incident.Incident{}}
+	small := newBoard(a, 40)
+	for n := range 700 {
+		small.Publish([]incident.Change{a.record(r, random(r, n))})
+	}
+	whole := loaded(t, a, 100_000)
+	open, err := expression.CompileFilter("open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := board.Query{Filter: open, Person: everybody, Limit: board.MaxLimit, Memory: true}
+	want, err := whole.List(t.Context(), q)
+	if err != nil || want.Older || len(want.Cards) == 0 {
+		t.Fatalf("the whole board has %d, older %v: %v", len(want.Cards), want.Older, err)
+	}
+	got, err := small.List(t.Context(), q)
+	if err != nil || !got.Older || len(got.Cards) != len(want.Cards) || got.Total != want.Total {
+		t.Errorf("%d cards of %d, want %d; older %v: %v", len(got.Cards), got.Total, len(want.Cards), got.Older, err)
+	}
+	q.Filter = nil
+	if got, err := small.List(t.Context(), q); err != nil || !got.Older || len(got.Cards) > got.Total {
+		t.Errorf("%d cards of %d that the board has, older %v: %v", len(got.Cards), got.Total, got.Older, err)
+	}
+}
+
 func TestNobodySeesWhatItsSitesDoNotHave(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	a := &archive{revisions: map[event.ID][]*incident.Incident{}}

@@ -105,6 +105,7 @@ type Query struct {
 	After  Cursor
 	Limit  int  // At most MaxLimit; 0: 100.
 	Facets bool // Count the properties of all that pass.
+	Memory bool // Only what the board has: the store is not asked for closed incidents that it has forgotten; Older still says that there are some.
 }
 
 // The most cards of one page, and how many it has if the query does not say.
@@ -160,8 +161,10 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 	}
 	if floor := b.forgotten(); floor != 0 && floor >= q.Since {
 		p.Older = true
-		if err := b.older(ctx, q, floor, limit, &p); err != nil {
-			return Page{}, err
+		if !q.Memory {
+			if err := b.older(ctx, q, floor, limit, &p); err != nil {
+				return Page{}, err
+			}
 		}
 	}
 	if len(p.Cards) > limit {
