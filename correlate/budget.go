@@ -11,6 +11,7 @@ import (
 const (
 	partitionBytes = 600
 	cellBytes      = 500
+	blockBytes     = 1000 // With the state and the cell that a block keeps.
 )
 
 // measure estimates the partition's memory anew.
@@ -28,7 +29,7 @@ func (k *partition) measure() {
 			n += 1 + len(g.cells)
 		}
 	}
-	bytes := int64(partitionBytes + n*cellBytes)
+	bytes := int64(partitionBytes+n*cellBytes) + k.shelf.bytes
 	k.rule.bytes += bytes - k.bytes
 	k.bytes = bytes
 }
@@ -140,7 +141,7 @@ func (f *fold) evict(r *ruleState, k *partition) {
 			f.tell(r, k, o, true)
 		}
 	}
-	r.stats.Evicted += int64(len(k.buf) + 1)
+	r.stats.Evicted += int64(len(k.buf) + k.shelf.n + 1)
 	r.stats.Shed++
 	f.release(r, k)
 }

@@ -74,6 +74,7 @@ func (w *writer) ref(r *event.Ref) {
 	w.string(r.Domain)
 	w.string(r.Source)
 	w.string(r.Format)
+	w.string(r.Site)
 	w.string(r.Summary)
 	w.uint(uint64(len(r.Entities)))
 	for _, e := range r.Entities {
@@ -293,7 +294,7 @@ func (r *reader) ref() *event.Ref {
 	x.ClassUID, x.Activity = uint32(r.uint()), uint16(r.uint())
 	x.ActivityName = r.string()
 	x.Severity, x.Status, x.Future = r.byte(), r.byte(), r.bool()
-	x.Domain, x.Source, x.Format, x.Summary = r.string(), r.string(), r.string(), r.string()
+	x.Domain, x.Source, x.Format, x.Site, x.Summary = r.string(), r.string(), r.string(), r.string(), r.string()
 	if n := r.count(6); n > 0 {
 		x.Entities = make([]event.EntityRef, n)
 	}

@@ -21,3 +21,19 @@ func (e *Engine) Resting() (n int) {
 	}
 	return n
 }
+
+// Unshelved lets busy keys keep their hits as they are.
+func (s Settings) Unshelved() Settings {
+	s.unshelved = true
+	return s
+}
+
+// Shelved counts the hits on shelves.
+func (e *Engine) Shelved() (n int) {
+	for _, r := range e.fold.rules {
+		for _, k := range r.parts {
+			n += k.shelf.n
+		}
+	}
+	return n
+}

@@ -12,7 +12,7 @@ import (
 )
 
 // stateEvery is how many hits lie between two stored states of a partition (N6).
-const stateEvery = 64
+const stateEvery = 32
 
 // fold turns hits into findings. It never sees events and reads no tables: the same hits and marks in the same batches give the same bytes.
 type fold struct {
@@ -55,6 +55,7 @@ type ruleState struct {
 	reserved *int64                // Where the handover to the next version begins, if that was said before the swap.
 	parts    map[string]*partition // Working keys.
 	rest     *resting              // The others; nil where none may rest.
+	shelf    *packer               // Of the older hits of busy keys; nil where they are kept as they are.
 	gates    []*gate
 	queue    queue
 	bytes    int64 // Estimate of what its partitions hold,
@@ -87,6 +88,9 @@ func newRuleState(r *rules.Rule, settings Settings) *ruleState {
 	}
 	if settings.observe == nil && settings.restAbove < keysWithoutRest {
 		s.rest = newResting(s)
+	}
+	if settings.observe == nil && !settings.unshelved {
+		s.shelf = newShelf(s)
 	}
 	return s
 }
@@ -411,7 +415,7 @@ func (f *fold) place(r *ruleState, c *cell) {
 		k = newPartition(r, c.Key, f.born)
 		r.parts[c.Key] = k
 	}
-	if len(k.buf) >= f.settings.MaxHits {
+	if len(k.buf)+k.shelf.n >= f.settings.MaxHits {
 		k.degraded = true
 		f.refuse(r, c)
 		return
@@ -459,6 +463,7 @@ func (f *fold) settle(k *partition) {
 	f.scan.with(r, k)
 	f.decide(r, k)
 	k.commit(r.program, r.w)
+	k.putAway(f.newest)
 	due := k.next(r.program)
 	if len(k.buf) == 0 && len(k.matches) == 0 && len(k.known) == 0 && due <= r.w {
 		f.release(r, k)

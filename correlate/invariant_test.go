@@ -214,6 +214,7 @@ func randomEvents(r *rand.Rand, n int) []event.Event {
 		}
 		e.Actor.User.UID = fmt.Sprint("u", r.IntN(2))
 		e.Envelope.Position = event.Position{Source: fmt.Sprint("s", r.IntN(3)), Offset: int64(i)}
+		e.Envelope.Site = []string{"", "north"}[int(e.Envelope.Position.Source[1]-'0')%2]
 		e.Envelope.ID = event.NewID("random", fmt.Sprint(i))
 		e.FindEntities()
 	}

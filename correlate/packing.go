@@ -10,7 +10,7 @@ func (f *fold) wake(r *ruleState, hash uint32, p place) *partition {
 	b := record(s.arena.record(p))
 	k := newPartition(r, string(b.key()), b.born())
 	k.degraded = b.degraded()
-	cells, ok := s.cells(b, k.key)
+	cells, ok := s.cells(b.body(), k.key)
 	if !ok { // Only what a damaged snapshot brought in can be unreadable.
 		k.degraded = true
 		r.degraded = true
@@ -24,10 +24,10 @@ func (f *fold) wake(r *ruleState, hash uint32, p place) *partition {
 	return k
 }
 
-// cells reads the hits of a record; ok is false if it had to leave some out.
-func (s *resting) cells(b record, k string) (cells []*cell, ok bool) {
+// cells reads the hits of a key; ok is false if it had to leave some out.
+func (s *packer) cells(b []byte, k string) (cells []*cell, ok bool) {
 	key := piecesOf(k)
-	for rest := b.body(); len(rest) > 0; {
+	for rest := b; len(rest) > 0; {
 		x, after, ok := nextHit(rest)
 		if !ok {
 			return cells, false
@@ -105,7 +105,7 @@ func (f *fold) cool() {
 // pack lets a partition rest if it can: nothing that was found is open, it is small, and its state is what a scan makes of its hits.
 func (f *fold) pack(k *partition) bool {
 	s := k.rule.rest
-	if s == nil || len(k.matches)+len(k.known)+len(k.throttle) > 0 || len(k.changes) > 0 || len(k.key) > maxRestingKey || k.born > maxBorn {
+	if s == nil || k.shelf.n > 0 || len(k.matches)+len(k.known)+len(k.throttle) > 0 || len(k.changes) > 0 || len(k.key) > maxRestingKey || k.born > maxBorn {
 		return false
 	}
 	if k.done != nil && len(k.buf) > 0 && compare(k.done, k.buf[0]) >= 0 {
@@ -153,8 +153,15 @@ func (k *partition) gather() []*cell {
 	for _, list := range k.guards {
 		cells = append(cells, list...)
 	}
-	for i := range st.branches {
-		b := &st.branches[i]
+	cells = st.collect(cells)
+	slices.SortFunc(cells, compare)
+	return slices.Compact(cells)
+}
+
+// collect adds every hit that a state names, some more than once.
+func (s *state) collect(cells []*cell) []*cell {
+	for i := range s.branches {
+		b := &s.branches[i]
 		for j := range b.slots {
 			for _, l := range b.slots[j] {
 				cells = l.collect(cells)
@@ -170,8 +177,7 @@ func (k *partition) gather() []*cell {
 			}
 		}
 	}
-	slices.SortFunc(cells, compare)
-	return slices.Compact(cells)
+	return cells
 }
 
 func (l *link) collect(cells []*cell) []*cell {

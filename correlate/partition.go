@@ -16,8 +16,9 @@ type partition struct {
 	due   int64  // Event time at which W makes something happen here.
 	slot  int    // Place in the rule's queue; −1 outside.
 
+	shelf  shelf   // Hits before those of buf.
 	buf    []*cell // Hits that are scanned; those at or before W may linger until they can be dropped cheaply.
-	base   state   // Before buf; meaningless while buf is empty.
+	base   state   // Before buf; meaningless while buf is empty, and then the shelf is.
 	head   state   // After buf.
 	marks  []mark  // States within buf, in order.
 	guards [][]*cell
@@ -71,6 +72,7 @@ func (k *partition) add(s *scan, c *cell) bool {
 			return true
 		}
 	}
+	k.takeOut(c.time())
 	buf, at, ok := insert(k.buf, c)
 	if !ok {
 		return false
@@ -93,6 +95,7 @@ func (k *partition) add(s *scan, c *cell) bool {
 
 // remove takes back a hit that a gate no longer lets pass, or lets pass with another earlier value; false means that it is not there.
 func (k *partition) remove(c *cell) bool {
+	k.takeOut(c.time())
 	at, ok := find(k.buf, c)
 	if !ok {
 		return false
@@ -153,6 +156,7 @@ func (k *partition) place(m *candidate) int {
 
 // commit forgets hits at or before w where that costs nothing: all of them, or up to a stored state.
 func (k *partition) commit(p *program, w int64) {
+	k.discard(w)
 	n := from(k.buf, w+1)
 	switch {
 	case n == 0:
@@ -199,6 +203,9 @@ func (k *partition) next(p *program) int64 {
 	t := int64(forever)
 	for _, m := range k.matches {
 		t = min(t, m.deadline)
+	}
+	if k.shelf.n > 0 {
+		return min(t, k.shelf.blocks[0].last.time())
 	}
 	if n := len(k.buf); n > 0 {
 		if len(k.marks) > 0 {

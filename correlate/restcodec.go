@@ -75,6 +75,18 @@ func appendRecord(b []byte, key string, born uint64, degraded bool) []byte {
 // spanFits reports whether a time is near enough to the epoch for the head of a record.
 func spanFits(t int64) bool { return t<<16>>16 == t }
 
+// packer writes the hits of a rule of one branch into bytes, and reads them again.
+type packer struct {
+	rule      *ruleState
+	templates templates
+	epoch     int64 // Times count from here.
+	scratch   record
+}
+
+func newPacker(r *ruleState) packer {
+	return packer{rule: r, templates: templates{bySort: make([][]*template, len(r.branches[0].parts))}}
+}
+
 // writtenHit is where the parts of a written hit begin.
 type writtenHit struct {
 	all  []byte // With its length.
@@ -107,7 +119,7 @@ func nextHit(b []byte) (h writtenHit, after []byte, ok bool) {
 }
 
 // step is the step of a written hit; −1 for damage.
-func (s *resting) step(h *writtenHit) int {
+func (s *packer) step(h *writtenHit) int {
 	if h.id == 0 {
 		return int(h.flag)
 	}
@@ -118,7 +130,7 @@ func (s *resting) step(h *writtenHit) int {
 }
 
 // appendHit writes a hit of a key, with its length.
-func (s *resting) appendHit(b []byte, h *event.Hit, key *keyPieces) []byte {
+func (s *packer) appendHit(b []byte, h *event.Hit, key *keyPieces) []byte {
 	b = append(b, 0) // Nearly all are shorter than 128.
 	start := len(b)
 	b = s.appendHitBody(b, h, key)
@@ -135,7 +147,7 @@ func (s *resting) appendHit(b []byte, h *event.Hit, key *keyPieces) []byte {
 	return b
 }
 
-func (s *resting) appendHitBody(b []byte, h *event.Hit, key *keyPieces) []byte {
+func (s *packer) appendHitBody(b []byte, h *event.Hit, key *keyPieces) []byte {
 	ref := h.Ref
 	t := s.templates.of(h)
 	if t == nil {

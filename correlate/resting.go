@@ -18,14 +18,11 @@ import (
 //
 // A rule's first keys do not rest: nothing would be gained by it.
 type resting struct {
-	rule      *ruleState
-	arena     arena
-	index     keyIndex
-	templates templates
-	epoch     int64 // Times in records count from here.
-	n         int   // Keys.
-	scratch   record
-	swept     int64 // W when expired keys were last removed.
+	packer
+	arena arena
+	index keyIndex
+	n     int   // Keys.
+	swept int64 // W when expired keys were last removed.
 
 	direct bool    // Hits may be put into records.
 	need   int     // So many steps, or for a count hits, must be there before a match can be.
@@ -52,8 +49,7 @@ func newResting(r *ruleState) *resting {
 		return nil
 	}
 	b := &r.branches[0]
-	s := &resting{rule: r, index: newKeyIndex(), swept: never, memory: b.memory}
-	s.templates.bySort = make([][]*template, len(b.parts))
+	s := &resting{packer: newPacker(r), index: newKeyIndex(), swept: never, memory: b.memory}
 	switch b.Kind {
 	case rules.Sequence:
 		s.need = len(b.Steps)

@@ -5,7 +5,7 @@ import (
 )
 
 // readHit makes a cell of a written hit; nil for damage. The cell shares nothing with the record.
-func (s *resting) readHit(w *writtenHit, k string, key *keyPieces) *cell {
+func (s *packer) readHit(w *writtenHit, k string, key *keyPieces) *cell {
 	c := &cell{Hit: event.Hit{Rule: s.rule.rule.ID, Version: s.rule.rule.Version, Key: k}}
 	step := s.step(w)
 	if step < 0 || step >= len(s.rule.branches[0].parts) {

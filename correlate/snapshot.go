@@ -17,7 +17,7 @@ import (
 // another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 5
+	snapshotVersion = 6
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
@@ -134,8 +134,10 @@ func (w *writer) partition(k *partition) {
 	w.string(k.key)
 	w.uint(k.born)
 	w.bool(k.degraded)
-	w.cellList(k.buf)
-	if len(k.buf) > 0 {
+	w.cellList(k.whole())
+	if k.shelf.n > 0 {
+		w.state(&k.shelf.blocks[0].base)
+	} else if len(k.buf) > 0 {
 		w.state(&k.base)
 	} else {
 		w.state(&k.head)

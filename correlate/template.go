@@ -104,7 +104,7 @@ func learnTemplate(h *event.Hit) *template {
 func (t *template) fits(h *event.Hit) bool {
 	a, b := t.sample.Ref, h.Ref
 	if a.ClassUID != b.ClassUID || a.Activity != b.Activity || a.Severity != b.Severity || a.Status != b.Status || a.Future != b.Future ||
-		a.Format != b.Format || a.Source != b.Source || a.Domain != b.Domain || a.ActivityName != b.ActivityName ||
+		a.Format != b.Format || a.Site != b.Site || a.Source != b.Source || a.Domain != b.Domain || a.ActivityName != b.ActivityName ||
 		len(a.Entities) != len(b.Entities) || len(t.vars) != len(h.Vars) {
 		return false
 	}
