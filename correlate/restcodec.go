@@ -81,6 +81,7 @@ type packer struct {
 	templates templates
 	epoch     int64 // Times count from here.
 	scratch   record
+	packed    []byte
 }
 
 func newPacker(r *ruleState) packer {

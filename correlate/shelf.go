@@ -4,17 +4,22 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // The hits of a busy key stay for as long as one that is late may come between them, which is minutes, while nearly all that come out of order do
-// so within seconds. So older hits are shelved: packed into bytes without pointers, a block for each stored state. A hit that belongs before
+// so within seconds. So older hits are shelved: packed into bytes without pointers, block by block, each with the state before it. A hit that belongs before
 // one of them takes the blocks from there on out again, and is then scanned as any other.
 //
 // Shelved are hits of rules whose states hold few cells, sequences and consecutive, and of keys that have found nothing of late.
 
 // shelveAfter is how far event time is ahead of hits that are shelved, in microseconds; further for a key whose hits come later.
 const shelveAfter = 15 * second
+
+// marksPerBlock is how many stored states a block spans at most: what a block costs beside its hits is that of one.
+const marksPerBlock = 4
 
 // block is a run of hits on the shelf.
 type block struct {
@@ -66,10 +71,11 @@ func (k *partition) putAway(newest int64) {
 	}
 	k.shelf.slack -= k.shelf.slack / 64
 	start := 0
-	for i := range k.marks[:m] {
-		end, _ := find(k.buf, k.marks[i].after)
+	for run := range slices.Chunk(k.marks[:m], marksPerBlock) {
+		last := &run[len(run)-1]
+		end, _ := find(k.buf, last.after)
 		k.shelf.push(p.block(k.base, k.buf[start:end+1]))
-		k.base, start = k.marks[i].state, end+1
+		k.base, start = last.state, end+1
 	}
 	clear(k.buf[:start])
 	k.buf = k.buf[start:]
@@ -84,14 +90,14 @@ func (p *packer) block(base state, cells []*cell) block {
 	for _, c := range cells {
 		p.scratch = p.appendHit(p.scratch, &c.Hit, &pieces)
 	}
-	return block{base: base, last: last, n: len(cells), hits: bytes.Clone(p.scratch)}
+	p.packed = s2.Encode(p.packed[:cap(p.packed)], p.scratch)
+	return block{base: base, last: last, n: len(cells), hits: bytes.Clone(p.packed)}
 }
 
 // cells reads the hits of a block. Those that states name are the very cells: after is the state after the block, which names all that states
 // and matches beyond it can.
 func (b *block) cells(p *packer, after *state) []*cell {
-	p.epoch = b.last.time()
-	cells, _ := p.cells(b.hits, b.last.Key)
+	cells, _ := p.unpack(b.hits, b.last.time(), b.last.Key)
 	cells[len(cells)-1] = b.last
 	for _, c := range after.collect(nil) {
 		if at, ok := find(cells, c); ok {
@@ -99,6 +105,23 @@ func (b *block) cells(p *packer, after *state) []*cell {
 		}
 	}
 	return cells
+}
+
+// maxBlock bounds what a block unpacks to: a run of hits between two stored states, in which nothing is longer than an event may be.
+const maxBlock = 64 << 20
+
+// unpack reads packed hits; ok is false for damage.
+func (p *packer) unpack(packed []byte, epoch int64, key string) (cells []*cell, ok bool) {
+	n, err := s2.DecodedLen(packed)
+	if err != nil || n > maxBlock {
+		return nil, false
+	}
+	p.scratch, err = s2.Decode(p.scratch[:cap(p.scratch)], packed)
+	if err != nil {
+		return nil, false
+	}
+	p.epoch = epoch
+	return p.cells(p.scratch, key)
 }
 
 // takeOut takes the blocks from the shelf in or before which a hit at t belongs.

@@ -122,6 +122,7 @@ func (w *writer) rule(r *ruleState) {
 	for _, g := range r.gates {
 		w.gate(g, r.w)
 	}
+	w.shelved(r.shelf)
 	w.uint(uint64(len(r.parts)))
 	for _, key := range sortedKeys(r.parts) {
 		w.partition(r.parts[key])
@@ -134,9 +135,9 @@ func (w *writer) partition(k *partition) {
 	w.string(k.key)
 	w.uint(k.born)
 	w.bool(k.degraded)
-	w.cellList(k.whole())
-	if k.shelf.n > 0 {
-		w.state(&k.shelf.blocks[0].base)
+	before := w.shelf(k)
+	if before != nil {
+		w.state(before)
 	} else if len(k.buf) > 0 {
 		w.state(&k.base)
 	} else {
@@ -232,18 +233,21 @@ func (r *reader) rule(f *fold, s *ruleState, id string) {
 		}
 		r.gate(s, g)
 	}
+	shelf := r.shelved(s)
 	for range r.count(10) {
 		if r.err != nil {
 			return
 		}
-		r.partition(f, s)
+		r.partition(f, s, shelf)
 	}
 	r.resting(f, s)
 	r.heard(s)
 }
 
-func (r *reader) partition(f *fold, s *ruleState) {
-	k := &partition{key: r.string(), rule: s, slot: -1, born: r.uint(), degraded: r.bool(), buf: r.cellList()}
+func (r *reader) partition(f *fold, s *ruleState, shelf *packer) {
+	k := &partition{key: r.string(), rule: s, slot: -1, born: r.uint(), degraded: r.bool()}
+	packed := r.shelf()
+	k.buf = r.cellList()
 	before := r.state()
 	k.done = r.maybeCell()
 	k.guards = make([][]*cell, r.count(1))
@@ -277,7 +281,11 @@ func (r *reader) partition(f *fold, s *ruleState) {
 		r.fail()
 		return
 	}
-	f.revive(s, k, before)
+	if before, ok := f.restock(shelf, k, packed, before); ok {
+		f.revive(s, k, before)
+		return
+	}
+	r.fail()
 }
 
 func (r *ruleState) soundPartition(k *partition, before *state) bool {

@@ -1,0 +1,117 @@
+package correlate
+
+import "bytes"
+
+// In a snapshot blocks are their bytes, and the templates that these name; the states between them are made anew. A key whose findings may still
+// change is written hit by hit, since these name hits.
+
+// shelved writes what all blocks of a rule refer to.
+func (w *writer) shelved(p *packer) {
+	if p == nil {
+		w.uint(0)
+		return
+	}
+	w.uint(uint64(len(p.templates.all)))
+	for _, t := range p.templates.all {
+		w.cell(&cell{Hit: t.sample})
+	}
+}
+
+// shelved reads it; with nil it is read over.
+func (r *reader) shelved(rule *ruleState) *packer {
+	var p *packer
+	for range r.count(3) {
+		c := r.cell()
+		if rule == nil {
+			continue
+		}
+		if r.err != nil || len(rule.branches) != 1 || !rule.soundTemplate(c) {
+			r.fail()
+			return nil
+		}
+		switch {
+		case p != nil:
+		case rule.shelf != nil:
+			p = rule.shelf
+		default:
+			own := newPacker(rule)
+			p = &own
+		}
+		p.templates.add(c.Hit)
+	}
+	return p
+}
+
+// shelf writes a key's blocks and hits, and gives the state before them; nil if nothing is on the shelf.
+func (w *writer) shelf(k *partition) *state {
+	if k.shelf.n == 0 {
+		w.uint(0)
+		w.cellList(k.buf)
+		return nil
+	}
+	before := &k.shelf.blocks[0].base
+	if len(k.matches)+len(k.known)+len(k.throttle) > 0 {
+		w.uint(0)
+		w.cellList(k.whole())
+		return before
+	}
+	w.uint(uint64(len(k.shelf.blocks)))
+	for i := range k.shelf.blocks {
+		b := &k.shelf.blocks[i]
+		w.int(b.last.time())
+		w.uint(uint64(len(b.hits)))
+		w.b = append(w.b, b.hits...)
+	}
+	w.cellList(k.buf)
+	return before
+}
+
+// packedBlock is a block as it was read.
+type packedBlock struct {
+	epoch int64
+	hits  []byte
+}
+
+func (r *reader) shelf() (all []packedBlock) {
+	for range r.count(3) {
+		all = append(all, packedBlock{r.time(), r.take(r.uint())})
+	}
+	return all
+}
+
+// restock puts blocks on a key's shelf again and gives the state after them, from the one before; where the rule has no shelf they go before
+// the buffer. It is false if one is damaged.
+func (f *fold) restock(p *packer, k *partition, all []packedBlock, before state) (state, bool) {
+	st := newState(k.rule.program)
+	st.copyFrom(&before)
+	s := f.scan.quiet(k.rule, k)
+	var loose []*cell
+	var last *cell
+	for _, x := range all {
+		if p == nil {
+			return st, false
+		}
+		cells, ok := p.unpack(x.hits, x.epoch, k.key)
+		if !ok || len(cells) == 0 || last != nil && compare(last, cells[0]) >= 0 {
+			return st, false
+		}
+		last = cells[len(cells)-1]
+		if k.rule.shelf == nil {
+			loose = append(loose, cells...)
+			continue
+		}
+		b := block{last: last, n: len(cells), hits: bytes.Clone(x.hits)}
+		b.base.copyFrom(&st)
+		s.st, s.guards, s.found = &st, k.guards, s.found[:0]
+		for _, c := range cells {
+			s.apply(c) // What it finds is final.
+		}
+		k.shelf.push(b)
+	}
+	if last != nil && (len(k.buf) == 0 || compare(last, k.buf[0]) >= 0) {
+		return st, false
+	}
+	s.found = s.found[:0]
+	k.buf = append(loose, k.buf...)
+	return st, true
+}
