@@ -32,7 +32,7 @@ type Settings struct {
 
 	observe    func(trace) // Told of every step of the fold; nil but for Explain.
 	stateEvery int         // Less than usual in tests.
-	unshelved  bool        // Busy keys keep their hits as they are; for comparison in tests.
+	plain      bool        // Nothing is shelved or absorbed; for comparison in tests.
 	restAbove  int         // Keys of a rule that do not rest; negative: all may.
 }
 

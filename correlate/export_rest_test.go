@@ -22,9 +22,9 @@ func (e *Engine) Resting() (n int) {
 	return n
 }
 
-// Unshelved lets busy keys keep their hits as they are.
-func (s Settings) Unshelved() Settings {
-	s.unshelved = true
+// Plain lets busy keys keep their hits as they are, and scans all that comes out of order.
+func (s Settings) Plain() Settings {
+	s.plain = true
 	return s
 }
 

@@ -47,23 +47,24 @@ type fold struct {
 // ruleState is what the fold keeps for one rule.
 type ruleState struct {
 	*program
-	w        int64 // W of the rule; it never goes back.
-	since    int64 // Time of the earliest hit: how far back its memory reaches; forever before.
-	swap     int64 // Frontier when the rule was started by a swap, to be warmed up.
-	filled   bool  // It was, or is no more to be.
-	from     handover
-	reserved *int64                // Where the handover to the next version begins, if that was said before the swap.
-	parts    map[string]*partition // Working keys.
-	rest     *resting              // The others; nil where none may rest.
-	shelf    *packer               // Of the older hits of busy keys; nil where they are kept as they are.
-	gates    []*gate
-	queue    queue
-	bytes    int64 // Estimate of what its partitions hold,
-	gated    int64 // and of what its gates do.
-	degraded bool
-	heard    map[heardKey][]*cell // Hits that stand for provisional findings of other rules.
-	excepted []int64              // By exception of the rule; nil before the first.
-	stats    RuleStats
+	w         int64 // W of the rule; it never goes back.
+	since     int64 // Time of the earliest hit: how far back its memory reaches; forever before.
+	swap      int64 // Frontier when the rule was started by a swap, to be warmed up.
+	filled    bool  // It was, or is no more to be.
+	from      handover
+	reserved  *int64                // Where the handover to the next version begins, if that was said before the swap.
+	parts     map[string]*partition // Working keys.
+	rest      *resting              // The others; nil where none may rest.
+	absorbing bool                  // Hits out of order need not be scanned; see absorb.go.
+	shelf     *packer               // Of the older hits of busy keys; nil where they are kept as they are.
+	gates     []*gate
+	queue     queue
+	bytes     int64 // Estimate of what its partitions hold,
+	gated     int64 // and of what its gates do.
+	degraded  bool
+	heard     map[heardKey][]*cell // Hits that stand for provisional findings of other rules.
+	excepted  []int64              // By exception of the rule; nil before the first.
+	stats     RuleStats
 }
 
 func newFold(s Settings) *fold {
@@ -89,8 +90,9 @@ func newRuleState(r *rules.Rule, settings Settings) *ruleState {
 	if settings.observe == nil && settings.restAbove < keysWithoutRest {
 		s.rest = newResting(s)
 	}
-	if settings.observe == nil && !settings.unshelved {
+	if settings.observe == nil && !settings.plain {
 		s.shelf = newShelf(s)
+		s.absorbing = s.absorbs()
 	}
 	return s
 }
@@ -463,6 +465,7 @@ func (f *fold) settle(k *partition) {
 	f.scan.with(r, k)
 	f.decide(r, k)
 	k.commit(r.program, r.w)
+	k.advance(f.scan, r.w)
 	k.putAway(f.newest)
 	due := k.next(r.program)
 	if len(k.buf) == 0 && len(k.matches) == 0 && len(k.known) == 0 && due <= r.w {

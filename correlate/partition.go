@@ -30,10 +30,11 @@ type partition struct {
 	warm    bool   // It is among the fold's warm keys.
 	gone    bool   // Released.
 
-	matches  []*candidate // Not final, by completing hit.
-	done     *cell        // Completing hit of the last match that became final; nil before.
-	fresh    int          // Hits of buf after the last mark.
-	known    []*known     // Announced and not final, withdrawn and not final, or final and open for repeats.
+	matches  []*candidate     // Not final, by completing hit.
+	done     *cell            // Completing hit of the last match that became final; nil before.
+	fresh    int              // Hits of buf after the last mark.
+	values   map[string]int32 // How often each value of a distinct count is in buf and in the window before it; nil until that is asked.
+	known    []*known         // Announced and not final, withdrawn and not final, or final and open for repeats.
 	byID     map[event.ID]*known
 	throttle []window // After the final matches.
 	degraded bool     // The budget took something away here.
@@ -80,7 +81,9 @@ func (k *partition) add(s *scan, c *cell) bool {
 	if len(k.buf) == 0 && len(k.changes) == 0 {
 		k.base.copyFrom(&k.head)
 	}
-	k.buf = buf
+	if k.buf = buf; k.values != nil {
+		k.weigh(buf[at:at+1], 1)
+	}
 	switch {
 	case k.behind != nil && compare(c, k.behind) > 0: // Scanned in its turn.
 	case at < len(buf)-1 && buf[at+1] != k.behind:
@@ -162,7 +165,7 @@ func (k *partition) commit(p *program, w int64) {
 	case n == 0:
 	case n == len(k.buf):
 		clear(k.buf)
-		k.buf, k.marks, k.fresh = k.buf[:0], nil, 0
+		k.buf, k.marks, k.fresh, k.values = k.buf[:0], nil, 0, nil
 		if cap(k.buf) > 64 {
 			k.buf = nil
 		}
@@ -190,11 +193,14 @@ func (k *partition) commit(p *program, w int64) {
 
 // forget drops the hits up to the m-th stored state.
 func (k *partition) forget(m int) {
+	var old []*cell
+	if k.values != nil {
+		old = k.before()
+	}
 	last := &k.marks[m-1]
 	k.base = last.state
 	at, _ := find(k.buf, last.after)
-	clear(k.buf[:at+1])
-	k.buf = k.buf[at+1:]
+	k.drop(old, at+1)
 	k.marks = slices.Delete(k.marks, 0, m)
 }
 

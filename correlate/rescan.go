@@ -9,16 +9,17 @@ func (k *partition) rescan(s *scan, work *state) {
 		return
 	}
 	slices.SortFunc(k.changes, func(a, b change) int { return compare(a.at, b.at) })
-	rest, converged := k.redo(s, work, k.changes)
-	for len(rest) > 0 {
-		rest, converged = k.redo(s, work, rest)
+	if !k.absorb(s) {
+		rest, converged := k.redo(s, work, k.changes)
+		for len(rest) > 0 {
+			rest, converged = k.redo(s, work, rest)
+		}
+		if converged {
+			k.catchUp(s)
+		}
 	}
 	clear(k.changes)
-	k.changes = k.changes[:0]
-	if converged {
-		k.catchUp(s)
-	}
-	k.behind = nil
+	k.changes, k.behind = k.changes[:0], nil
 }
 
 // redo scans from the last stored state before the first of the changes. It ends, converged, where a stored state is found again, and gives
