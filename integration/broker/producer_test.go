@@ -159,9 +159,10 @@ func TestTheJavaProducerSendsOnOverAKillOfTheBroker(t *testing.T) {
 func TestBatchesOnDiskAreRead(t *testing.T) {
 	b := broker.Start(t)
 	b.CreateTopic("records", 1, nil)
-	p := b.Producer("records", map[string]string{"transactional.id": "one", "compression.type": "zstd"}, nil)
+	p := b.Producer("records", map[string]string{"transactional.id": "one", "compression.type": "zstd", "linger.ms": "60000"}, nil) // Both go into one batch.
 	p.Begin()
 	p.Send(broker.Record{Value: []byte(strings.Repeat("a", 1000))}, broker.Record{Value: []byte(strings.Repeat("b", 1000))})
+	p.Flush()
 	p.Abort()
 	p.Close()
 	want := []broker.Batch{
