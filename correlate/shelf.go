@@ -10,8 +10,8 @@ import (
 )
 
 // The hits of a busy key stay for as long as one that is late may come between them, which is minutes, while nearly all that come out of order do
-// so within seconds. So older hits are shelved: packed into bytes without pointers, block by block, each with the state before it. A hit that belongs before
-// one of them takes the blocks from there on out again, and is then scanned as any other.
+// so within seconds. So older hits are shelved: packed into bytes without pointers, block by block, each with the state before it. A hit that
+// belongs before one of them takes the blocks from there on out again, and is then scanned as any other.
 //
 // Shelved are hits of rules whose states hold few cells, sequences and consecutive, and of keys that have found nothing of late.
 
