@@ -231,7 +231,7 @@ func TestAClickHouseThatIsDownIsWaitedForAndNothingIsLost(t *testing.T) {
 	o.say("sshd", second)
 	eventually(t, func() bool {
 		c := health(t, o.svc.url)["store"]
-		return !c.Good && strings.Contains(c.Detail, "append batch") && strings.Contains(c.Detail, "nothing is lost")
+		return !c.Good && strings.Contains(c.Detail, " fails since ") && strings.Contains(c.Detail, "nothing is lost") // A batch, or the first checkpoint.
 	}, func() string {
 		return "the health page says what fails, and that nothing is lost: " + health(t, o.svc.url)["store"].Detail
 	})

@@ -16,7 +16,7 @@ import (
 // Shelved are hits of rules whose states hold few cells, sequences and consecutive, and of keys that have found nothing of late.
 
 // shelveAfter is how far event time is ahead of hits that are shelved, in microseconds; further for a key whose hits come later.
-const shelveAfter = 15 * second
+const shelveAfter = 5 * second
 
 // marksPerBlock is how many stored states a block spans at most: what a block costs beside its hits is that of one.
 const marksPerBlock = 4

@@ -90,7 +90,7 @@ func TestOutagesAreNamedWaitedForAndLoseNothing(t *testing.T) {
 
 	clickhouse.kill()
 	say(1<<20, 1)
-	o.svc.bad(t, "store", "append batch", "nothing is lost")
+	o.svc.bad(t, "store", " fails since ", "nothing is lost")
 	say(backlog, 3)
 	o.paused(backlog / 2)
 	_, peak := o.svc.memory(t)
