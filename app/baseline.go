@@ -49,7 +49,7 @@ func (c *Core) Baseline(ctx context.Context, cfg Config, set BaselineSettings) (
 		}
 		return &Baseline{Memories: c.Engine.Recall(set.Entity, set.Rule)}, nil
 	}
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, set.Progress)
+	db, err := openKept(ctx, cfg, set.Progress)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -105,6 +106,23 @@ func openBeside(ctx context.Context, c Config, progress func(engine.Progress)) (
 		return nil, err
 	}
 	return d, nil
+}
+
+// openKept is openBeside for commands that only read what has been kept. Where nothing has, no engine is fetched and started to say so.
+func openKept(ctx context.Context, c Config, progress func(engine.Progress)) (*Database, error) {
+	if why := NoHistory(c); why != "" {
+		return nil, errors.New(why)
+	}
+	return openBeside(ctx, c, progress)
+}
+
+// NoHistory says why there is nothing stored to ask, without starting or fetching an engine: nobody has kept anything with this configuration. "" if
+// there may be something.
+func NoHistory(c Config) string {
+	if len(c.ClickHouse.Addr) > 0 || engine.Kept(c.Engine.Dir) {
+		return ""
+	}
+	return "there is no history: the embedded engine has kept nothing in " + c.Engine.Dir + "; run the service first (tocsin run), or name its configuration with --config"
 }
 
 // supervise starts the engine again when it dies, until Close. Meanwhile the store retries and the pipeline waits.

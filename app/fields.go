@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/expression"
@@ -20,21 +19,36 @@ type FieldsSettings struct {
 	Looking  func(class string, i, n int) // Told before each class is read; nil: nobody.
 }
 
-// FieldUse is one field that a step of a rule reads, and how many of the events it listens to had it.
+// FieldNeed is one field that a step of a rule reads of one class it listens to, and what for.
+type FieldNeed struct {
+	Rule  string `json:"rule"`
+	Step  string `json:"step"`
+	Class string `json:"class"`
+	Path  string `json:"field"`
+	For   string `json:"for"`
+}
+
+// FieldUse is a field that is needed, and how many of the events had it.
 type FieldUse struct {
-	Rule   string `json:"rule"`
-	Step   string `json:"step"`
-	Class  string `json:"class"`
-	Path   string `json:"field"`
-	For    string `json:"for"`
-	Events int    `json:"events"`
-	Known  int    `json:"known"`
+	FieldNeed
+	Events int `json:"events"`
+	Known  int `json:"known"`
+}
+
+// FieldNeeds lists what the steps of rules read, without asking events.
+func FieldNeeds(set *rules.Set) []FieldNeed {
+	uses, _ := fieldUses(set)
+	var out []FieldNeed
+	for _, u := range inOrder(set, uses) {
+		out = append(out, u.FieldNeed)
+	}
+	return out
 }
 
 // Fields counts, over stored events, how often those that each step of the rules listens to have the fields it reads. Each class is read once.
 func Fields(ctx context.Context, cfg Config, set *rules.Set, s FieldsSettings) ([]FieldUse, error) {
 	uses, classes := fieldUses(set)
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, s.Progress)
+	db, err := openKept(ctx, cfg, s.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +93,7 @@ func fieldUses(set *rules.Set) (map[string][]fieldUse, []string) {
 					classes = append(classes, class)
 				}
 				for _, f := range n.Fields {
-					uses[class] = append(uses[class], fieldUse{FieldUse{Rule: r.ID, Step: n.Step, Class: class, Path: f.Path, For: f.For}, f})
+					uses[class] = append(uses[class], fieldUse{FieldUse{FieldNeed: FieldNeed{Rule: r.ID, Step: n.Step, Class: class, Path: f.Path, For: f.For}}, f})
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest"
@@ -42,7 +41,7 @@ func openPast(ctx context.Context, cfg Config, set PastSettings) (*past, error) 
 		return p, nil
 	}
 	p.own = true
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, set.Progress)
+	db, err := openKept(ctx, cfg, set.Progress)
 	p.db = db
 	return p, err
 }

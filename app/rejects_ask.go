@@ -50,7 +50,7 @@ func Rejects(ctx context.Context, cfg Config, f store.RejectFilter, set RejectsS
 			return err
 		}
 	}
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, set.Progress)
+	db, err := openBeside(ctx, cfg, set.Progress)
 	if err != nil {
 		return err
 	}

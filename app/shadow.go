@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func Shadow(ctx context.Context, cfg Config, from, to int64, progress func(engin
 	if err != nil {
 		return nil, err
 	}
-	db, err := OpenDatabase(ctx, cfg, slog.New(slog.DiscardHandler), nil, progress)
+	db, err := openKept(ctx, cfg, progress)
 	if err != nil {
 		return nil, err
 	}

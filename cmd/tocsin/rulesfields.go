@@ -22,7 +22,7 @@ func rulesFields(t *terminal) *cobra.Command {
 		Long: `Lists, for every step of the rules and every class it listens to, the fields and entities it reads, and what share of the stored events of the last
 24 hours had them: a rule whose field is never there can never fire. "bind" fields are those without which there is no hit. Of each class the newest
 10,000 events are looked at (--sample). Steps whose fields are all there in most events are left out unless --all is given; exit code 3 if a field
-that a rule binds, or a whole class, was never there.`,
+that a rule binds, or a whole class, was never there. Where nothing has been stored yet, the fields are listed and nothing is measured.`,
 		Example: "  tocsin rules fields\n  tocsin rules fields --rule rb-0006 --all\n  tocsin rules fields my-rules/ --last 7d --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := config(c)
@@ -35,6 +35,10 @@ that a rule binds, or a whole class, was never there.`,
 			}
 			if set, err = onlyRules(set, only); err != nil {
 				return err
+			}
+			if why := app.NoHistory(cfg); why != "" {
+				fmt.Fprintln(t.err, why)
+				return writeNeeds(t, app.FieldNeeds(set), asJSON)
 			}
 			s := app.FieldsSettings{Sample: sample, Progress: app.EngineProgress(t.err)}
 			if s.To, err = moment("--to", to); err != nil {
@@ -91,6 +95,19 @@ func onlyRules(set *rules.Set, ids []string) (*rules.Set, error) {
 }
 
 func neverThere(u app.FieldUse) bool { return u.Known == 0 && (u.Events == 0 || u.For == "bind") }
+
+// writeNeeds writes what rules read where no events can say how often it is there.
+func writeNeeds(t *terminal, needs []app.FieldNeed, asJSON bool) error {
+	if asJSON {
+		return writeJSONLines(t.out, needs)
+	}
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RULE\tSTEP\tCLASS\tFIELD\tFOR")
+	for _, n := range needs {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", n.Rule, n.Step, n.Class, n.Path, n.For)
+	}
+	return w.Flush()
+}
 
 func writeFields(t *terminal, uses []app.FieldUse, all bool) error {
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)

@@ -35,6 +35,12 @@ func Shared(dir string) (addr, token string, ok bool) {
 	return s.Addr, s.Token, true
 }
 
+// Kept reports whether an engine has ever kept data in a directory.
+func Kept(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "data"))
+	return err == nil
+}
+
 // tell writes the file, whole or not at all. That it cannot be written keeps nothing from working but Shared.
 func tell(dir string, s share) {
 	text, err := json.Marshal(s)
