@@ -18,7 +18,7 @@ func sqlCommand(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: `sql "SELECT …"`, Short: "Ask the store", Args: wrongArgs(cobra.ExactArgs(1)),
 		Long: `Runs one reading statement against the configured store and prints the rows. The embedded engine is started for it, or, while
-the service runs, the service's is asked.`,
+the service or tocsin engine serve runs, theirs is asked.`,
 		Example: `  tocsin sql "SELECT class, count() FROM events GROUP BY 1 ORDER BY 2 DESC"` + "\n" + `  tocsin sql "SELECT * FROM incidents ORDER BY updated DESC LIMIT 5" --json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := config(c)
