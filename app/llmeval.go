@@ -28,6 +28,7 @@ type EvalSettings struct {
 	Limit     int      // How many of those.
 	Models    []string // Asked one after the other; none: the configured one.
 	Runs      int      // Questions about each incident.
+	Again     int      // How often a question is asked again where the server gave no answer: it may be starting.
 	Talk      io.Writer
 	Progress  func(engine.Progress)
 }
@@ -49,6 +50,7 @@ type EvalCase struct {
 	Input     int            `json:"input_tokens"`
 	Output    int            `json:"output_tokens"`
 	Tries     int            `json:"tries"`
+	Again     int            `json:"asked_again,omitempty"` // For want of a server.
 	Mode      string         `json:"mode"`
 	Seconds   float64        `json:"seconds"`
 	Omissions int            `json:"events_left_out"`
@@ -65,6 +67,7 @@ type EvalReport struct {
 	Proven    int            `json:"proven"`
 	Dropped   map[string]int `json:"dropped"`
 	Agree     int            `json:"agree_with_rules"` // Of the shown ones.
+	Again     int            `json:"asked_again"`      // For want of a server; such a try counts nowhere else.
 	Input     int            `json:"input_tokens"`
 	Output    int            `json:"output_tokens"`
 	Seconds   float64        `json:"seconds"`
@@ -109,12 +112,12 @@ func (r *EvalReport) ask(ctx context.Context, cfg Config, set EvalSettings, list
 	for run := range max(1, set.Runs) {
 		for _, x := range list {
 			began := time.Now()
-			o, err := model.Ask(ctx, x.in)
+			o, again, err := askPatiently(ctx, model, x.in, set.Again)
 			if err != nil {
 				return err
 			}
 			c := evalCase(x, run+1, o, time.Since(began))
-			c.Of = cfg.Triage.LLM.Model
+			c.Of, c.Again = cfg.Triage.LLM.Model, again
 			r.add(c)
 			if set.Talk != nil {
 				fmt.Fprintf(set.Talk, "%s %s %s run %d: %s, %d of %d claims shown, %.1f s\n", c.Of, c.From, c.Incident, c.Run, cmp.Or(c.Failure, "shown"), c.Shown, c.Claims, c.Seconds)
@@ -122,6 +125,25 @@ func (r *EvalReport) ask(ctx context.Context, cfg Config, set EvalSettings, list
 		}
 	}
 	return nil
+}
+
+// evalPause is how long an evaluation waits for a server that gave no answer.
+const evalPause = 3 * time.Second
+
+// askPatiently asks, and up to limit times again while the server gives no answer; it says how often it did.
+func askPatiently(ctx context.Context, model *llm.Model, in *incident.Incident, limit int) (o llm.Outcome, again int, err error) {
+	for {
+		o, err = model.Ask(ctx, in)
+		if err != nil || o.Failure != llm.FailServer || again >= limit {
+			return o, again, err
+		}
+		again++
+		select {
+		case <-ctx.Done():
+			return o, again, ctx.Err()
+		case <-time.After(evalPause):
+		}
+	}
 }
 
 func evalCase(x evaluated, run int, o llm.Outcome, took time.Duration) EvalCase {
@@ -144,6 +166,7 @@ func evalCase(x evaluated, run int, o llm.Outcome, took time.Duration) EvalCase 
 
 func (r *EvalReport) add(c EvalCase) {
 	r.Questions++
+	r.Again += c.Again
 	r.Claims, r.Shown, r.Proven = r.Claims+c.Claims, r.Shown+c.Shown, r.Proven+c.Proven
 	r.Input, r.Output, r.Seconds = r.Input+c.Input, r.Output+c.Output, r.Seconds+c.Seconds
 	if c.Failure != "" {
@@ -236,6 +259,9 @@ func WriteEval(w io.Writer, r *EvalReport) error {
 	fmt.Fprintf(t, "model\t%s\n", r.Model)
 	fmt.Fprintf(t, "questions\t%d\n", r.Questions)
 	fmt.Fprintf(t, "fallbacks\t%d (%s)%s\n", r.Fallbacks, share(r.Fallbacks, r.Questions), counts(r.Failures))
+	if r.Again > 0 {
+		fmt.Fprintf(t, "asked again\t%d, for want of a server\n", r.Again)
+	}
 	fmt.Fprintf(t, "claims\t%d\n", r.Claims)
 	fmt.Fprintf(t, "proven\t%d (%s)\n", r.Proven, share(r.Proven, r.Claims))
 	fmt.Fprintf(t, "shown\t%d (%s)\n", r.Shown, share(r.Shown, r.Claims))

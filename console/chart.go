@@ -67,7 +67,7 @@ func scaleOf(rows []momentRow, received bool) scale {
 	var times []int64
 	for i := range rows {
 		if rows[i].Lane != analystLane {
-			times = append(times, s.at(&rows[i]))
+			times = append(times, s.at(&rows[i]), endsAt(&rows[i].Moment, received))
 		}
 	}
 	if len(times) == 0 {
@@ -142,6 +142,7 @@ func chart(rows []momentRow, received bool) template.HTML {
 		fmt.Fprintf(&lanes, `<text class="lane" x="8" y="%d">%s</text>`, y+chartText, lane.title)
 		fmt.Fprintf(&lanes, `<line class="rail" x1="%d" y1="%d" x2="%d" y2="%d"/>`, chartLeft, y+chartLane/2, chartWidth-12, y+chartLane/2)
 		for _, k := range marks {
+			s.stretch(&lanes, k, lane.name, y+chartLane/2+k.y*chartStep)
 			s.skew(&lanes, k, y+chartLane/2+k.y*chartStep)
 			k.draw(&lanes, lane.name, y+chartLane/2+k.y*chartStep)
 		}
@@ -169,7 +170,14 @@ func (s scale) gaps(b *strings.Builder, rows []momentRow, y int) {
 			fmt.Fprintf(b, `<path class="gap" d="M%d %d h%d v%d h-%d z"/>`, from+chartStep/2, chartTop, to-from-chartStep, y-chartTop, to-from-chartStep)
 			fmt.Fprintf(b, `<text class="gap" x="%d" y="%d">%s</text>`, (from+to)/2, y-4, template.HTMLEscapeString(long(at-last)+" without events"))
 		}
-		last = at
+		last = max(last, endsAt(&r.Moment, s.received))
+	}
+}
+
+// stretch draws from a run of repeats to the last of them.
+func (s scale) stretch(b *strings.Builder, k mark, lane string, y int) {
+	if end := s.x(endsAt(&k.row.Moment, s.received)); k.more == 0 && !k.later && end > k.x+6 {
+		fmt.Fprintf(b, `<path class="run lane-%s" d="M%d %d H%d m0 -4 v8"/>`, lane, k.x, y, end)
 	}
 }
 
@@ -186,6 +194,9 @@ func (s scale) skew(b *strings.Builder, k mark, y int) {
 func (k mark) draw(b *strings.Builder, lane string, y int) {
 	m := &k.row.Moment
 	said := stamp(m.At, dateTime) + " " + m.Text
+	if m.Until != 0 {
+		said = stamp(m.At, dateTime) + " to " + until(m.At, m.Until) + " " + m.Text
+	}
 	if n := k.more + max(m.Count, 1); n > 1 {
 		said += fmt.Sprintf(" (%d in all)", n)
 	}

@@ -24,18 +24,24 @@ type momentRow struct {
 	Context bool   // It is of no finding: what else happened.
 	Around  []widening
 	Values  []facet // What it can be filtered by, with addresses.
+	All     string  // Where every event of a run of repeats is to be seen; "" for what stands for one.
 }
 
 // rowsOf are the moments as rows of a view; path is the incident's page.
 func rowsOf(moments []incident.Moment, v trailView, path string) []momentRow {
 	out := make([]momentRow, len(moments))
+	last := int64(0)
 	for i, m := range moments {
 		r := momentRow{Moment: m, Number: i, Lag: lag(m), Context: m.Finding.IsZero() && m.Lane != "changes" && m.Lane != analystLane}
 		r.Ahead = r.Lag != "" && m.Seen < m.At
 		if i > 0 {
-			if gap := drawnAt(&m, v.Received) - drawnAt(&moments[i-1], v.Received); gap >= silence {
+			if gap := drawnAt(&m, v.Received) - last; gap >= silence {
 				r.Gap = long(gap)
 			}
+		}
+		last = max(last, endsAt(&m, v.Received))
+		if m.Count > 1 && m.Class != "" {
+			r.All = runPath(&m)
 		}
 		if !m.Event.IsZero() {
 			for _, n := range wider {
@@ -59,6 +65,20 @@ func drawnAt(m *incident.Moment, received bool) int64 {
 		return m.Seen
 	}
 	return m.At
+}
+
+// endsAt is when the last event of a moment is drawn: our clock is known of the first alone, and taken to run as far from the other for the rest.
+func endsAt(m *incident.Moment, received bool) int64 {
+	return drawnAt(m, received) + max(0, m.Until-m.At)
+}
+
+// runPath is the hunt for the events of a run of repeats.
+func runPath(m *incident.Moment) string {
+	q := question{}.with("class", m.Class, "from", stamp(m.At, time.RFC3339Nano), "to", stamp(m.Until+1, time.RFC3339Nano))
+	if len(m.Entities) > 0 {
+		q = q.with("entity", m.Entities[0])
+	}
+	return q.path()
 }
 
 func lag(m incident.Moment) string {

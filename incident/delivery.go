@@ -78,4 +78,5 @@ type Moment struct {
 	Class    string   // Class and activity of the event, such as robot_state.mode_change; "" if it is none.
 	Entities []string // Canonical ids.
 	Count    int      // How many like events it stands for; 1 mostly.
+	Until    int64    // Event time of the last of them; 0 if it stands for one.
 }

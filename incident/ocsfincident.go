@@ -90,6 +90,7 @@ type momentDoc struct {
 	Event    string   `json:"event,omitempty"`
 	Entities []string `json:"entities,omitempty"`
 	Count    int      `json:"count"`
+	Until    int64    `json:"until,omitempty"`
 }
 
 type linkDoc struct {
@@ -240,7 +241,7 @@ func claims(list []Claim) []claimDoc {
 }
 
 func momentOf(m Moment) momentDoc {
-	d := momentDoc{At: m.At / 1000, Seen: m.Seen / 1000, Lane: m.Lane, Text: m.Text, Step: m.Step, Entities: m.Entities, Count: m.Count}
+	d := momentDoc{At: m.At / 1000, Seen: m.Seen / 1000, Lane: m.Lane, Text: m.Text, Step: m.Step, Entities: m.Entities, Count: m.Count, Until: m.Until / 1000}
 	if !m.Finding.IsZero() {
 		d.Finding = event.FormatID(event.FindingPrefix, m.Finding)
 	}

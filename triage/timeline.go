@@ -2,7 +2,9 @@ package triage
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
@@ -15,8 +17,7 @@ var laneOf = map[string]string{
 }
 
 // Timeline lists what happened in an incident, by (At, Event): the evidence, what changed before and since, and what analysts did. At is
-// event time and Seen our clock; for what analysts did both are our clock. In each lane a run of like rows (same finding, step, class,
-// activity and entities) is one row with a count, at the place of its first.
+// event time and Seen our clock; for what analysts did both are our clock. A run of repeats is one row with a count, at the place of its first.
 func Timeline(in *incident.Incident) []incident.Moment { return Around(in, nil) }
 
 // Around is the timeline with further events in it, such as what else the same entities did at that time: they are of no finding. Events that
@@ -47,13 +48,13 @@ func Around(in *incident.Incident, events []*event.Event) []incident.Moment {
 	slices.SortStableFunc(rows, func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), a.Event.Compare(b.Event), cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Text, b.Text))
 	})
-	return collapse(rows)
+	return repeats(rows)
 }
 
 // row is a moment with what makes two of them alike.
 type row struct {
 	incident.Moment
-	key string // "" never collapses
+	key string // What repeats of it have in common beside their text; "" never repeats.
 }
 
 func evidenceRow(f *incident.Finding, ev incident.Evidence) row {
@@ -65,7 +66,7 @@ func evidenceRow(f *incident.Finding, ev incident.Evidence) row {
 	if m.Text == "" {
 		m.Text = deed(m.Class)
 	}
-	return row{Moment: m, key: m.Class}
+	return row{Moment: m, key: fmt.Sprintf("%x|%s|%s|%s|%d|%s", m.Finding[:], m.Step, m.Lane, m.Class, r.Status, strings.Join(m.Entities, "|"))}
 }
 
 // partsOf lists the entities that took part in an event, each once, in their order.
@@ -109,23 +110,4 @@ func life(in *incident.Incident) []row {
 		add(in.Updated, "merged into "+event.FormatID(event.IncidentPrefix, in.MergedInto))
 	}
 	return out
-}
-
-func collapse(rows []row) []incident.Moment {
-	out := make([]incident.Moment, 0, len(rows))
-	last := map[string]int{} // by lane: the row of out that a like one joins
-	keys := map[string]string{}
-	for _, r := range rows {
-		if i, met := last[r.Lane]; met && r.key != "" && keys[r.Lane] == r.key && alike(&out[i], &r.Moment) {
-			out[i].Count++
-			continue
-		}
-		last[r.Lane], keys[r.Lane] = len(out), r.key
-		out = append(out, r.Moment)
-	}
-	return out
-}
-
-func alike(a, b *incident.Moment) bool {
-	return a.Finding == b.Finding && a.Step == b.Step && slices.Equal(a.Entities, b.Entities)
 }

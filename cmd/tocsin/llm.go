@@ -75,8 +75,8 @@ Exit code 3 if for any question nothing of the answer could be shown.`,
 			if err := f.apply(&cfg.Triage.LLM); err != nil {
 				return err
 			}
-			if set.Runs < 1 || set.Runs > 10_000 || set.Limit < 1 || set.Limit > 10_000 {
-				return usagef("--runs and --limit go from 1 to 10000")
+			if set.Runs < 1 || set.Runs > 10_000 || set.Limit < 1 || set.Limit > 10_000 || set.Again < 0 || set.Again > 1000 {
+				return usagef("--runs and --limit go from 1 to 10000, --again from 0 to 1000")
 			}
 			set.Models = f.models
 			if set.Scenarios, err = evalScenarios(name); err != nil {
@@ -107,6 +107,7 @@ Exit code 3 if for any question nothing of the answer could be shown.`,
 	c.Flags().BoolVar(&quiet, "quiet", false, "do not tell of each question on standard error")
 	c.Flags().StringVar(&name, "scenario", "all", "scenario to ask about, all or none")
 	c.Flags().IntVar(&set.Runs, "runs", 1, "questions about each incident")
+	c.Flags().IntVar(&set.Again, "again", 0, "how often a question is asked again, 3 s later, where the server gave no answer")
 	c.Flags().IntVar(&set.Limit, "limit", 20, "how many incidents of the store")
 	return c
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // columns are the header of the timeline as CSV.
-var columns = []string{"happened", "received", "lane", "what", "count", "entities", "class", "step", "finding", "rule", "event"}
+var columns = []string{"happened", "received", "lane", "what", "count", "entities", "class", "step", "finding", "rule", "event", "until"}
 
 // CSV is the timeline of an incident, a row per moment, oldest first. Cells that a spreadsheet might take for a formula begin with an
 // apostrophe.
@@ -26,12 +26,15 @@ func CSV(in *incident.Incident) []byte {
 	w := csv.NewWriter(&b)
 	_ = w.Write(columns) // a buffer takes everything
 	for _, m := range triage.Timeline(in) {
-		row := []string{moment(m.At), moment(m.Seen), m.Lane, m.Text, strconv.Itoa(m.Count), strings.Join(m.Entities, " "), m.Class, m.Step, "", rules[m.Finding], ""}
+		row := []string{moment(m.At), moment(m.Seen), m.Lane, m.Text, strconv.Itoa(m.Count), strings.Join(m.Entities, " "), m.Class, m.Step, "", rules[m.Finding], "", ""}
 		if !m.Finding.IsZero() {
 			row[8] = event.FormatID(event.FindingPrefix, m.Finding)
 		}
 		if !m.Event.IsZero() {
 			row[10] = m.Event.String()
+		}
+		if m.Until != 0 {
+			row[11] = moment(m.Until)
 		}
 		for i := range row {
 			row[i] = guarded(row[i])

@@ -212,7 +212,7 @@ func (b *bundle) notes(in *incident.Incident, id, created string, answers incide
 	for _, m := range moments[:min(len(moments), maxLines)] {
 		fmt.Fprintf(&lines, "%s %s: %s", moment(m.At), m.Lane, m.Text)
 		if m.Count > 1 {
-			fmt.Fprintf(&lines, " (x%d)", m.Count)
+			fmt.Fprintf(&lines, " (x%d, until %s)", m.Count, moment(m.Until))
 		}
 		lines.WriteByte('\n')
 	}

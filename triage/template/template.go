@@ -18,6 +18,9 @@ type Config struct {
 	Templates  int // Most templates; 512 by default. Past that, texts join the one of their length that differs everywhere.
 	Words      int // Words of a text that are looked at; 48 by default. The rest counts as one that differs.
 	Word       int // Bytes of a word that are looked at; 64 by default.
+
+	// Numbers: words differ only where both hold a digit; texts in which other words differ have templates of their own.
+	Numbers bool
 }
 
 // Mark stands where texts of a template differ.
@@ -82,7 +85,7 @@ func (m *Miner) Add(text string) *Template {
 	leaf := m.leaf(words, wild)
 	best, score := (*Template)(nil), -1
 	for _, t := range m.leaves[leaf] {
-		if s := t.alike(words); s > score {
+		if s := t.alike(words, m.cfg.Numbers); s > score {
 			best, score = t, s
 		}
 	}
@@ -134,7 +137,7 @@ func (m *Miner) leaf(words []string, wild []bool) string {
 	b.WriteString(strconv.Itoa(len(words)))
 	for i, w := range words[:min(m.cfg.Depth, len(words))] {
 		b.WriteByte(0)
-		if wild[i] || strings.ContainsFunc(w, unicode.IsDigit) {
+		if wild[i] || numbered(w) {
 			continue
 		}
 		b.WriteString(w)
@@ -164,18 +167,21 @@ func (m *Miner) rest(words int) *Template {
 }
 
 // alike counts the words that agree; a mark agrees with nothing, so that the less general of two templates wins.
-func (t *Template) alike(words []string) int {
+// With numbers it is -1 where a word without a digit differs.
+func (t *Template) alike(words []string, numbers bool) int {
 	n := 0
 	for i, w := range words {
-		if t.wild[i] {
-			continue
-		}
-		if t.words[i] == w {
+		switch {
+		case numbers && t.words[i] != w && !(numbered(t.words[i]) && numbered(w)):
+			return -1
+		case !t.wild[i] && t.words[i] == w:
 			n++
 		}
 	}
 	return n
 }
+
+func numbered(word string) bool { return strings.ContainsFunc(word, unicode.IsDigit) }
 
 func (t *Template) join(words []string) {
 	t.Size++
