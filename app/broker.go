@@ -69,16 +69,19 @@ func (b *broker) Produce(ctx context.Context, topic string, messages []relay.Mes
 }
 
 // Open implements relay.Logs.
-func (b *broker) Open(ctx context.Context, topic string, partition int32, from int64) (relay.Reader, error) {
-	r, err := b.cluster.Open(ctx, b.topic(topic), partition, from)
+func (b *broker) Open(ctx context.Context, topic, id string, partition int32, from int64) (relay.Reader, error) {
+	r, err := b.cluster.OpenTopic(ctx, b.topic(topic), id, partition, from)
 	if err != nil {
-		return nil, outOfRange(err)
+		return nil, relayed(err)
 	}
 	return &logReader{reader: r}, nil
 }
 
-// outOfRange translates the one error that relay decides by.
-func outOfRange(err error) error {
+// relayed translates the errors that relay decides by.
+func relayed(err error) error {
+	if x, ok := errors.AsType[*kafka.Replaced](err); ok {
+		return &relay.Replaced{Topic: x.Topic, Was: x.Was, Is: x.Is}
+	}
 	if x, ok := errors.AsType[*kafka.OutOfRange](err); ok {
 		return &relay.OutOfRange{Topic: x.Topic, Partition: x.Partition, Offset: x.Offset, First: x.First, End: x.High}
 	}
@@ -100,8 +103,11 @@ func (l *logReader) Read(ctx context.Context, dst []relay.Stored, wait time.Dura
 		m := &l.messages[i]
 		dst = append(dst, relay.Stored{Offset: m.Offset, Time: m.Time, Value: m.Value})
 	}
-	return dst, outOfRange(err)
+	return dst, relayed(err)
 }
+
+// Topic implements relay.Reader.
+func (l *logReader) Topic() string { return l.reader.TopicID() }
 
 // Close implements relay.Reader.
 func (l *logReader) Close() { l.reader.Close() }
@@ -114,20 +120,23 @@ type lessons struct {
 	taken   atomic.Int64 // Offset before which all has been taken in.
 }
 
-// Read implements relay.Lessons. Where retention has removed what was to come next, it goes on with what there is: bindings are old by then.
+// Read implements relay.Lessons. Where retention has removed what was to come next, or the topic was made anew, it goes on with what there is: bindings
+// are old by then, and what a new topic lacks is learned again.
 func (l *lessons) Read(ctx context.Context) (values [][]byte, drained bool, err error) {
 	if l.reader == nil {
 		first, _, err := l.cluster.Offsets(ctx, l.topic, 0)
 		if err != nil {
 			return nil, false, err
 		}
-		if l.reader, err = l.cluster.Open(ctx, l.topic, 0, first); err != nil {
+		if l.reader, err = l.cluster.OpenTopic(ctx, l.topic, "", 0, first); err != nil {
 			return nil, false, err
 		}
 	}
 	l.taken.Store(l.reader.Offset())
 	messages, err := l.reader.Read(ctx, nil, time.Second)
-	if _, gone := errors.AsType[*kafka.OutOfRange](err); gone {
+	_, gone := errors.AsType[*kafka.OutOfRange](err)
+	_, anew := errors.AsType[*kafka.Replaced](err)
+	if gone || anew {
 		l.Close()
 		return nil, false, nil
 	}

@@ -33,6 +33,9 @@ func (c *Core) Relearn(b *event.Batch) error {
 // Beside is beside.
 var Beside = beside
 
+// Acceptable is what accepting a topic made anew would accept.
+var Acceptable = acceptable
+
 // Differs is what applying would do to a topic.
 func Differs(want, is kafka.Topic) (did string, settings map[string]string) {
 	did, _ = differs(&want, is)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
+	"github.com/tocsin-siem/tocsin/relay"
 )
 
 // How long the topics between the roles keep records. Hits and findings are logs: they must reach back further than the oldest of three
@@ -148,20 +149,12 @@ func enough(key, want, is string) bool {
 	return err == nil && bad == nil && least >= 0 && (n < 0 && strings.HasPrefix(key, "retention.") || n >= least)
 }
 
-// AcceptTopic says that a source's topic was made anew on purpose: it is read from its beginning, as another topic than before. source is the
-// configured name, with /topic behind it where the source has a pattern. The service must not be running.
-func AcceptTopic(ctx context.Context, c Config, source, by, reason string, log *slog.Logger) (incarnation int, err error) {
-	name, topic, pattern := strings.Cut(source, "/")
-	i := slices.IndexFunc(c.Sources, func(s SourceConfig) bool { return s.Name == name && s.isKafka() })
-	switch {
-	case i < 0:
-		return 0, fmt.Errorf("there is no source %q with a topic", name)
-	case pattern != (c.Sources[i].Topics != ""):
-		return 0, fmt.Errorf("write SOURCE for a source with topic, and SOURCE/TOPIC for one with topics: %q is neither", source)
-	case pattern && !matches(c.Sources[i].Topics, topic):
-		return 0, fmt.Errorf("source %s does not read topic %s", name, topic)
-	case !pattern:
-		topic = c.Sources[i].Topic
+// AcceptTopic says that a topic was made anew on purpose: it is read from its beginning, as another topic than before. what is the configured name of
+// its source, with /topic behind it where the source has a pattern, or the name of the topic of hits or findings. Who reads it must not be running.
+func AcceptTopic(ctx context.Context, c Config, what, by, reason string, log *slog.Logger) (incarnation int, err error) {
+	key, topic, group, err := acceptable(c, what)
+	if err != nil {
+		return 0, err
 	}
 	cluster, err := ConnectKafka(c.Kafka, log)
 	if err != nil {
@@ -173,8 +166,38 @@ func AcceptTopic(ctx context.Context, c Config, source, by, reason string, log *
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := cluster.Forget(ctx, c.Kafka.Group, []string{topic}); err != nil {
+	if err := cluster.Forget(ctx, group, []string{topic}); err != nil {
 		return 0, err
 	}
-	return db.Accept(ctx, source, by, reason)
+	return db.Accept(ctx, key, by, reason)
+}
+
+// acceptable is under what key a topic is accepted, which it is and which group reads it.
+func acceptable(c Config, what string) (key, topic, group string, err error) {
+	name, topic, pattern := strings.Cut(what, "/")
+	i := slices.IndexFunc(c.Sources, func(s SourceConfig) bool { return s.Name == name && s.isKafka() })
+	switch {
+	case i < 0 && what == c.Relay.Hits():
+		return relayKey(relay.HitsTopic), what, c.Kafka.Group + ".correlate", nil
+	case i < 0 && what == c.Relay.Findings():
+		return relayKey(relay.FindingsTopic), what, c.Kafka.Group + ".triage", nil
+	case i < 0:
+		return "", "", "", fmt.Errorf("there is no source %q with a topic, and only %s and %s are topics of our own that can be accepted", name, c.Relay.Hits(), c.Relay.Findings())
+	case pattern != (c.Sources[i].Topics != ""):
+		return "", "", "", fmt.Errorf("write SOURCE for a source with topic, and SOURCE/TOPIC for one with topics: %q is neither", what)
+	case pattern && !matches(c.Sources[i].Topics, topic):
+		return "", "", "", fmt.Errorf("source %s does not read topic %s", name, topic)
+	case !pattern:
+		topic = c.Sources[i].Topic
+	}
+	return what, topic, c.Kafka.Group, nil
+}
+
+// relayKey is under what key of the accepted topics those between the roles are kept, whatever relay.prefix is: no source can have such a name.
+func relayKey(topic string) string { return "/" + topic }
+
+// acceptedTopics implements relay.Accepted.
+func (s *Service) acceptedTopics(ctx context.Context, topic string) (int, error) {
+	list, err := s.db.Incarnations(ctx)
+	return list[relayKey(topic)], err
 }

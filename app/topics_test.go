@@ -46,3 +46,27 @@ func TestOneProcessNeedsNoTopicButForDeadLetters(t *testing.T) {
 		t.Errorf("wants %v", list)
 	}
 }
+
+func TestTheTopicsBetweenRolesAreAcceptedByTheirNames(t *testing.T) {
+	c := app.DefaultConfig()
+	c.Relay.Prefix = "plant"
+	c.Sources = []app.SourceConfig{{Name: "doors", Topic: "doors.log"}, {Name: "plant.findings", Topic: "other"}, {Name: "fleet", Topics: "^fleet[.].*"}}
+	for what, want := range map[string][3]string{
+		"doors":          {"doors", "doors.log", "tocsin"},
+		"fleet/fleet.a":  {"fleet/fleet.a", "fleet.a", "tocsin"},
+		"plant.hits":     {"/tocsin.hits", "plant.hits", "tocsin.correlate"},
+		"plant.findings": {"plant.findings", "other", "tocsin"}, // A source of that name comes first.
+		"plant.bindings": {},                                    // A member that misses some learns them again.
+		"fleet":          {},
+		"fleet/doors":    {},
+	} {
+		key, topic, group, err := app.Acceptable(c, what)
+		if got := [3]string{key, topic, group}; got != want || (err == nil) != (want != [3]string{}) {
+			t.Errorf("%s: %v, %v, want %v", what, got, err, want)
+		}
+	}
+	c.Sources = nil
+	if key, topic, group, err := app.Acceptable(c, "plant.findings"); key != "/tocsin.findings" || topic != "plant.findings" || group != "tocsin.triage" || err != nil {
+		t.Errorf("%s %s %s %v", key, topic, group, err)
+	}
+}

@@ -25,7 +25,7 @@ func (s *Service) wireTriage(ctx context.Context) error {
 		return err
 	}
 	s.triage = relay.NewTriage(relay.TriageSettings{
-		Logs: s.broker, Producer: s.broker, Checkpoints: s.db.Named(), Records: s.db, Every: s.cfg.Correlate.Checkpoint, Clock: s.now,
+		Logs: s.broker, Accepted: s.acceptedTopics, Producer: s.broker, Checkpoints: s.db.Named(), Records: s.db, Every: s.cfg.Correlate.Checkpoint, Clock: s.now,
 		Stitcher: func() *incident.Stitcher {
 			return incident.NewStitcher(s.cfg.Stitch.stitching(s.core.Live.Tables), directory{s.core.Live.Tables})
 		},

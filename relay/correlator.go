@@ -3,7 +3,6 @@ package relay
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -31,6 +30,7 @@ type Claim struct {
 // CorrelatorSettings is what a correlate member is made of.
 type CorrelatorSettings struct {
 	Logs        Logs
+	Accepted    Accepted // Of HitsTopic; nil: it was never made anew.
 	Producer    Producer
 	Checkpoints Checkpoints
 	Rules       func() *rules.Set                       // In force now. Asked between reads: another set is swapped in.
@@ -54,7 +54,7 @@ type Correlator struct {
 type PartitionStatus struct {
 	Partition  int32
 	Generation int32
-	Next       int64            // Offset of the next frame.
+	Next       int64            // Offset of the next frame in the topic as it is now.
 	Frontier   int64            // Event time, microseconds; 0 while it waits for sources.
 	Missing    []event.Position // Partitions of sources, some of them, that nobody has spoken for and event time waits for.
 	Lost       int64            // Frames that were gone before they could be read.
@@ -163,22 +163,42 @@ func (o *ownership) restore(ctx context.Context) error {
 		farewell: o.set.Farewell, snapshot: o.p.Snapshot, log: o.log,
 	}
 	o.keeper.kept.Store(o.p.Next())
+	if err := o.accept(ctx); err != nil {
+		return err
+	}
 	return o.warm(ctx)
+}
+
+// accept goes on at the beginning of the topic if it was made anew since the state was saved and somebody has accepted that.
+func (o *ownership) accept(ctx context.Context) error {
+	n, err := o.set.Accepted.number(ctx, HitsTopic)
+	if err != nil {
+		return fmt.Errorf("correlate partition %d: which new topics were accepted: %w", o.claim.Partition, err)
+	}
+	if was := o.p.Incarnation(); n > was.Number {
+		from := was.offset(o.p.Next())
+		report := o.p.Begin(n)
+		o.log.Warn("the topic was made anew and is read from its beginning: frames of the old one that were not folded are lost, and rules begin with what the store has",
+			"topic", HitsTopic, "incarnation", n, "folded", from, "rules", len(report.Warming))
+	}
+	return nil
 }
 
 // open begins to read where the state ends, or at the log's beginning if that lies above it.
 func (o *ownership) open(ctx context.Context) error {
 	for {
-		r, err := o.set.Logs.Open(ctx, HitsTopic, o.claim.Partition, o.p.Next())
+		is := o.p.Incarnation()
+		r, err := o.set.Logs.Open(ctx, HitsTopic, is.Topic, o.claim.Partition, is.offset(o.p.Next()))
 		if err == nil {
 			o.reader = r
+			o.p.Identify(cmp.Or(r.Topic(), is.Topic))
 			return nil
 		}
-		gone, ok := errors.AsType[*OutOfRange](err)
-		if !ok || !gone.Overtaken() {
+		gone := overtaken(err)
+		if gone == nil {
 			return fmt.Errorf("correlate partition %d: %w", o.claim.Partition, err)
 		}
-		report := o.p.Jump(gone.First)
+		report := o.p.Jump(is.at(gone.First))
 		o.status.Lost += gone.First - gone.Offset
 		o.status.Warming = len(report.Warming)
 		o.log.Error("frames are gone before they were folded: every rule begins without its past, and what completed before is not found",
@@ -257,7 +277,7 @@ func (o *ownership) step(ctx context.Context) error {
 		}
 	}
 	if len(o.read) > 0 {
-		o.claim.Commit(o.p.Next())
+		o.claim.Commit(o.p.Incarnation().offset(o.p.Next()))
 		o.keeper.due(ctx, o.p.Next())
 	}
 	return nil
@@ -277,7 +297,7 @@ func (o *ownership) announce(ctx context.Context) error {
 
 // overtaken goes on where the log begins now, if that is what err says.
 func (o *ownership) overtaken(ctx context.Context, err error) error {
-	if gone, ok := errors.AsType[*OutOfRange](err); ok && gone.Overtaken() {
+	if overtaken(err) != nil {
 		o.reader.Close()
 		o.reader = nil
 		return o.open(ctx)
@@ -287,13 +307,14 @@ func (o *ownership) overtaken(ctx context.Context, err error) error {
 
 func (o *ownership) fold(s *Stored) error {
 	frame, err := ReadFrame(s.Value)
+	at := o.p.Incarnation().at(s.Offset)
 	if err != nil {
-		o.p.Pass(s.Offset)
+		o.p.Pass(at)
 		o.status.Damaged++
 		o.log.Error("record is no frame and is passed over; hits may be lost", "offset", s.Offset, "err", err)
 		return nil
 	}
-	a, ok := o.p.Take(frame, s.Offset, o.claim.Generation)
+	a, ok := o.p.Take(frame, at, o.claim.Generation)
 	if !ok {
 		return nil
 	}
@@ -310,7 +331,7 @@ func (o *ownership) fold(s *Stored) error {
 
 // tell brings the status up to date.
 func (o *ownership) tell() {
-	o.status.Next, o.status.Engine = o.p.Next(), o.p.Stats()
+	o.status.Next, o.status.Engine = o.p.Incarnation().offset(o.p.Next()), o.p.Stats()
 	frontier, ok := o.p.Frontier()
 	o.status.Frontier, o.status.Missing = frontier, nil
 	if !ok {

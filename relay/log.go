@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -19,16 +20,18 @@ type Stored struct {
 	Value  []byte
 }
 
-// Logs opens partitions for reading. Where from is not between the first offset that is kept and the end, the error is an *OutOfRange.
+// Logs opens partitions for reading. Where from is not between the first offset that is kept and the end, the error is an *OutOfRange. id is that of
+// the topic that from is an offset of, as Reader told it, and "" if it is not known: where the topic has another one now, the error is a *Replaced.
 type Logs interface {
-	Open(ctx context.Context, topic string, partition int32, from int64) (Reader, error)
+	Open(ctx context.Context, topic, id string, partition int32, from int64) (Reader, error)
 }
 
 // Reader reads a partition from where it was opened, in the order of its offsets. Read appends what is there to dst, and returns with nothing
-// if nothing comes within wait; the bytes are the caller's. An error may be an *OutOfRange if the reader was overtaken. Transient failures
-// are retried inside for as long as ctx lives.
+// if nothing comes within wait; the bytes are the caller's. An error may be an *OutOfRange if the reader was overtaken, or a *Replaced. Transient
+// failures are retried inside for as long as ctx lives. Topic is the id of the topic that is read, "" where the brokers have none.
 type Reader interface {
 	Read(ctx context.Context, dst []Stored, wait time.Duration) ([]Stored, error)
+	Topic() string
 	Close()
 }
 
@@ -47,9 +50,58 @@ func (e *OutOfRange) Error() string {
 	if e.Offset < e.First {
 		return fmt.Sprintf("%s begins at offset %d, and %d is to be read: what was in between is gone", where, e.First, e.Offset)
 	}
-	return fmt.Sprintf("%s ends at offset %d, and the checkpoint is at %d: the topic was made anew or lost its end; bring it back, or remove the checkpoints "+
-		"to begin without state", where, e.End, e.Offset)
+	return fmt.Sprintf("%s ends at offset %d, and the checkpoint is at %d: the topic was made anew or lost its end. %s", where, e.End, e.Offset, howToAccept(e.Topic))
 }
 
 // Overtaken reports whether the log begins above the offset: going on at First is possible, and loses what was in between.
 func (e *OutOfRange) Overtaken() bool { return e.Offset < e.First }
+
+// Replaced means that a topic is not the one that was read before: it was deleted and made again.
+type Replaced struct {
+	Topic   string
+	Was, Is string // Its ids, as Kafka's tools write them.
+}
+
+// Error says what is wrong and what to do.
+func (e *Replaced) Error() string {
+	return fmt.Sprintf("topic %s was deleted and made again: its id was %s and is %s now. %s", e.Topic, e.Was, e.Is, howToAccept(e.Topic))
+}
+
+func howToAccept(topic string) string {
+	return fmt.Sprintf("Nothing of it is read until somebody has looked. If the topic as it is now is to be read from its beginning, stop all members "+
+		"that read it and run: tocsin topics accept %s", topic)
+}
+
+// span is how many records an incarnation of a topic can have.
+const span = 1 << 40
+
+// Incarnation is one life of a topic: the id it has, and how often it had been made anew and accepted before. Where a fold stands is counted on over
+// all of them: the records of incarnation n have the numbers from n·2⁴⁰ on, so that what follows from a new topic is never taken for what followed
+// from the one before.
+type Incarnation struct {
+	Topic  string // Its id; "": not known.
+	Number int    // 0: the first.
+}
+
+// at is the number of the record at an offset, and offset the other way round.
+func (i Incarnation) at(offset int64) int64   { return int64(i.Number)*span + offset }
+func (i Incarnation) offset(next int64) int64 { return next - int64(i.Number)*span }
+
+// Accepted says how often a topic was made anew and somebody decided to read it from its beginning.
+type Accepted func(ctx context.Context, topic string) (int, error)
+
+// number is that of the incarnation to read; without Accepted the first.
+func (a Accepted) number(ctx context.Context, topic string) (int, error) {
+	if a == nil {
+		return 0, nil
+	}
+	return a(ctx, topic)
+}
+
+// overtaken is the *OutOfRange of a log that begins above the offset; nil if err is something else.
+func overtaken(err error) *OutOfRange {
+	if gone, ok := errors.AsType[*OutOfRange](err); ok && gone.Overtaken() {
+		return gone
+	}
+	return nil
+}

@@ -122,3 +122,95 @@ func TestAnActionTooLongForARecordIsRefusedToTheAnalyst(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestATopicMadeAnewThatHasGrownPastTheCheckpointStopsTheMemberWithAnExplanation(t *testing.T) {
+	after(t, func(l *life) { l.topics[relay.HitsTopic] = "another" }, func(l *life, _ string) {
+		for _, said := range []string{"topic tocsin.hits was deleted and made again: its id was hits-1 and is another now", "tocsin topics accept tocsin.hits"} {
+			if !strings.Contains(l.conflict, said) {
+				t.Errorf("it does not say %q: %q", said, l.conflict)
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		l := &life{world: newWorld(t, rand.New(rand.NewPCG(1, 2))), set: ruleSet(t, "3m")}
+		defer l.stop()
+		saved := relay.NewStitching(stitching())
+		saved.Identify("findings-1")
+		data, err := saved.Snapshot(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.checkpoints[relay.FindingsCheckpoint] = []incident.Checkpoint{{Name: relay.FindingsCheckpoint, Batch: relay.BatchOf(0), Data: data}}
+		l.topics[relay.FindingsTopic] = "another"
+		l.quiet = true
+		l.startOne("triage")
+		for l.step() {
+		}
+		if !strings.Contains(l.conflict, "tocsin topics accept tocsin.findings") {
+			t.Errorf("triage goes on: %q", l.conflict)
+		}
+	})
+}
+
+// What follows from the new topic must not be taken for what followed from the old one: triage knows announcements by partition and frame.
+func TestAfterANewTopicWasAcceptedItIsReadFromItsBeginningUnderNumbersOfItsOwn(t *testing.T) {
+	var old int
+	var before []relay.TriageStatus
+	// Changes of robots nobody has heard of: of those triage is told whatever the rules find.
+	f := randomFrame(rand.New(rand.NewPCG(3, 4)), 0, 20)
+	f.Marks, f.Roster = nil, nil
+	messages, _ := new(relay.FrameEncoder).Append(nil, f)
+	later := messages[0]
+	after(t, func(l *life) {
+		l.topics[relay.HitsTopic], l.accepted[relay.HitsTopic] = "hits-2", 1
+		for n := range int32(hitsPartitions) {
+			l.logs[logName(relay.HitsTopic, n)] = nil
+		}
+		old = len(l.logs[logName(relay.FindingsTopic, 0)])
+		for _, p := range l.members("triage") {
+			before = append(before, p.triage.Status())
+		}
+		l.append(relay.HitsTopic, 0, []relay.Message{{Value: later}})
+	}, func(l *life, logged string) {
+		if l.conflict != "" || strings.Count(logged, "the topic was made anew and is read from its beginning") != hitsPartitions {
+			t.Fatalf("%s\n%s", l.conflict, logged)
+		}
+		if s := l.members("correlate")[0].correlator.Status()[0]; s.Next != 1 {
+			t.Errorf("folded to %d, want 1", s.Next)
+		}
+		said := l.logs[logName(relay.FindingsTopic, 0)]
+		if len(said) <= old {
+			t.Fatal("nothing was announced: the test is void")
+		}
+		for _, s := range said[old:] {
+			a, err := relay.DecodeAnnouncement(s.Value)
+			if err != nil || a.Frame != 1<<40 {
+				t.Errorf("announced as frame %d, %v", a.Frame, err)
+			}
+		}
+		for i, p := range l.members("triage") {
+			was, is := before[i].Counts, p.triage.Status()
+			if is.Next != int64(len(said)) || is.Counts.Taken-was.Taken != int64(len(said)-old) || is.Counts.Repeated != was.Repeated {
+				t.Errorf("%s: %+v of %d records, after %+v", p.name, is, len(said), was)
+			}
+		}
+		// That it was accepted is done once: the checkpoint has it.
+		var again bytes.Buffer
+		l.log = slog.New(slog.NewTextHandler(&again, nil))
+		p := l.members("correlate")[0]
+		for _, c := range p.claims {
+			c.cancel()
+		}
+		for l.step() {
+		}
+		l.startOne("correlate")
+		l.crash(p)
+		l.append(relay.HitsTopic, 0, []relay.Message{{Value: later}})
+		l.rebalance(l.groups["correlate"])
+		for l.begin(); l.step(); l.begin() {
+		}
+		if status := l.members("correlate")[0].correlator.Status(); l.conflict != "" || status[0].Next != 2 || strings.Contains(again.String(), "made anew") {
+			t.Errorf("%s%+v\n%s", l.conflict, status, again.String())
+		}
+	})
+}

@@ -22,6 +22,7 @@ type Partition struct {
 	set     *rules.Set
 	engine  *correlate.Engine
 	heard   hearing
+	origin  Incarnation
 	next    int64
 	skipped int64
 }
@@ -33,6 +34,18 @@ func NewPartition(number int32, set *rules.Set, s correlate.Settings) *Partition
 
 // Next is the offset of the next frame to take: everything before it is in the state.
 func (p *Partition) Next() int64 { return p.next }
+
+// Incarnation is the one of the topic that the frames are of.
+func (p *Partition) Incarnation() Incarnation { return p.origin }
+
+// Identify notes the id of the topic that is read.
+func (p *Partition) Identify(topic string) { p.origin.Topic = topic }
+
+// Begin goes on at the beginning of an incarnation of the topic. What the one before had and was not taken is lost, as after Jump.
+func (p *Partition) Begin(number int) correlate.Report {
+	p.origin = Incarnation{Number: number}
+	return p.Jump(p.origin.at(0))
+}
 
 // Take folds a frame and gives what follows from it; ok is false if nothing does. A frame that is in the state already is passed over. Frames
 // that a sender repeats change nothing: their hits are known and their marks say nothing new. generation is that of the correlate group in
@@ -113,6 +126,8 @@ func (p *Partition) Stats() correlate.Stats { return p.engine.Stats() }
 type partitionHead struct {
 	Partition int32
 	Next      int64
+	Topic     string `json:",omitempty"` // Its id.
+	Number    int    `json:",omitempty"` // Of its incarnation.
 	Rules     string // Content hash of the rule set: the engine tells by rule what it can keep.
 	Marks     []heardMark
 	Roster    []heardSource
@@ -121,7 +136,7 @@ type partitionHead struct {
 
 // Snapshot appends the state to b. The same state gives the same bytes.
 func (p *Partition) Snapshot(b []byte) ([]byte, error) {
-	head := partitionHead{p.number, p.next, p.set.Hash, p.heard.Marks, p.heard.Roster, p.heard.Sent}
+	head := partitionHead{p.number, p.next, p.origin.Topic, p.origin.Number, p.set.Hash, p.heard.Marks, p.heard.Roster, p.heard.Sent}
 	return seal(b, partitionMagic, partitionVersion, func(b []byte) ([]byte, error) {
 		b, err := putSection(b, func(b []byte) ([]byte, error) {
 			doc, err := json.Marshal(head)
@@ -137,10 +152,10 @@ func (p *Partition) Snapshot(b []byte) ([]byte, error) {
 // Restore replaces the state by what Snapshot wrote. Rules that the snapshot does not know, or knows in another form, start anew and wait as
 // after Swap; same is false if the rule set was another one. After an error, which says what is wrong, the partition is without state.
 func (p *Partition) Restore(b []byte) (same bool, err error) {
-	p.heard, p.next = hearing{}, 0
+	p.heard, p.origin, p.next = hearing{}, Incarnation{}, 0
 	defer func() {
 		if err != nil {
-			p.heard, p.next = hearing{}, 0
+			p.heard, p.origin, p.next = hearing{}, Incarnation{}, 0
 			err = fmt.Errorf("snapshot of partition %d: %w", p.number, err)
 		}
 	}()
@@ -165,6 +180,6 @@ func (p *Partition) Restore(b []byte) (same bool, err error) {
 	if err := p.engine.Restore(engine); err != nil {
 		return false, err
 	}
-	p.next, p.heard = head.Next, hearing{Marks: head.Marks, Roster: head.Roster, Sent: head.Sent}
+	p.next, p.origin, p.heard = head.Next, Incarnation{head.Topic, head.Number}, hearing{Marks: head.Marks, Roster: head.Roster, Sent: head.Sent}
 	return head.Rules == p.set.Hash, nil
 }

@@ -238,14 +238,14 @@ func (l *life) startOne(role string) {
 
 func (l *life) wireCorrelate(p *process) {
 	c := relay.NewCorrelator(relay.CorrelatorSettings{
-		Logs: p, Producer: p, Checkpoints: p, Rules: func() *rules.Set { return l.set }, Every: l.every, Farewell: l.farewell, Clock: l.now, Slog: l.log,
+		Logs: p, Accepted: p.Accepted, Producer: p, Checkpoints: p, Rules: func() *rules.Set { return l.set }, Every: l.every, Farewell: l.farewell, Clock: l.now, Slog: l.log,
 	})
 	p.work, p.correlator = c.Own, c
 }
 
 func (l *life) wireTriage(p *process) {
 	p.triage = relay.NewTriage(relay.TriageSettings{
-		Logs: p, Producer: p, Checkpoints: p, Records: p, Stitcher: stitching, Every: l.every, Farewell: l.farewell, Clock: l.now, Published: p.publish, Slog: l.log,
+		Logs: p, Accepted: p.Accepted, Producer: p, Checkpoints: p, Records: p, Stitcher: stitching, Every: l.every, Farewell: l.farewell, Clock: l.now, Published: p.publish, Slog: l.log,
 	})
 	p.work = p.triage.Lead
 	go func() {

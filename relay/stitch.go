@@ -13,7 +13,7 @@ import (
 )
 
 // RoleEpoch is the epoch of what follows from records of tocsin.findings: above every epoch that a process of role all begins, so that the
-// two never mix. The number is the record's offset plus one.
+// two never mix. The number is the record's place plus one; see Incarnation.
 const RoleEpoch = 1 << 32
 
 const (
@@ -26,6 +26,7 @@ const (
 // same state. It is not safe for concurrent use, keeps no clock and does no I/O.
 type Stitching struct {
 	stitcher *incident.Stitcher
+	origin   Incarnation
 	next     int64
 	taken    map[int32]place
 	outcomes map[event.ID]Outcome
@@ -69,6 +70,18 @@ func NewStitching(s *incident.Stitcher) *Stitching {
 
 // Next is the offset of the next record to take.
 func (s *Stitching) Next() int64 { return s.next }
+
+// Incarnation is the one of the topic that the records are of.
+func (s *Stitching) Incarnation() Incarnation { return s.origin }
+
+// Identify notes the id of the topic that is read.
+func (s *Stitching) Identify(topic string) { s.origin.Topic = topic }
+
+// Begin goes on at the beginning of an incarnation of the topic. What the one before had and was not taken is lost, as after Jump.
+func (s *Stitching) Begin(number int) {
+	s.origin = Incarnation{Number: number}
+	s.Jump(s.origin.at(0))
+}
 
 // Stitcher is the state for reading.
 func (s *Stitching) Stitcher() *incident.Stitcher { return s.stitcher }
@@ -157,6 +170,8 @@ func (s *Stitching) remember(id event.ID, o Outcome) {
 // stitchingHead is the part of a snapshot before the stitcher's.
 type stitchingHead struct {
 	Next     int64
+	Topic    string `json:",omitempty"` // Its id.
+	Number   int    `json:",omitempty"` // Of its incarnation.
 	Taken    []takenPlace
 	Outcomes []pastOutcome
 }
@@ -185,7 +200,7 @@ func (r refusal) Unwrap() error { return r.kind }
 
 // Snapshot appends the state to b. The same state gives the same bytes.
 func (s *Stitching) Snapshot(b []byte) ([]byte, error) {
-	head := stitchingHead{Next: s.next}
+	head := stitchingHead{Next: s.next, Topic: s.origin.Topic, Number: s.origin.Number}
 	for _, n := range slices.Sorted(maps.Keys(s.taken)) {
 		head.Taken = append(head.Taken, takenPlace{n, s.taken[n]})
 	}
@@ -226,7 +241,7 @@ func (s *Stitching) Restore(b []byte) error {
 	if err := s.stitcher.Restore(stitcher); err != nil {
 		return err
 	}
-	s.next, s.order, s.counts = head.Next, nil, StitchingCounts{}
+	s.next, s.origin, s.order, s.counts = head.Next, Incarnation{head.Topic, head.Number}, nil, StitchingCounts{}
 	clear(s.taken)
 	clear(s.outcomes)
 	for _, p := range head.Taken {

@@ -21,6 +21,7 @@ type Records interface {
 // TriageSettings is what a triage member is made of.
 type TriageSettings struct {
 	Logs        Logs
+	Accepted    Accepted // Of FindingsTopic; nil: it was never made anew.
 	Producer    Producer // For actions.
 	Checkpoints Checkpoints
 	Records     Records
@@ -46,7 +47,7 @@ type Triage struct {
 // TriageStatus is how a triage member is doing.
 type TriageStatus struct {
 	Leader   bool
-	Next     int64 // Offset of the next record.
+	Next     int64 // Offset of the next record in the topic as it is now.
 	Recorded int64 // Offset before which everything is recorded, as far as this member knows.
 	Lost     int64 // Records that were gone before they could be read.
 	Counts   StitchingCounts
@@ -84,7 +85,7 @@ func (t *Triage) Status() TriageStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.status
-	s.Leader, s.Next, s.Counts = t.term != nil, t.view.Next(), t.view.Counts()
+	s.Leader, s.Next, s.Counts = t.term != nil, t.view.Incarnation().offset(t.view.Next()), t.view.Counts()
 	return s
 }
 
@@ -250,13 +251,24 @@ func (r *round) restore(ctx context.Context) (s *Stitching, reader Reader, lost 
 			s = NewStitching(r.set.Stitcher())
 		}
 	}
+	n, err := r.set.Accepted.number(ctx, FindingsTopic)
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("triage: which new topics were accepted: %w", err)
+	}
+	if was := s.Incarnation(); n > was.Number {
+		r.log.Warn("the topic was made anew and is read from its beginning: findings of the old one that were not folded are lost to incidents",
+			"topic", FindingsTopic, "incarnation", n, "folded", was.offset(s.Next()))
+		s.Begin(n)
+	}
 	for {
-		reader, err := r.set.Logs.Open(ctx, FindingsTopic, 0, s.Next())
+		is := s.Incarnation()
+		reader, err := r.set.Logs.Open(ctx, FindingsTopic, is.Topic, 0, is.offset(s.Next()))
 		if err == nil {
+			s.Identify(cmp.Or(reader.Topic(), is.Topic))
 			return s, reader, lost, nil
 		}
-		gone, ok := errors.AsType[*OutOfRange](err)
-		if !ok || !gone.Overtaken() {
+		gone := overtaken(err)
+		if gone == nil {
 			return nil, nil, false, fmt.Errorf("triage: %w", err)
 		}
 		r.lost(s, gone)
@@ -268,7 +280,7 @@ func (r *round) restore(ctx context.Context) (s *Stitching, reader Reader, lost 
 func (r *round) lost(s *Stitching, gone *OutOfRange) {
 	r.log.Error("findings are gone before they were folded: incidents lack them", "records", gone.First-gone.Offset, "from", gone.Offset, "to", gone.First,
 		"fix", "a longer retention of "+FindingsTopic)
-	s.Jump(gone.First)
+	s.Jump(s.Incarnation().at(gone.First))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Lost += gone.First - gone.Offset
@@ -312,9 +324,10 @@ func (r *round) step(ctx context.Context, reader Reader) error {
 func (r *round) settled(ctx context.Context) {
 	next := r.fold.Next()
 	r.mu.Lock()
-	r.status.Recorded = next
+	offset := r.fold.Incarnation().offset(next)
+	r.status.Recorded = offset
 	r.mu.Unlock()
-	r.term.claim.Commit(next)
+	r.term.claim.Commit(offset)
 	r.keeper.due(ctx, next)
 }
 
@@ -324,16 +337,17 @@ func (r *round) take() (all Stitched, actions []event.ID) {
 	defer r.mu.Unlock()
 	for i := range r.read {
 		s := &r.read[i]
+		at := r.fold.Incarnation().at(s.Offset)
 		a, err := DecodeAnnouncement(s.Value)
 		if err != nil {
-			r.fold.Pass(s.Offset)
+			r.fold.Pass(at)
 			r.log.Error("record is no announcement and is passed over; findings may be lost", "offset", s.Offset, "err", err)
 			continue
 		}
 		if a.Action != nil {
 			actions = append(actions, a.Action.ID)
 		}
-		if out, ok := r.fold.Take(a, s.Offset); ok {
+		if out, ok := r.fold.Take(a, at); ok {
 			all.Batch = out.Batch
 			all.Findings = append(all.Findings, out.Findings...)
 			all.Changes = append(all.Changes, out.Changes...)

@@ -34,6 +34,8 @@ type world struct {
 
 	logs        map[string][]relay.Stored // by topic/partition
 	first       map[string]int64
+	topics      map[string]string // ids of topics
+	accepted    map[string]int    // how often topics were made anew and accepted
 	groups      map[string]*group
 	checkpoints map[string][]incident.Checkpoint
 	damage      int // one in so many checkpoints is damaged; 0: none
@@ -101,7 +103,7 @@ type hold struct {
 
 func newWorld(t *testing.T, r *rand.Rand) *world {
 	return &world{
-		t: t, r: r, clock: 1_700_000_000_000_000, logs: map[string][]relay.Stored{}, first: map[string]int64{}, checkpoints: map[string][]incident.Checkpoint{},
+		t: t, r: r, clock: 1_700_000_000_000_000, logs: map[string][]relay.Stored{}, first: map[string]int64{}, topics: map[string]string{relay.HitsTopic: "hits-1", relay.FindingsTopic: "findings-1"}, accepted: map[string]int{}, checkpoints: map[string][]incident.Checkpoint{},
 		rows: map[event.ID]bool{}, findings: map[string]string{}, changes: map[string]string{}, published: map[string]bool{}, groups: map[string]*group{}, log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -214,19 +216,24 @@ type reader struct {
 	p    *process
 	name string
 	next int64
+	id   string
 }
 
-func (p *process) Open(ctx context.Context, topic string, partition int32, from int64) (relay.Reader, error) {
+func (p *process) Open(ctx context.Context, topic, id string, partition int32, from int64) (relay.Reader, error) {
 	name := logName(topic, partition)
 	if err := p.point(ctx, nil, "open ", name); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	is := p.topics[topic]
+	if id != "" && id != is {
+		return nil, &relay.Replaced{Topic: topic, Was: id, Is: is}
+	}
 	if end := int64(len(p.logs[name])); from < p.first[name] || from > end {
 		return nil, &relay.OutOfRange{Topic: topic, Partition: partition, Offset: from, First: p.first[name], End: end}
 	}
-	return &reader{p: p, name: name, next: from}, nil
+	return &reader{p: p, name: name, next: from, id: is}, nil
 }
 
 func (r *reader) Read(ctx context.Context, dst []relay.Stored, _ time.Duration) ([]relay.Stored, error) {
@@ -242,6 +249,15 @@ func (r *reader) Read(ctx context.Context, dst []relay.Stored, _ time.Duration) 
 }
 
 func (*reader) Close() {}
+
+func (r *reader) Topic() string { return r.id }
+
+// Accepted implements relay.Accepted.
+func (w *world) Accepted(_ context.Context, topic string) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.accepted[topic], nil
+}
 
 func (p *process) Save(ctx context.Context, c incident.Checkpoint) error {
 	if err := p.point(ctx, nil, "save ", c.Name); err != nil {

@@ -64,12 +64,14 @@ func topicsApply(t *terminal) *cobra.Command {
 func topicsAccept(t *terminal) *cobra.Command {
 	var reason string
 	c := &cobra.Command{
-		Use: "accept SOURCE", Short: "Read a topic that was deleted and made anew from its beginning", Args: wrongArgs(cobra.ExactArgs(1)),
+		Use: "accept SOURCE|TOPIC", Short: "Read a topic that was deleted and made anew from its beginning", Args: wrongArgs(cobra.ExactArgs(1)),
 		Long: `A topic with another id than before has been deleted and made anew; one that ends before the place that was read last, too, or its brokers lost
 records. The service then stops rather than guess. This command says that the topic as it is now is to be read from its beginning; what was read of the old one stays. SOURCE is
-the name of the source, with /TOPIC behind it where the source has a pattern. Stop the service first, with
-roles every ingest member.`,
-		Example: "  tocsin topics accept okta --reason 'cluster moved' --config tocsin.yaml",
+the name of the source, with /TOPIC behind it where the source has a pattern. Stop the service first, with roles every ingest member.
+
+TOPIC is that of hits or of findings, between the roles. Records of the old one that were not folded are lost then; incidents stay. For hits the rules begin
+with what the store has of the past. Stop every correlate member first, for findings every triage member.`,
+		Example: "  tocsin topics accept okta --reason 'cluster moved' --config tocsin.yaml\n  tocsin topics accept tocsin.hits --reason 'cluster moved' --config tocsin.yaml",
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := config(c)
 			if err != nil {

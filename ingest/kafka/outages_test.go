@@ -262,3 +262,37 @@ func TestOffsetAtFindsTheFirstRecordNotOlder(t *testing.T) {
 		t.Errorf("%d to %d, error %v", first, high, err)
 	}
 }
+
+func TestATopicMadeAnewIsTheOneThatWasOpenedNoMore(t *testing.T) {
+	broker := fake(t, kfake.SeedTopics(1, "logs"))
+	produce(t, broker, 0, 5)
+	c, _ := connect(t, broker, nil)
+	r, err := c.OpenTopic(t.Context(), "logs", "", 0, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	was := r.TopicID()
+	if was == "" {
+		t.Fatal("the topic's id is not known: the test is void")
+	}
+	if err := broker.DeleteTopic("logs"); err != nil {
+		t.Fatal(err)
+	}
+	if err := broker.CreateTopic("logs", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, broker, 0, 9) // More than it had: the end tells nothing.
+	var read []kafka.Message
+	for err == nil {
+		read, err = r.Read(t.Context(), read, 50*time.Millisecond)
+	}
+	if other, is := errors.AsType[*kafka.Replaced](err); !is || other.Was != was || len(read) > 0 {
+		t.Errorf("%d records and error %v, want none and *Replaced", len(read), err)
+	}
+	if _, err := c.OpenTopic(t.Context(), "logs", was, 0, 5); err == nil {
+		t.Error("the new topic is opened as the old one")
+	} else if _, is := errors.AsType[*kafka.Replaced](err); !is {
+		t.Errorf("error %v, want *Replaced", err)
+	}
+}

@@ -151,6 +151,16 @@ func (c *Cluster) Open(ctx context.Context, topic string, partition int32, from 
 	return c.open(ctx, topic, "", partition, from)
 }
 
+// OpenTopic is Open of the topic with an id; "": of whichever has the name now. When there is another one of its name, that is an error of OpenTopic
+// and of Read: *Replaced. Brokers before 2.8 have no ids, and then nothing is noticed.
+func (c *Cluster) OpenTopic(ctx context.Context, topic, id string, partition int32, from int64) (*Reader, error) {
+	r, err := c.open(ctx, topic, id, partition, from)
+	if err == nil && r.id == "" && r.link != nil {
+		r.id = r.link.topicID
+	}
+	return r, err
+}
+
 // open is Open of the topic with an id. When there is another one of its name, that is an error of open and of Read: *Replaced.
 func (c *Cluster) open(ctx context.Context, topic, id string, partition int32, from int64) (*Reader, error) {
 	r := &Reader{
@@ -316,6 +326,9 @@ func (r *Reader) settle(ctx context.Context) {
 		}
 	}
 }
+
+// TopicID is the id of the topic that is read, as Kafka's tools write it; "" if it is not known.
+func (r *Reader) TopicID() string { return r.id }
 
 // Offset is the next offset to be read.
 func (r *Reader) Offset() int64 { return r.decoder.next }
