@@ -60,7 +60,7 @@ idp: ## People sign in with a real identity provider, Dex in the process (skippe
 	elif [ "$$CI" = true ]; then exit 1; else echo "skipped: the module of Dex cannot be fetched"; fi
 
 integration-long: ## The same, disturbed for minutes where `integration` takes seconds
-	TOCSIN_ROUNDS=30 $(GO) test ./relay ./correlate -count=1 -timeout 60m
+	TOCSIN_ROUNDS=30 $(GO) test ./relay ./correlate -count=1 -timeout 120m
 	TOCSIN_LONG=1 $(MAKE) --no-print-directory integration INTEGRATION_TIMEOUT=120m
 
 race: ## The packages with goroutines, under the race detector
