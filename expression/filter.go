@@ -27,6 +27,7 @@ const (
 // the bytes of the subject.
 type Filter struct {
 	source string
+	open   bool
 	code   code
 	frames sync.Pool // of *frame
 }
@@ -40,6 +41,7 @@ func CompileFilter(source string) (*Filter, error) {
 	if issue := patterns(source, tree.Node); issue != nil {
 		return nil, issue
 	}
+	open := onlyOpen(tree.Node)
 	names := newFilterNames(source)
 	tree.Node = names.resolve(tree.Node)
 	if len(names.issues) > 0 {
@@ -63,7 +65,7 @@ func CompileFilter(source string) (*Filter, error) {
 	case !native:
 		return nil, issueAt(source, tree.Node, CodeRefused, "filters do not have part of this, such as a conversion between text and numbers")
 	}
-	x := &Filter{source: source, code: compiled}
+	x := &Filter{source: source, open: open, code: compiled}
 	x.frames.New = func() any { return &frame{look: noLookups{}} }
 	return x, nil
 }
@@ -150,6 +152,41 @@ func patternSize(re *syntax.Regexp) int {
 
 // String is the source text.
 func (x *Filter) String() string { return x.source }
+
+// OnlyOpen reports whether nothing passes but what is open: it is then of no use to ask about what is closed. False where that cannot be seen.
+func (x *Filter) OnlyOpen() bool { return x.open }
+
+// onlyOpen is OnlyOpen for a part of a filter as it was written.
+func onlyOpen(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		return n.Value == "open"
+	case *ast.BinaryNode:
+		switch n.Operator {
+		case "and", "&&":
+			return onlyOpen(n.Left) || onlyOpen(n.Right)
+		case "or", "||":
+			return onlyOpen(n.Left) && onlyOpen(n.Right)
+		case "==":
+			return isStatus(n.Left) && isOpen(n.Right) || isStatus(n.Right) && isOpen(n.Left)
+		case "in":
+			list, ok := n.Right.(*ast.ArrayNode)
+			return ok && isStatus(n.Left) && !slices.ContainsFunc(list.Nodes, func(x ast.Node) bool { return !isOpen(x) })
+		}
+	}
+	return false
+}
+
+func isStatus(n ast.Node) bool {
+	id, ok := n.(*ast.IdentifierNode)
+	return ok && id.Value == "status"
+}
+
+// isOpen reports whether a constant is a status in which somebody has to look at an incident.
+func isOpen(n ast.Node) bool {
+	s, ok := n.(*ast.StringNode)
+	return ok && (s.Value == "open" || s.Value == "acknowledged")
+}
 
 // Match reports whether a subject passes. What has no result for it, such as the third element of two, does not pass.
 func (x *Filter) Match(s *Subject) bool {

@@ -253,3 +253,25 @@ func BenchmarkFilter(b *testing.B) {
 		i++
 	}
 }
+
+func TestAFilterKnowsWhenItPassesOnlyWhatIsOpen(t *testing.T) {
+	for source, want := range map[string]bool{
+		"open": true, "open and not snoozed": true, "severity >= high && open": true, `any(zones, # == "x") and open`: true,
+		`status == "open"`: true, `"acknowledged" == status`: true, `status == "open" or status == "acknowledged"`: true, `status in ["open", "acknowledged"]`: true,
+		"open or severity >= high": false, "not open": false, "not (open and snoozed)": false, `status == "closed"`: false, `status != "closed"`: false, `status in ["open", "closed"]`: false,
+		`owner == "open"`: false, "open == false": false, "severity >= high": false, "open ? snoozed : not snoozed": false,
+	} {
+		f, err := expression.CompileFilter(source)
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		if got := f.OnlyOpen(); got != want {
+			t.Errorf("%s: %v, want %v", source, got, want)
+		}
+		for _, status := range []string{"closed", "merged"} {
+			if f.OnlyOpen() && f.Match(&expression.Subject{Status: status, Severity: 6}) {
+				t.Errorf("%s passes what is %s", source, status)
+			}
+		}
+	}
+}

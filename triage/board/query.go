@@ -159,7 +159,7 @@ func (b *Board) List(ctx context.Context, q Query) (Page, error) {
 	if count != nil {
 		p.Facets = count.facets()
 	}
-	if floor := b.forgotten(); floor != 0 && floor >= q.Since {
+	if floor := b.forgotten(); floor != 0 && floor >= q.Since && !(q.Filter != nil && q.Filter.OnlyOpen()) {
 		p.Older = true
 		if !q.Memory {
 			if err := b.older(ctx, q, floor, limit, &p); err != nil {
