@@ -37,7 +37,8 @@ func bigConfig(t *testing.T, dir string) app.Config {
 	cfg.SetList("watched", filepath.Join(dir, "watched.txt"))
 	must(t, os.WriteFile(filepath.Join(dir, "watched.txt"), []byte("eve\n"), 0o600))
 	must(t, os.WriteFile(cfg.Enrich.Assets, bigInventory(), 0o600))
-	cfg.Triage.Endpoints = []triage.EndpointConfig{{Name: bigEndpoint, URL: "http://127.0.0.1:9/", AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true}}
+	must(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("whsec_"+strings.Repeat("AAAA", 10)+"\n"), 0o600))
+	cfg.Triage.Endpoints = []triage.EndpointConfig{{Name: bigEndpoint, URL: "http://127.0.0.1:9/", AllowCIDRs: []string{"127.0.0.0/8"}, AllowPlainHTTP: true, Secret: triage.Secret{File: filepath.Join(dir, "secret")}}}
 	return cfg
 }
 
