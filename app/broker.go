@@ -106,8 +106,10 @@ func (l *logReader) Read(ctx context.Context, dst []relay.Stored, wait time.Dura
 	return dst, relayed(err)
 }
 
-// Topic implements relay.Reader.
-func (l *logReader) Topic() string { return l.reader.TopicID() }
+// Status implements relay.Reader.
+func (l *logReader) Status() relay.ReaderStatus {
+	return relay.ReaderStatus{Topic: l.reader.TopicID(), End: l.reader.High(), Trouble: l.reader.Stats().Failing}
+}
 
 // Close implements relay.Reader.
 func (l *logReader) Close() { l.reader.Close() }

@@ -21,9 +21,12 @@ func (s *Service) wireCorrelate(ctx context.Context) error {
 		Warm: s.warmPartition, Swapped: func(set *rules.Set) { s.keeper.running.Store(set) },
 		Engine: s.core.settings, Every: s.cfg.Correlate.Checkpoint, Clock: s.now, Slog: s.tel.Log.With("component", "relay"),
 	})
+	if err := s.observeRelay(); err != nil {
+		return err
+	}
 	s.beside = append(s.beside, s.tellRules)
 	s.work = func(ctx context.Context) error {
-		set := kafka.GroupSettings{Group: s.cfg.Kafka.Group + ".correlate", Topics: []string{s.cfg.Relay.Hits()}, Session: s.cfg.Kafka.Session}
+		set := s.member.of(kafka.GroupSettings{Group: s.cfg.Kafka.Group + ".correlate", Topics: []string{s.cfg.Relay.Hits()}, Session: s.cfg.Kafka.Session})
 		return s.broker.cluster.Consume(ctx, set, func(ctx context.Context, c *kafka.Claim) error { return s.correlator.Own(ctx, claimOf(c)) })
 	}
 	return nil

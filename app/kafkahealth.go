@@ -114,53 +114,6 @@ func waiting(sources []*schooled) string {
 	return ", now " + strings.Join(names, ", ")
 }
 
-// roleChecks tells how correlating and triage go where they are roles of their own.
-func (s *Service) roleChecks() []console.Check {
-	var out []console.Check
-	if s.bindings != nil {
-		c := console.Check{Name: "bindings", Good: true}
-		c.Detail = fmt.Sprintf("read to %d; %s of other members taken in", s.lessons.taken.Load(), Count(int(s.bindings.Taken()), "lesson"))
-		if n := s.bindings.Refused(); n > 0 {
-			c.Detail += fmt.Sprintf(", %d refused", n)
-		}
-		out = append(out, c)
-	}
-	if s.correlator != nil {
-		for _, p := range s.correlator.Status() {
-			c := console.Check{Name: fmt.Sprintf("hits partition %d", p.Partition), Good: p.Lost == 0 && p.Damaged == 0}
-			c.Detail = fmt.Sprintf("folded to %d, %s sent", p.Next, Count(int(p.Announced), "announcement"))
-			switch {
-			case len(p.Missing) > 0:
-				c.Detail += fmt.Sprintf("; event time waits for %s partition %d, which nobody has spoken for", p.Missing[0].Source, p.Missing[0].Partition)
-			case p.Frontier != 0:
-				c.Detail += "; event time " + stamp(p.Frontier) + " UTC"
-			}
-			if len(p.Behind) > 0 {
-				c.Detail += fmt.Sprintf("; new rules wait for ingest members that match by others: %s", strings.Join(p.Behind, ", "))
-			}
-			if !c.Good {
-				c.Detail += fmt.Sprintf("; %d gone before they were read, %d damaged: rules there began without their past", p.Lost, p.Damaged)
-			}
-			out = append(out, c)
-		}
-		if len(out) == 0 {
-			out = append(out, console.Check{Name: "hits", Good: true, Detail: "no partition is ours: others hold them, or the group is being divided"})
-		}
-	}
-	if s.triage != nil {
-		t := s.triage.Status()
-		c := console.Check{Name: "triage", Good: t.Lost == 0, Detail: fmt.Sprintf("standing by, folded to %d", t.Next)}
-		if t.Leader {
-			c.Detail = fmt.Sprintf("leading, folded to %d, recorded to %d", t.Next, t.Recorded)
-		}
-		if t.Lost > 0 {
-			c.Detail += fmt.Sprintf("; %d records were gone before they were read", t.Lost)
-		}
-		out = append(out, c)
-	}
-	return out
-}
-
 // observeKafka reports how reading goes whenever metrics are asked for.
 func (s *Service) observeKafka() error {
 	lag, err := s.tel.Meter.Int64ObservableGauge("tocsin.kafka.lag", metric.WithUnit("{record}"), metric.WithDescription("Offsets of our partitions that are there and not handed out yet, by source."))

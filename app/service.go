@@ -75,9 +75,10 @@ type Service struct {
 	begin      func(incident.Action) func(context.Context) error // Queues an act, with analyst; what it gives waits for it.
 	looks      *looks                                            // with analyst
 	broker     *broker                                           // nil without kafka.brokers
-	correlator *relay.Correlator                                 // Role correlate.
-	triage     *relay.Triage                                     // Role triage.
-	bindings   *relay.Bindings                                   // Role ingest, as is lessons.
+	member     membership
+	correlator *relay.Correlator // Role correlate.
+	triage     *relay.Triage     // Role triage.
+	bindings   *relay.Bindings   // Role ingest, as is lessons.
 	lessons    *lessons
 	consumer   *kafka.Consumer  // nil without sources that have topics
 	registry   *registry.Client // nil without sources that need schemas

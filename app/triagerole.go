@@ -32,6 +32,9 @@ func (s *Service) wireTriage(ctx context.Context) error {
 		Published: s.published, Slog: s.tel.Log.With("component", "relay"),
 	})
 	s.analyst = remote{s.triage}
+	if err := s.observeRelay(); err != nil {
+		return err
+	}
 	s.beside = append(s.beside, s.tellFloods)
 	s.begin = func(a incident.Action) func(context.Context) error {
 		return func(ctx context.Context) error {
@@ -40,7 +43,7 @@ func (s *Service) wireTriage(ctx context.Context) error {
 		}
 	}
 	s.work = func(ctx context.Context) error {
-		set := kafka.GroupSettings{Group: s.cfg.Kafka.Group + ".triage", Topics: []string{s.cfg.Relay.Findings()}, Session: s.cfg.Kafka.Session}
+		set := s.member.of(kafka.GroupSettings{Group: s.cfg.Kafka.Group + ".triage", Topics: []string{s.cfg.Relay.Findings()}, Session: s.cfg.Kafka.Session})
 		return beside(ctx, s.triage.Run, func(ctx context.Context) error { return s.broker.cluster.Consume(ctx, set, s.lead) })
 	}
 	return nil

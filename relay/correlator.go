@@ -55,6 +55,8 @@ type PartitionStatus struct {
 	Partition  int32
 	Generation int32
 	Next       int64            // Offset of the next frame in the topic as it is now.
+	End        int64            // Offset of the frame that will be sent next, as far as is known.
+	Trouble    string           // Why the partition cannot be read at present; "": it can.
 	Frontier   int64            // Event time, microseconds; 0 while it waits for sources.
 	Missing    []event.Position // Partitions of sources, some of them, that nobody has spoken for and event time waits for.
 	Lost       int64            // Frames that were gone before they could be read.
@@ -191,7 +193,7 @@ func (o *ownership) open(ctx context.Context) error {
 		r, err := o.set.Logs.Open(ctx, HitsTopic, is.Topic, o.claim.Partition, is.offset(o.p.Next()))
 		if err == nil {
 			o.reader = r
-			o.p.Identify(cmp.Or(r.Topic(), is.Topic))
+			o.p.Identify(cmp.Or(r.Status().Topic, is.Topic))
 			return nil
 		}
 		gone := overtaken(err)
@@ -332,6 +334,8 @@ func (o *ownership) fold(s *Stored) error {
 // tell brings the status up to date.
 func (o *ownership) tell() {
 	o.status.Next, o.status.Engine = o.p.Incarnation().offset(o.p.Next()), o.p.Stats()
+	reading := o.reader.Status()
+	o.status.End, o.status.Trouble = reading.End, reading.Trouble
 	frontier, ok := o.p.Frontier()
 	o.status.Frontier, o.status.Missing = frontier, nil
 	if !ok {

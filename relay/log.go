@@ -28,11 +28,18 @@ type Logs interface {
 
 // Reader reads a partition from where it was opened, in the order of its offsets. Read appends what is there to dst, and returns with nothing
 // if nothing comes within wait; the bytes are the caller's. An error may be an *OutOfRange if the reader was overtaken, or a *Replaced. Transient
-// failures are retried inside for as long as ctx lives. Topic is the id of the topic that is read, "" where the brokers have none.
+// failures are retried inside for as long as ctx lives.
 type Reader interface {
 	Read(ctx context.Context, dst []Stored, wait time.Duration) ([]Stored, error)
-	Topic() string
+	Status() ReaderStatus
 	Close()
+}
+
+// ReaderStatus is how reading a partition goes.
+type ReaderStatus struct {
+	Topic   string // The id of the topic that is read; "" where the brokers have none.
+	End     int64  // Offset of the record that will be written next, as far as is known.
+	Trouble string // Why it cannot be read at present; "": it can.
 }
 
 // OutOfRange means that a partition does not have the offset to be read.

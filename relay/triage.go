@@ -47,9 +47,11 @@ type Triage struct {
 // TriageStatus is how a triage member is doing.
 type TriageStatus struct {
 	Leader   bool
-	Next     int64 // Offset of the next record in the topic as it is now.
-	Recorded int64 // Offset before which everything is recorded, as far as this member knows.
-	Lost     int64 // Records that were gone before they could be read.
+	Next     int64  // Offset of the next record in the topic as it is now.
+	End      int64  // Offset of the record that will be sent next, as far as is known.
+	Trouble  string // Why the topic cannot be read at present; "": it can.
+	Recorded int64  // Offset before which everything is recorded, as far as this member knows.
+	Lost     int64  // Records that were gone before they could be read.
 	Counts   StitchingCounts
 }
 
@@ -166,8 +168,17 @@ func (r *round) run(ctx context.Context) error {
 		if err := r.step(ctx, r.reader); err != nil {
 			return err
 		}
+		r.tell()
 	}
 	return nil
+}
+
+// tell brings the status up to date.
+func (r *round) tell() {
+	reading := r.reader.Status()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.End, r.status.Trouble = reading.End, reading.Trouble
 }
 
 // change begins or ends leadership.
@@ -264,7 +275,7 @@ func (r *round) restore(ctx context.Context) (s *Stitching, reader Reader, lost 
 		is := s.Incarnation()
 		reader, err := r.set.Logs.Open(ctx, FindingsTopic, is.Topic, 0, is.offset(s.Next()))
 		if err == nil {
-			s.Identify(cmp.Or(reader.Topic(), is.Topic))
+			s.Identify(cmp.Or(reader.Status().Topic, is.Topic))
 			return s, reader, lost, nil
 		}
 		gone := overtaken(err)

@@ -250,7 +250,11 @@ func (r *reader) Read(ctx context.Context, dst []relay.Stored, _ time.Duration) 
 
 func (*reader) Close() {}
 
-func (r *reader) Topic() string { return r.id }
+func (r *reader) Status() relay.ReaderStatus {
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	return relay.ReaderStatus{Topic: r.id, End: int64(len(r.p.logs[r.name]))}
+}
 
 // Accepted implements relay.Accepted.
 func (w *world) Accepted(_ context.Context, topic string) (int, error) {

@@ -19,6 +19,7 @@ type GroupSettings struct {
 	Session  time.Duration // How long the group waits for a member that went silent; 10 s. Brokers allow 6 s and more.
 	Commit   time.Duration // Least time between two commits; 1 s.
 	Discover time.Duration // How often we look for new topics and partitions; 15 s.
+	Trouble  func(string)  // Told what keeps us out of the group, and "" once nothing does; nil: nobody. Called by several goroutines.
 }
 
 func (s GroupSettings) withDefaults() GroupSettings {
@@ -39,7 +40,7 @@ func (s GroupSettings) withDefaults() GroupSettings {
 // goes on. If own returns nil earlier, the partition rests until the next generation; an error ends Consume. Consume returns nil when ctx ends,
 // and otherwise the first error that waiting cannot cure; brokers that do not answer are waited for.
 func (c *Cluster) Consume(ctx context.Context, set GroupSettings, own func(ctx context.Context, claim *Claim) error) error {
-	return c.consume(ctx, set, own, hooks{})
+	return c.consume(ctx, set, own, hooks{trouble: set.Trouble})
 }
 
 // hooks tell somebody more than Consume does.

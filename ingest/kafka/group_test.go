@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
@@ -207,6 +209,47 @@ func TestASessionTheBrokersRefuseIsExplained(t *testing.T) {
 		defer c.Close()
 		if err := c.Consume(t.Context(), set, func(context.Context, *kafka.Claim) error { return nil }); err == nil {
 			t.Error("no error")
+		}
+	})
+}
+
+func TestWhatKeepsUsOutOfTheGroupIsToldUntilNothingDoes(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.topic("logs", 1)
+		var refused atomic.Bool
+		refused.Store(true)
+		w.broker.ControlKey(int16(kmsg.JoinGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.broker.KeepControl()
+			if !refused.Load() {
+				return nil, nil, false
+			}
+			res := r.ResponseKind().(*kmsg.JoinGroupResponse)
+			res.ErrorCode = kerr.GroupAuthorizationFailed.Code
+			return res, nil, true
+		})
+		told := make(chan string, 100)
+		set := group("logs")
+		set.Trouble = func(what string) { told <- what }
+		owned := make(chan bool)
+		stop := w.consume(set, func(ctx context.Context, _ *kafka.Claim) error {
+			owned <- true
+			<-ctx.Done()
+			return nil
+		})
+		if what := <-told; !strings.Contains(what, "check the account and its ACLs") {
+			t.Errorf("told %q", what)
+		}
+		refused.Store(false)
+		<-owned
+		last := ""
+		for len(told) > 0 {
+			last = <-told
+		}
+		if last != "" {
+			t.Errorf("a member of the group is told last: %q", last)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }
