@@ -67,7 +67,7 @@ const (
 	entityChanges = 20
 	relatedShown  = 20
 	relatedEvents = 20 // Each lies somewhere else, and what lies around it is read with it.
-	maxPeers      = 40
+	maxPeers      = 20 // Those whose events are counted; what they have is compared of all.
 )
 
 func (s *server) entityRoutes() []route {

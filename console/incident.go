@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
@@ -179,11 +180,10 @@ func (s *server) onBoard(in *incident.Incident) (owner, why string, zones []stri
 
 // outside reads what the store has beside the incident itself. What cannot be read is said, and the page stands without it.
 func (s *server) outside(ctx context.Context, in *incident.Incident, p *incidentPage) {
-	var err error
+	var sent error
+	var beside sync.WaitGroup
 	if s.set.Deliveries != nil {
-		if p.Deliveries, err = s.set.Deliveries.Deliveries(ctx, in.ID, maxDeliveries); err != nil {
-			p.Problems = append(p.Problems, "Deliveries cannot be shown: "+err.Error())
-		}
+		beside.Go(func() { p.Deliveries, sent = s.set.Deliveries.Deliveries(ctx, in.ID, maxDeliveries) })
 	}
 	if s.set.History != nil {
 		changes, err := s.set.History.History(ctx, in.ID, max(0, in.Revision-maxHistory-1))
@@ -192,6 +192,9 @@ func (s *server) outside(ctx context.Context, in *incident.Incident, p *incident
 		}
 		p.History = rowsOfChanges(changes, max(0, in.Revision-maxHistory))
 		slices.Reverse(p.History)
+	}
+	if beside.Wait(); sent != nil {
+		p.Problems = append(p.Problems, "Deliveries cannot be shown: "+sent.Error())
 	}
 }
 

@@ -80,10 +80,10 @@ func (db *DB) changesPage(ctx context.Context, after ChangeCursor, n int) ([]inc
 }
 
 // changesOf finds the changes that made the revisions.
-func (db *DB) changesOf(ctx context.Context, keys []revisionKey) (map[revisionKey]incident.Change, error) {
+func (db *DB) changesOf(ctx context.Context, keys []revisionKey, read readRevisions) (map[revisionKey]incident.Change, error) {
 	q := query{head: changeSelect + db.table("changes")}
 	q.revisions("incident", keys)
-	list, err := db.readChanges(ctx, q)
+	list, err := db.readChangesWith(ctx, q, read)
 	found := make(map[revisionKey]incident.Change, len(list))
 	for _, c := range list {
 		found[revisionKey{c.Incident.ID, c.Incident.Revision}] = c
@@ -114,6 +114,13 @@ func scanChange(rows driver.Rows) (c changeRow, err error) {
 }
 
 func (db *DB) readChanges(ctx context.Context, q query) ([]incident.Change, error) {
+	return db.readChangesWith(ctx, q, db.revisions)
+}
+
+// readRevisions reads revisions of incidents, whole or as far as a list needs them.
+type readRevisions func(context.Context, []revisionKey) (map[revisionKey]*incident.Incident, error)
+
+func (db *DB) readChangesWith(ctx context.Context, q query, read readRevisions) ([]incident.Change, error) {
 	var changes []incident.Change
 	var keys []revisionKey
 	for row, err := range stream(ctx, db, "table changes", q, scanChange) {
@@ -122,7 +129,7 @@ func (db *DB) readChanges(ctx context.Context, q query) ([]incident.Change, erro
 		}
 		changes, keys = append(changes, row.Change), append(keys, row.key)
 	}
-	found, err := db.revisions(ctx, keys)
+	found, err := read(ctx, keys)
 	if err != nil {
 		return nil, err
 	}

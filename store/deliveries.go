@@ -106,7 +106,8 @@ const (
 	maxNewest      = 5000
 )
 
-// Deliveries reads the deliveries that have been attempted, as they stand now, with their changes, by id.
+// Deliveries reads the deliveries that have been attempted, as they stand now, with their changes, by id. Of the incidents there is only what a
+// list shows: id, revision, title, severity, sites and when they were updated.
 func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) iter.Seq2[incident.Delivery, error] {
 	return func(yield func(incident.Delivery, error) bool) {
 		for n := 0; f.Limit <= 0 || n < f.Limit; {
@@ -170,7 +171,7 @@ func (db *DB) deliveriesPage(ctx context.Context, f DeliveryFilter, n int) ([]in
 		}
 		page, keys = append(page, row.Delivery), append(keys, row.key)
 	}
-	return page, db.addChanges(ctx, page, keys)
+	return page, db.addChanges(ctx, page, keys, db.outlines)
 }
 
 // deliveryRow is a delivery without its change.
@@ -198,11 +199,11 @@ func scanDelivery(rows driver.Rows) (r deliveryRow, err error) {
 }
 
 // addChanges gives deliveries the changes that they are about.
-func (db *DB) addChanges(ctx context.Context, page []incident.Delivery, keys []revisionKey) error {
+func (db *DB) addChanges(ctx context.Context, page []incident.Delivery, keys []revisionKey, read readRevisions) error {
 	if len(page) == 0 {
 		return nil
 	}
-	changes, err := db.changesOf(ctx, keys)
+	changes, err := db.changesOf(ctx, keys, read)
 	if err != nil {
 		return err
 	}
@@ -247,5 +248,5 @@ func (db *DB) Replays(ctx context.Context, endpoint string, since int64) ([]inci
 		}
 		page, keys = append(page, row.Delivery), append(keys, row.key)
 	}
-	return page, db.addChanges(ctx, page, keys)
+	return page, db.addChanges(ctx, page, keys, db.revisions)
 }

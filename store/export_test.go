@@ -28,3 +28,6 @@ func (e *Encoder) Encode(events []event.Event, id event.BatchID) (int, error) {
 
 // SendRowByRow makes the store send blocks the way it must over the native protocol.
 func (db *DB) SendRowByRow() { db.cfg.Protocol = "native" }
+
+// Written reports whether hunts look for a field's text in the compact form of events.
+func Written(f *event.Field) bool { return written(f) }

@@ -205,10 +205,20 @@ func TestADeliveryIsAsItsLastAttemptLeftIt(t *testing.T) {
 		"dead":     {store.DeliveryFilter{State: incident.DeliveryDead, Incident: changes[2].Incident.ID}, deliveries[2:]},
 		"nobody's": {store.DeliveryFilter{Endpoint: "other"}, nil},
 	} {
-		if diff := cmp.Diff(tc.want, collect(t, db.Deliveries(t.Context(), tc.filter)), unstamped); diff != "" {
+		if diff := cmp.Diff(outlined(tc.want), collect(t, db.Deliveries(t.Context(), tc.filter)), unstamped); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// outlined are deliveries with what a list shows of their incidents.
+func outlined(list []incident.Delivery) []incident.Delivery {
+	out := slices.Clone(list)
+	for i := range out {
+		in := out[i].Change.Incident
+		out[i].Change.Incident = &incident.Incident{ID: in.ID, Revision: in.Revision, Title: in.Title, Severity: in.Severity, Updated: in.Updated, Sites: in.Sites}
+	}
+	return out
 }
 
 func TestStandingsAreTheLastAttemptOfEachDeliveryWithoutItsChange(t *testing.T) {

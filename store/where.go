@@ -32,7 +32,36 @@ func (q *query) sift(w *event.Where, wide bool) (sql string, exact bool) {
 	if sql, ok := q.columnTest(w); ok {
 		return sql, true
 	}
+	if sql, ok := q.writtenTest(w); ok && wide {
+		return sql, false
+	}
 	return truth(wide), false
+}
+
+// maxWritten bounds the texts that are looked for in one event.
+const maxWritten = 8
+
+// writtenTest narrows down by what the compact form of the event holds: a field without a column that is, begins, ends with or contains a text has
+// the text's bytes in it. Whether they are those of the field is for the expression to tell.
+func (q *query) writtenTest(w *event.Where) (string, bool) {
+	if w.Part != event.WholeField || !written(w.Field) || len(w.Strs) == 0 || len(w.Strs) > maxWritten || slices.Contains(w.Strs, "") {
+		return "", false
+	}
+	switch w.Op {
+	case event.WhereEqual, event.WhereContains, event.WherePrefix, event.WhereSuffix:
+	default:
+		return "", false
+	}
+	parts := make([]string, len(w.Strs))
+	for i, s := range w.Strs {
+		parts[i] = q.fill("position(event, ?) > 0", str(s))
+	}
+	return "(" + strings.Join(parts, " OR ") + ")", true
+}
+
+// written reports whether the compact form has a field's text as it is.
+func written(f *event.Field) bool {
+	return f.Kind == event.KindString && f.Set != nil && f.Object != "" && f.Flags&(event.IsCaption|event.Derived) == 0
 }
 
 func truth(b bool) string {
