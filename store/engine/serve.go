@@ -75,6 +75,7 @@ func Serve(ctx context.Context, cfg Config, stdin io.Reader, ready io.Writer) er
 		say.Token = cfg.Token
 	}
 	tell(cfg.Dir, share{say.Addr, cfg.Token})
+	go calmMerges(ctx)
 	writeReady(ready, say)
 	defer func() { _ = os.Remove(filepath.Join(cfg.Dir, shareFile)) }() // The lock is still held.
 	return s.serve(ctx, listener)

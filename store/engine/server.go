@@ -9,11 +9,9 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/ClickHouse/ch-go/compress"
@@ -188,16 +186,14 @@ func (q request) output(w http.ResponseWriter) io.Writer {
 	return &blockWriter{to: w, blocks: compress.NewWriter(compress.LevelZero, q.compress)}
 }
 
-// insert keeps the data in a file until the engine has it.
+// insert keeps the data until the engine has it.
 func (s *server) insert(ctx context.Context, w http.ResponseWriter, q request) error {
-	name := "insert-" + rand.Text()
-	path := filepath.Join(s.inserts, name)
-	defer os.Remove(path)
-	size, err := s.keep(path, q.data)
+	data, err := s.keep(q.data)
 	if err != nil {
 		return err
 	}
-	if size == 0 {
+	defer data.drop()
+	if data.size == 0 {
 		// A server takes this for an insert of no rows. clickhouse-go sends an empty body when it could not encode a
 		// batch, and reports success: rows would be lost in silence.
 		return failf(http.StatusBadRequest, 108, "NO_DATA_TO_INSERT", "the insert has no data")
@@ -207,39 +203,13 @@ func (s *server) insert(ctx context.Context, w http.ResponseWriter, q request) e
 		return err
 	}
 	defer s.pool.put(session, false)
-	r, err := session.query(q.fromFile(q.text, path), q.outputFormat, q.params)
+	r, err := session.query(q.fromFile(q.text, data.path), q.outputFormat, q.params)
 	if err != nil {
 		return err
 	}
 	r.free()
 	w.Header().Set("Content-Length", "0")
 	return nil
-}
-
-func (s *server) keep(path string, data io.Reader) (int64, error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, keepFailure(err)
-	}
-	defer file.Close()
-	size, err := io.Copy(file, data)
-	if err != nil {
-		if _, ok := errors.AsType[*os.PathError](err); ok {
-			return 0, keepFailure(err)
-		}
-		return 0, bodyFailure(err)
-	}
-	if err := file.Close(); err != nil {
-		return 0, keepFailure(err)
-	}
-	return size, nil
-}
-
-func keepFailure(err error) error {
-	if errors.Is(err, syscall.ENOSPC) {
-		return failf(http.StatusInternalServerError, 243, "NOT_ENOUGH_SPACE", "the insert's data could not be kept: %v", err)
-	}
-	return failf(http.StatusInternalServerError, 76, "CANNOT_OPEN_FILE", "the insert's data could not be kept: %v", err)
 }
 
 const (

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package engine
+
+import "context"
+
+// calmMerges is for Linux alone.
+func calmMerges(context.Context) {}
