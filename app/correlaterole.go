@@ -19,6 +19,7 @@ func (s *Service) wireCorrelate(ctx context.Context) error {
 	s.correlator = relay.NewCorrelator(relay.CorrelatorSettings{
 		Logs: s.broker, Accepted: s.acceptedTopics, Producer: s.broker, Checkpoints: s.db.Named(), Rules: s.keeper.Set,
 		Warm: s.warmPartition, Swapped: func(set *rules.Set) { s.keeper.running.Store(set) },
+		RulesText: (*rules.Set).Text, RulesOf: rules.OfText,
 		Engine: s.core.settings, Every: s.cfg.Correlate.Checkpoint, Clock: s.now, Slog: s.tel.Log.With("component", "relay"),
 	})
 	if err := s.observeRelay(); err != nil {

@@ -40,6 +40,27 @@ func (w *Worker) appendCheckpoint(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// checkpointSize is how many bytes a checkpoint had, and how much memory the state took by the engine's estimate.
+type checkpointSize struct{ bytes, held int64 }
+
+func sizeOf(e *Engine, n int) checkpointSize { return checkpointSize{int64(n), e.held()} }
+
+// room is how many bytes the next checkpoint is likely to need. It is made between batches, and to copy hundreds of megabytes each time a slice
+// that began with nothing is full takes longer than to write them once, and leaves several times as much for the collector.
+func (s checkpointSize) room(e *Engine) int {
+	held := e.held()
+	n := min(s.bytes*held/max(s.held, 1), s.bytes+held) // The first one of all, of next to no state, says little.
+	return int(n + n/8)
+}
+
+// held is the estimate of what all rules hold, in bytes.
+func (e *Engine) held() (n int64) {
+	for _, r := range e.fold.rules {
+		n += r.held()
+	}
+	return n
+}
+
 // section appends what write appends, behind its length.
 func section(b []byte, write func([]byte) []byte) []byte {
 	at := len(b)

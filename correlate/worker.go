@@ -84,7 +84,8 @@ type Worker struct {
 	torn    bool                    // a batch was folded and could not be written: the state is ahead of the log
 	saved   int64                   // our clock at the last checkpoint
 	saving  sync.WaitGroup
-	mu      sync.Mutex // guards waiting
+	size    checkpointSize // Of the newest checkpoint.
+	mu      sync.Mutex     // guards waiting
 	waiting []*request
 }
 
@@ -167,6 +168,7 @@ func (w *Worker) restore(ctx context.Context) (event.BatchID, error) {
 		}
 		return event.BatchID{}, nil
 	}
+	w.size = sizeOf(w.set.Engine, len(c.Data))
 	return c.Batch, nil
 }
 
@@ -339,12 +341,13 @@ func (w *Worker) checkpoint(ctx context.Context, b *event.Batch) {
 }
 
 func (w *Worker) save(ctx context.Context, id event.BatchID) {
-	data, err := w.appendCheckpoint(nil)
+	w.saving.Wait() // Before the bytes are made: there is memory for one checkpoint, not for two.
+	data, err := w.appendCheckpoint(make([]byte, 0, w.size.room(w.set.Engine)))
 	if err != nil {
 		w.set.Slog.Error("checkpoint failed", "err", err)
 		return
 	}
-	w.saving.Wait()
+	w.size = sizeOf(w.set.Engine, len(data))
 	w.saving.Go(func() {
 		if err := w.set.Checkpoints.Save(ctx, incident.Checkpoint{Batch: id, Data: data}); err != nil && ctx.Err() == nil {
 			w.set.Slog.Error("checkpoint failed", "err", err)

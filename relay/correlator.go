@@ -35,6 +35,8 @@ type CorrelatorSettings struct {
 	Checkpoints Checkpoints
 	Rules       func() *rules.Set                       // In force now. Asked between reads: another set is swapped in.
 	Warm        func(context.Context, *Partition) error // Fills rules that begin with the past of the store; nil: they begin without.
+	RulesText   func(*rules.Set) []byte                 // What a set can be read from again, to be kept in checkpoints; nil: nothing is.
+	RulesOf     func([]byte) (*rules.Set, error)        // Reads a set from it.
 	Swapped     func(*rules.Set)                        // Told when a claim has taken over other rules; nil: nobody.
 	Engine      correlate.Settings
 	Every       time.Duration // Between checkpoints.
@@ -143,14 +145,16 @@ func (o *ownership) run(ctx context.Context) error {
 	return nil
 }
 
-// restore makes the partition from the latest checkpoint. One that is refused only costs time, as long as the log has everything.
+// restore makes the partition from the latest checkpoint, with the rules that it was made by: what the log has behind it was folded, and announced,
+// by these, and those in force are taken over as ever. A checkpoint that is refused only costs time, as long as the log has everything.
 func (o *ownership) restore(ctx context.Context) error {
 	c, err := o.set.Checkpoints.Latest(ctx, PartitionCheckpoint(o.claim.Partition))
 	if err != nil {
 		return fmt.Errorf("correlate partition %d: read checkpoint: %w", o.claim.Partition, err)
 	}
-	o.rules = o.set.Rules()
+	o.rules = o.former(c.Data)
 	o.p = NewPartition(o.claim.Partition, o.rules, o.set.Engine)
+	o.p.Keep(o.set.RulesText)
 	if len(c.Data) > 0 {
 		same, err := o.p.Restore(c.Data)
 		switch {
@@ -168,7 +172,44 @@ func (o *ownership) restore(ctx context.Context) error {
 	if err := o.accept(ctx); err != nil {
 		return err
 	}
-	return o.warm(ctx)
+	if err := o.warm(ctx); err != nil {
+		return err
+	}
+	o.begin(ctx, c.Data)
+	return nil
+}
+
+// begin makes a checkpoint where the newest does not say by which rules the log behind it is folded from now on.
+func (o *ownership) begin(ctx context.Context, newest []byte) {
+	if o.set.RulesText == nil {
+		return
+	}
+	if hash, text, err := SnapshotRules(newest); err == nil && hash == o.rules.Hash && len(text) > 0 {
+		return
+	}
+	o.keeper.save(ctx, o.p.Next())
+	o.keeper.settle(o.set.Farewell)
+}
+
+// former are the rules by which a checkpoint was made; those in force if they are the same, or cannot be read any more.
+func (o *ownership) former(data []byte) *rules.Set {
+	force := o.set.Rules()
+	if len(data) == 0 || o.set.RulesOf == nil {
+		return force
+	}
+	hash, text, err := SnapshotRules(data)
+	if err != nil || len(text) == 0 || hash == force.Hash {
+		return force // What is wrong with it is for Restore to say.
+	}
+	set, err := o.set.RulesOf(text)
+	if err == nil && set.Hash != hash {
+		err = fmt.Errorf("their hash is %s now", set.Hash)
+	}
+	if err != nil {
+		o.log.Warn("the rules of the checkpoint cannot be read any more: what they had not decided is not found again", "rules", hash, "err", err)
+		return force
+	}
+	return set
 }
 
 // accept goes on at the beginning of the topic if it was made anew since the state was saved and somebody has accepted that.
@@ -235,6 +276,7 @@ func (o *ownership) follow(ctx context.Context) error {
 	}
 	if !o.torn {
 		o.keeper.save(ctx, o.p.Next())
+		o.keeper.settle(o.set.Farewell) // The log behind a checkpoint is folded by the rules of the checkpoint.
 	}
 	if o.set.Swapped != nil {
 		o.set.Swapped(set)

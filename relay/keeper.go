@@ -27,6 +27,7 @@ type keeper struct {
 	snapshot func([]byte) ([]byte, error)
 	log      *slog.Logger
 
+	size   int          // Of the newest, bytes.
 	last   int64        // Our clock when one was last begun.
 	kept   atomic.Int64 // Offset of the newest that was saved, or restored.
 	saving chan struct{}
@@ -58,11 +59,12 @@ func (k *keeper) busy() bool {
 }
 
 func (k *keeper) save(ctx context.Context, next int64) {
-	data, err := k.snapshot(nil)
+	data, err := k.snapshot(make([]byte, 0, k.size+k.size/8)) // About as many as the last time: growing step by step copies them several times.
 	if err != nil {
 		k.log.Error("checkpoint failed", "name", k.name, "err", err)
 		return
 	}
+	k.size = len(data)
 	k.last = k.clock()
 	ctx, abort := context.WithCancel(ctx)
 	done := make(chan struct{})

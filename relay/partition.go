@@ -20,6 +20,7 @@ const (
 type Partition struct {
 	number  int32
 	set     *rules.Set
+	text    func(*rules.Set) []byte
 	engine  *correlate.Engine
 	heard   hearing
 	origin  Incarnation
@@ -31,6 +32,9 @@ type Partition struct {
 func NewPartition(number int32, set *rules.Set, s correlate.Settings) *Partition {
 	return &Partition{number: number, set: set, engine: correlate.New(set, s)}
 }
+
+// Keep has snapshots say what the rules can be read from again; see SnapshotRules.
+func (p *Partition) Keep(text func(*rules.Set) []byte) { p.text = text }
 
 // Next is the offset of the next frame to take: everything before it is in the state.
 func (p *Partition) Next() int64 { return p.next }
@@ -132,11 +136,15 @@ type partitionHead struct {
 	Marks     []heardMark
 	Roster    []heardSource
 	Sent      []heardMember
+	Text      []byte `json:",omitempty"` // What the rules can be read from again.
 }
 
 // Snapshot appends the state to b. The same state gives the same bytes.
 func (p *Partition) Snapshot(b []byte) ([]byte, error) {
-	head := partitionHead{p.number, p.next, p.origin.Topic, p.origin.Number, p.set.Hash, p.heard.Marks, p.heard.Roster, p.heard.Sent}
+	head := partitionHead{p.number, p.next, p.origin.Topic, p.origin.Number, p.set.Hash, p.heard.Marks, p.heard.Roster, p.heard.Sent, nil}
+	if p.text != nil {
+		head.Text = p.text(p.set)
+	}
 	return seal(b, partitionMagic, partitionVersion, func(b []byte) ([]byte, error) {
 		b, err := putSection(b, func(b []byte) ([]byte, error) {
 			doc, err := json.Marshal(head)
@@ -162,17 +170,9 @@ func (p *Partition) Restore(b []byte) (same bool, err error) {
 	if err := p.engine.Restore(nil); err != nil {
 		return false, err
 	}
-	body, err := unseal(b, partitionMagic, partitionVersion)
+	head, engine, err := openPartition(b)
 	if err != nil {
 		return false, err
-	}
-	doc, engine, err := cutSection(body)
-	if err != nil {
-		return false, err
-	}
-	var head partitionHead
-	if err := json.Unmarshal(doc, &head); err != nil {
-		return false, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if head.Partition != p.number {
 		return false, fmt.Errorf("%w: it is that of partition %d", ErrDamaged, head.Partition)
@@ -182,4 +182,26 @@ func (p *Partition) Restore(b []byte) (same bool, err error) {
 	}
 	p.next, p.origin, p.heard = head.Next, Incarnation{head.Topic, head.Number}, hearing{Marks: head.Marks, Roster: head.Roster, Sent: head.Sent}
 	return head.Rules == p.set.Hash, nil
+}
+
+func openPartition(b []byte) (head partitionHead, engine []byte, err error) {
+	body, err := unseal(b, partitionMagic, partitionVersion)
+	if err != nil {
+		return head, nil, err
+	}
+	doc, engine, err := cutSection(body)
+	if err != nil {
+		return head, nil, err
+	}
+	if err := json.Unmarshal(doc, &head); err != nil {
+		return head, nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return head, engine, nil
+}
+
+// SnapshotRules are the rules that a snapshot of a partition was made by: their hash, and what they can be read from again, empty where the snapshot
+// does not say. What the log has behind a snapshot was folded by them, whatever the files say by now.
+func SnapshotRules(b []byte) (hash string, text []byte, err error) {
+	head, _, err := openPartition(b)
+	return head.Rules, head.Text, err
 }
