@@ -40,8 +40,29 @@ func (r *run) steps() {
 	}
 	r.printf("%.0f hits, %.0f findings with their revisions, %.0f keys with state", m.sum("tocsin_correlate_hits_total"), m.sum("tocsin_correlate_findings_total"), m.sum("tocsin_correlate_keys"))
 	r.printf("most hits: %s", strings.Join(m.greatest("tocsin_rule_hits", 8), ", "))
+	r.printf("state of the rules: %.0f MiB by their own estimate (%.0f at most) of %d; %s", m.sum("tocsin_rule_memory_bytes")/(1<<20), r.watch.most("tocsin_rule_memory_bytes")/(1<<20), stateBudget>>20, shed(m))
 	r.printf("most findings: %s", strings.Join(m.greatest("tocsin_rule_findings", 8), ", "))
 	r.printf("a batch: append %s, then record; inserts: %s", mean("tocsin_store_append_duration_seconds"), b.String()[2:])
+}
+
+// stateBudget is what the state of all rules may take by their own estimate; see correlate.Settings.
+const stateBudget = 512 << 20
+
+// shed says whether rules gave up state for want of room.
+func shed(m metrics) string {
+	degraded, refused := m.sum("tocsin_rule_degraded_ratio"), m.sum("tocsin_correlate_evictions")
+	if degraded == 0 && refused == 0 {
+		return "none was given up"
+	}
+	return fmt.Sprintf("%.0f rules gave up some, %.0f hits found no room", degraded, refused)
+}
+
+// most is the greatest sum of a metric at any look.
+func (w *watch) most(name string) (most float64) {
+	for i := range w.all {
+		most = max(most, w.all[i].metrics.sum(name))
+	}
+	return most
 }
 
 func (r *run) latencies(what string, l *latencies, since time.Time) {

@@ -15,9 +15,9 @@
 //
 // # What differs from a server
 //
-// An insert's data is written to a file in the data directory first (the library cuts inline data at about 256 KB), so
-// an insert whose connection breaks half way inserts nothing, and disk space for one copy of the data is needed for
-// the moment. Query ids, sessions, quota keys, external tables and progress headers are not supported; asynchronous
+// An insert's data is kept in memory (Linux, up to 8 MiB) or in a file in the data directory first (the library cuts
+// inline data at about 256 KB), so an insert whose connection breaks half way inserts nothing, and for the moment there
+// must be room for one copy of the data. Threads that merge have a nice value of 5 on Linux: inserts and queries go first. Query ids, sessions, quota keys, external tables and progress headers are not supported; asynchronous
 // inserts run at once. Settings in the URL, bound parameters (param_x), compression (native LZ4 and ZSTD both ways,
 // gzip and deflate of requests) and the in-band exception frame work as on a server.
 package engine
