@@ -92,7 +92,7 @@ func (r *loneReader) Read(ctx context.Context, dst []relay.Stored, wait time.Dur
 	return dst, nil
 }
 
-func (r *loneReader) Topic() string { return "" }
+func (r *loneReader) Status() relay.ReaderStatus { return relay.ReaderStatus{} }
 
 func (r *loneReader) Close() {}
 
