@@ -145,6 +145,7 @@ type BaselineRow struct {
 	Since    string            `json:"since,omitempty"`
 	Learning string            `json:"learning_until,omitempty"`
 	Known    int               `json:"known,omitempty"`
+	Hashed   int               `json:"hashed,omitempty"`
 	Values   []BaselineValue   `json:"values,omitempty"`
 	Amount   *float64          `json:"amount,omitempty"`
 	Usual    *float64          `json:"usual,omitempty"`
@@ -166,7 +167,7 @@ type BaselineValue struct {
 func Row(m *correlate.Memory) BaselineRow {
 	row := BaselineRow{
 		Rule: m.Rule, Step: m.Step, Modifier: m.Modifier, Per: map[string]string{}, Family: m.Family, Since: moment(m.Since), Learning: moment(m.Learning),
-		Known: m.Known, Contacts: m.Contacts, Last: moment(m.Last), Passed: moment(m.Passed),
+		Known: m.Known, Hashed: m.Hashed, Contacts: m.Contacts, Last: moment(m.Last), Passed: moment(m.Passed),
 	}
 	for _, p := range m.Per {
 		row.Per[p.Name] = p.Value
@@ -208,11 +209,12 @@ func WriteMemory(w io.Writer, m *correlate.Memory) error {
 	line("since", moment(m.Since))
 	line("learning", prefixed("until ", moment(m.Learning)))
 	if m.Known > 0 {
-		line("values", strconv.Itoa(m.Known))
-		for _, v := range m.Values[:min(len(m.Values), most)] {
+		line("values", strconv.Itoa(m.Known)+asHashes(m.Hashed))
+		shown := m.Values[:min(len(m.Values), most)]
+		for _, v := range shown {
 			fmt.Fprintf(&b, "    %s  %s\n", moment(v.Time), plain(v.Value))
 		}
-		if more := m.Known - most; more > 0 {
+		if more := m.Known - len(shown); more > 0 {
 			fmt.Fprintf(&b, "    … and %d more\n", more)
 		}
 	}
@@ -230,6 +232,14 @@ func WriteMemory(w io.Writer, m *correlate.Memory) error {
 	line("passed", moment(m.Passed))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// asHashes says how many of the values have no text any more.
+func asHashes(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d of them as hashes, without their text", n)
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -226,6 +226,7 @@ func (m *newMemory) writeAll(w *writer, all *registers[*newRegister], now int64)
 			w.int(v.born)
 			w.entries(m.gate, v.held, func(e entry) { w.b = append(w.b, byte(e.mark), m.told[e.hit]) })
 		}
+		w.packed(&r.packed)
 	}
 }
 
@@ -260,6 +261,9 @@ func (m *newMemory) readAll(r *reader, s *ruleState, all *registers[*newRegister
 			if len(v.held) > 0 {
 				due = min(due, v.held[0].time)
 			}
+		}
+		if r.packed(m, &x.packed); len(x.packed.of) > 0 {
+			due = min(due, x.packed.due)
 		}
 		if r.err != nil || all.of[per] != nil {
 			r.fail()

@@ -16,7 +16,8 @@ type newMemory struct {
 	families registers[*newRegister]
 	told     []uint8 // By handle: what is known of a hit.
 	values_  int     // Values in all registers,
-	text     int64   // and their bytes.
+	text     int64   // and their bytes;
+	packed   int     // values that are packed.
 
 	per, value, family string // Of the hit that is being offered.
 	frozen             bool
@@ -34,6 +35,8 @@ type newRegister struct {
 	register
 	first  int64 // Earliest time something was learned; forever before.
 	values map[string]*sightings
+	peak   int // The most values since the map was made.
+	packed packedValues
 }
 
 // sightings are the hits of one value: those after W in order, and of those before only what the next answer depends on.
@@ -119,7 +122,9 @@ func (m *newMemory) sightings(r *newRegister, value string) *sightings {
 	s := r.values[value]
 	if s == nil {
 		s = &sightings{born: never}
+		s.time, s.seen = r.packed.lookup(value)
 		r.values[value] = s
+		r.peak = max(r.peak, len(r.values))
 		m.values_++
 		m.text += int64(len(value))
 	}
@@ -205,6 +210,11 @@ func (m *newMemory) tidyAll(all *registers[*newRegister], w int64) {
 				due = min(due, s.time+m.History+1)
 			}
 		}
+		m.packed -= r.packed.expire(w, m.History)
+		m.pack(r, w)
+		if len(r.packed.of) > 0 {
+			due = min(due, r.packed.due)
+		}
 		if due < forever {
 			due = max(due, w+6*pace)
 		}
@@ -229,7 +239,7 @@ func (m *newMemory) why(x uint32) string {
 
 func (m *newMemory) size() (int, int64) {
 	n := len(m.all.of) + len(m.families.of)
-	return n, int64(n)*newRegisterBytes + m.all.text + m.families.text + int64(m.values_)*sightingsBytes + m.text + int64(cap(m.told))
+	return n, int64(n)*newRegisterBytes + m.all.text + m.families.text + int64(m.values_)*sightingsBytes + int64(m.packed)*packedBytes + m.text + int64(cap(m.told))
 }
 
 func (m *newMemory) giveUp(share int) int {
@@ -252,6 +262,7 @@ func (m *newMemory) drop(all *registers[*newRegister], r *newRegister) {
 		m.held.drop(s.held, len(s.held))
 		m.forget(r, v)
 	}
+	m.packed -= len(r.packed.of)
 	all.remove(r)
 }
 

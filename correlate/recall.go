@@ -19,6 +19,7 @@ type Memory struct {
 	Learning             int64      // Until when there is no answer; 0 if that is over.
 	Values               []Recalled // new: values, and changed: the last one; with the time they were last seen.
 	Known                int        // How many values there are; Values may list fewer.
+	Hashed               int        // How many of these are kept without their text.
 	Baseline             bool       // Amount, Usual and Deviation say something.
 	Amount               float64    // Of the last `over` now.
 	Usual, Deviation     float64    // Median and median absolute deviation for now.
@@ -153,7 +154,11 @@ func (m *newMemory) recall(now int64, about func(string) bool) (out []Memory) {
 }
 
 func (m *newMemory) recallOne(r *newRegister, per []Recalled, now int64) Memory {
-	x := Memory{Modifier: "new", Per: per, Since: since(r.first), Learning: learning(r.first, m.Learn, now), Known: len(r.values)}
+	x := Memory{Modifier: "new", Per: per, Since: since(r.first), Learning: learning(r.first, m.Learn, now)}
+	x.Known, x.Hashed = r.known()
+	for _, t := range r.packed.of {
+		x.Last = max(x.Last, t)
+	}
 	for value, s := range r.values {
 		t := s.time
 		if n := len(s.held); n > 0 {

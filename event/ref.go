@@ -78,7 +78,7 @@ const (
 
 // formatDomains are the domains of formats that speak of one domain only.
 var formatDomains = map[string]string{
-	"okta": DomainIdentity, "entra": DomainIdentity,
+	"okta": DomainIdentity, "entra": DomainIdentity, "cloudtrail": DomainIdentity,
 	"cisco_ise": DomainAccess, "freeradius": DomainAccess, "dhcpd": DomainAccess,
 	"crowdstrike": DomainEndpoint, "windows": DomainEndpoint, "intune": DomainManagement,
 	"suricata": DomainNetwork, "zeek": DomainNetwork,

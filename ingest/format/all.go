@@ -5,6 +5,7 @@ func All() []Format {
 	return []Format{
 		okta(),
 		entra(),
+		cloudTrail(),
 		ciscoISE(),
 		freeRADIUS(),
 		dhcpServer(),
@@ -22,6 +23,7 @@ func All() []Format {
 		changeTicket(),
 		alertmanager(),
 		anySyslog(),
+		anyJSON(),
 		ocsf(),
 	}
 }

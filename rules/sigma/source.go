@@ -11,9 +11,10 @@ import (
 // fields are read.
 type source struct {
 	classes []string
-	where   string              // "" where the classes alone tell.
-	fields  map[string][]access // Fields that the model or another raw name has exactly; all others are raw fields of the same name.
-	note    string              // What the log source needs, in the words of the rule.
+	where   string                      // "" where the classes alone tell.
+	fields  map[string][]access         // Fields that the model or another raw name has exactly; all others are raw fields of the same name.
+	named   func(field string) []string // The raw names of all others, where logs of one product go by several; nil: the field's own.
+	note    string                      // What the log source needs, in the words of the rule.
 }
 
 // access gives the ways to read a field; "" is all of the log, for keywords.
@@ -23,6 +24,9 @@ func (s *source) access(field string) []access {
 	}
 	if list := s.fields[field]; list != nil {
 		return list
+	}
+	if s.named != nil {
+		return rawNames(s.named(field)...)
 	}
 	return []access{rawAccess(field)}
 }
@@ -99,7 +103,7 @@ func sourceOf(n *yaml.Node) (*source, error) {
 	case "linux":
 		s = linuxSource(l)
 	default:
-		s = otherSource(l)
+		s = cloudSource(l)
 	}
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ type SourceDoc struct {
 	Condition string   // Over them.
 }
 
-// Sources lists the log sources that have rows of their own, for the reference: the categories and services of Windows, then those of Linux.
+// Sources lists the log sources that have rows of their own, for the reference: the categories and services of Windows, then those of Linux and of the cloud.
 func Sources() []SourceDoc {
 	var out []SourceDoc
 	add := func(l logsource, s *source) {
@@ -45,6 +45,9 @@ func Sources() []SourceDoc {
 	for _, service := range append(slices.Sorted(maps.Keys(linuxPrograms)), "auditd", "syslog", "") {
 		l := logsource{product: "linux", service: service}
 		add(l, linuxSource(l))
+	}
+	for _, l := range cloudServices {
+		add(l, cloudSource(l))
 	}
 	return out
 }

@@ -48,7 +48,7 @@ func linuxSource(l logsource) *source {
 }
 
 // otherSource is a log source that no format of ours reads field by field. Its events are base events that carry the log's own fields as raw
-// fields, with Sigma's product, service and category as product name, log name and event code of their metadata.
+// fields, with Sigma's product, service and category as product name, log name and event code of their metadata, as the format json makes them.
 func otherSource(l logsource) *source {
 	var where []string
 	if l.product != "" {
