@@ -80,7 +80,7 @@ func (c *Core) rule(id string) (*rules.Rule, error) {
 
 // explain takes the events that rules can see around a time past all of them.
 func (c *Core) explain(ctx context.Context, p *past, list []*rules.Rule, q correlate.Question, from, to int64) ([]correlate.Explanation, error) {
-	q.Lookups = lookups{c.Live.Tables}
+	q.Lookups, q.MaxKeys = lookups{c.Live.Tables}, c.settings.MaxKeys
 	var all []*correlate.Explainer
 	var reach int64
 	for _, r := range list {
@@ -143,7 +143,7 @@ func (c *Core) ExplainEvent(ctx context.Context, cfg Config, set ExplainSettings
 			out.Deaf++
 			continue
 		}
-		q.Lookups = lookups{c.Live.Tables}
+		q.Lookups, q.MaxKeys = lookups{c.Live.Tables}, c.settings.MaxKeys
 		x := correlate.Explain(r, []event.Event{*e}, q)
 		if slices.ContainsFunc(x.Steps, func(s correlate.ExplainedStep) bool { return s.Matched > 0 }) {
 			hit = append(hit, r)

@@ -30,6 +30,7 @@ type Question struct {
 	Finding  event.ID   // Only this finding, with what the throttle counted into it; zero for all.
 	At       int64      // Of what a step lists, the nearest to this time; 0 for the first.
 	Lookups  expression.Lookups
+	MaxKeys  int // That the rule may have, as Settings say; 0: their default.
 }
 
 // Explanation says why a rule matched or did not: what happened at each step, and what became of every chain, window and match.
@@ -108,7 +109,7 @@ func NewExplainer(r *rules.Rule, q Question) *Explainer {
 	live.Status = rules.Live
 	x := &Explainer{question: q, rule: &live, frontier: never, told: map[string]bool{}, partials: map[string][]partial{}, counting: map[string]Fate{}}
 	x.out.Rule = r.Ref()
-	x.engine = New(alone(&live), Settings{Lookups: q.Lookups, MaxHits: maxHeldHits, MaxBytes: forever, observe: x.observe})
+	x.engine = New(alone(&live), Settings{Lookups: q.Lookups, MaxKeys: q.MaxKeys, MaxHits: maxHeldHits, MaxBytes: forever, observe: x.observe})
 	x.scratch = x.engine.matcher.NewScratch(q.Lookups)
 	for i := range x.engine.matcher.targets {
 		t := &x.engine.matcher.targets[i]

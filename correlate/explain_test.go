@@ -163,6 +163,16 @@ func TestExplainNamesHitsThatCameTooLate(t *testing.T) {
 	}
 }
 
+func TestExplainNamesHitsForWhichThereWasNoRoom(t *testing.T) {
+	x := explained(t, pairRule, correlate.Question{MaxKeys: 1}, "0s A r1", "1m A r2", "2m B r1")
+	if d := cmp.Diff([]string{"1m evicted: the rule's memory was full"}, fates(x, "evicted")); d != "" || len(x.Findings) != 1 {
+		t.Errorf("%s, %d findings", d, len(x.Findings))
+	}
+	if x := explained(t, pairRule, correlate.Question{}, "0s A r1", "1m A r2", "2m B r1"); len(fates(x, "evicted")) > 0 {
+		t.Error("there was room")
+	}
+}
+
 func TestNearMissesAreChainsThatLackTheLastStepAndMatchesThatAGuardSpokeAgainst(t *testing.T) {
 	triple := `match:
   sequence:
