@@ -5,10 +5,20 @@ import "strings"
 // cloudServices are log sources of products in the cloud, for the reference.
 var cloudServices = []logsource{
 	{product: "aws", service: "cloudtrail"},
-	{product: "azure", service: "activitylogs"}, {product: "azure", service: "auditlogs"}, {product: "azure", service: "riskdetection"}, {product: "azure", service: "signinlogs"},
-	{product: "gcp", service: "gcp.audit"}, {product: "gcp", service: "google_workspace.admin"}, {product: "gcp", service: "google_workspace.login"},
-	{product: "m365", service: "audit"}, {product: "github", service: "audit"}, {product: "kubernetes", service: "audit"}, {product: "bitbucket", service: "audit"},
-	{product: "okta", service: "okta"}, {product: "onelogin", service: "onelogin.events"}, {category: "application", product: "opencanary"},
+	{product: "azure", service: "activitylogs"},
+	{product: "azure", service: "auditlogs"},
+	{product: "azure", service: "riskdetection"},
+	{product: "azure", service: "signinlogs"},
+	{product: "gcp", service: "gcp.audit"},
+	{product: "gcp", service: "google_workspace.admin"},
+	{product: "gcp", service: "google_workspace.login"},
+	{product: "m365", service: "audit"},
+	{product: "github", service: "audit"},
+	{product: "kubernetes", service: "audit"},
+	{product: "bitbucket", service: "audit"},
+	{product: "okta", service: "okta"},
+	{product: "onelogin", service: "onelogin.events"},
+	{category: "application", product: "opencanary"},
 }
 
 // oktaClasses are those of the format okta, and of raw fields.
