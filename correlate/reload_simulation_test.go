@@ -143,7 +143,9 @@ func edited(list []*rules.Rule, hash string, fresh *rules.Rule) *rules.Set {
 
 // reloads makes a feed with a change of rules in it.
 func reloads(t *testing.T, r *rand.Rand) *reload {
-	list := lawfulSet(t)
+	// Of a rule of which one of several ways to match waits for a guard, what was announced at the change, and so what the old version keeps, still
+	// depends on how the events before it were cut (ADR 13).
+	list := slices.DeleteFunc(lawfulSet(t), func(r *rules.Rule) bool { return r.ID == "law-11" })
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] }) // Any rule may be the one that changes.
 	old := &rules.Set{Rules: slices.SortedFunc(slices.Values(list), func(a, b *rules.Rule) int { return cmp.Compare(a.ID, b.ID) }), Hash: "old"}
 	events := slices.Concat(arrival(r, randomEvents(r, 60+r.IntN(60)), 180_000_000)...)
