@@ -11,23 +11,38 @@ import (
 // and upper case connect (k, K and the Kelvin sign; i, I, İ and ı). Bytes that are not UTF-8 become U+FFFD. So what holds of two texts in any
 // of these foldings holds of their canonical forms, which is what an index needs; the reverse is not promised.
 func Canon(dst []byte, s string) []byte {
+	from := len(dst)
 	dst = slices.Grow(dst, len(s))
+	out := dst[from : from+len(s)]
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
-		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 | uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		w := eightAt(s, i)
 		if w&highBits != 0 {
-			return canonSlow(dst, s[i:])
+			return canonSlow(dst[:from+i], s[i:])
 		}
-		dst = binary.LittleEndian.AppendUint64(dst, lowerEight(w))
+		binary.LittleEndian.PutUint64(out[i:], lowerEight(w))
+	}
+	if i < len(s) && len(s) >= 8 { // The last eight bytes once more, of which some are done.
+		w := eightAt(s, len(s)-8)
+		if w&highBits != 0 {
+			return canonSlow(dst[:from+i], s[i:])
+		}
+		binary.LittleEndian.PutUint64(out[len(s)-8:], lowerEight(w))
+		return dst[:from+len(s)]
 	}
 	for ; i < len(s); i++ {
 		c := s[i]
 		if c >= utf8.RuneSelf {
-			return canonSlow(dst, s[i:])
+			return canonSlow(dst[:from+i], s[i:])
 		}
-		dst = append(dst, lowerASCII[c])
+		out[i] = lowerASCII[c]
 	}
-	return dst
+	return dst[:from+len(s)]
+}
+
+func eightAt(s string, i int) uint64 {
+	s = s[i : i+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // One bit or byte of each of eight bytes.

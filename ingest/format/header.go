@@ -1,6 +1,7 @@
 package format
 
 import (
+	"encoding/binary"
 	"strings"
 	"time"
 	"unsafe"
@@ -38,17 +39,56 @@ func binaryText(s string) bool {
 
 // lowerASCII is s with its letters A to Z in lower case, byte for byte: places found in it are places in s.
 func lowerASCII(s string) string {
-	at := strings.IndexFunc(s, func(r rune) bool { return r >= 'A' && r <= 'Z' })
-	if at < 0 {
+	if !hasCapital(s) {
 		return s
 	}
-	b := []byte(s)
-	for i := at; i < len(b); i++ {
-		if b[i] >= 'A' && b[i] <= 'Z' {
-			b[i] += 'a' - 'A'
+	return textOf(appendLower(make([]byte, 0, len(s)), s))
+}
+
+// hasCapital reports whether s has a capital of ASCII.
+func hasCapital(s string) bool {
+	for len(s) >= 8 {
+		if capitals(eightOf(s)) != 0 {
+			return true
+		}
+		s = s[8:]
+	}
+	for i := range len(s) {
+		if s[i]-'A' < 26 {
+			return true
 		}
 	}
-	return textOf(b)
+	return false
+}
+
+// appendLower appends s with the capitals of ASCII made small.
+func appendLower(dst []byte, s string) []byte {
+	for len(s) >= 8 {
+		w := eightOf(s)
+		dst = binary.LittleEndian.AppendUint64(dst, w|capitals(w)>>2)
+		s = s[8:]
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c-'A' < 26 {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// eightOf is the first eight bytes of s.
+func eightOf(s string) uint64 {
+	s = s[:8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// capitals is the high bit of each of eight bytes that is a capital of ASCII: one from A on carries into its high bit, one beyond Z in both sums.
+func capitals(w uint64) uint64 {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	seven := w &^ high
+	return (seven + (0x80-'A')*each) &^ (seven + (0x80-'Z'-1)*each) &^ w & high
 }
 
 // setHeaderTime takes the time of an event from the syslog header. A stamp before 1970 is of a clock that was never set.

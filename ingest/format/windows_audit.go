@@ -7,11 +7,11 @@ import (
 )
 
 // accountChange fills what was done to an account.
-func accountChange(e *event.Event) {
-	subject(e)
-	target(e)
+func accountChange(w *winRecord, e *event.Event) {
+	subject(w, e)
+	target(w, e)
 	if e.User.Name == "" {
-		e.User.Name = said(e, "NewTargetUserName")
+		e.User.Name = w.said("NewTargetUserName")
 	}
 	if e.ActivityID == activityOther {
 		e.Activity = "Change"
@@ -19,13 +19,13 @@ func accountChange(e *event.Event) {
 }
 
 // groupChange fills what was done to a group, or who came into it or left it.
-func groupChange(e *event.Event) {
-	subject(e)
-	e.Group = &event.Group{Name: said(e, "TargetUserName"), Domain: said(e, "TargetDomainName"), UID: said(e, "TargetSid")}
+func groupChange(w *winRecord, e *event.Event) {
+	subject(w, e)
+	e.Group = &event.Group{Name: w.said("TargetUserName"), Domain: w.said("TargetDomainName"), UID: w.said("TargetSid")}
 	if e.ActivityID == activityOther {
 		e.Activity = "Change"
 	}
-	name, sid := said(e, "MemberName"), said(e, "MemberSid")
+	name, sid := w.said("MemberName"), w.said("MemberSid")
 	setWinUser(&e.User, commonName(name), "", sid)
 }
 
@@ -42,39 +42,39 @@ func commonName(dn string) string {
 }
 
 // logCleared fills an event log that was emptied (1102 of the security log, 104 of the others).
-func logCleared(e *event.Event) {
-	subject(e)
-	e.System = &event.System{LogName: said(e, "Channel")}
+func logCleared(w *winRecord, e *event.Event) {
+	subject(w, e)
+	e.System = &event.System{LogName: w.said("Channel")}
 	e.SeverityID = max(e.SeverityID, severityMedium)
 }
 
 // service fills a service that was installed (4697 of the security log, 7045 of the service control manager).
-func service(e *event.Event) {
-	s := &event.System{Service: said(e, "ServiceName"), ServiceCmd: said(e, "ServiceFileName"), ServiceUser: said(e, "ServiceAccount")}
+func service(w *winRecord, e *event.Event) {
+	s := &event.System{Service: w.said("ServiceName"), ServiceCmd: w.said("ServiceFileName"), ServiceUser: w.said("ServiceAccount")}
 	if s.ServiceCmd == "" {
-		s.ServiceCmd, s.ServiceUser = said(e, "ImagePath"), said(e, "AccountName")
+		s.ServiceCmd, s.ServiceUser = w.said("ImagePath"), w.said("AccountName")
 	}
 	e.System = s
-	subject(e)
+	subject(w, e)
 	if e.Actor.User.Name == "" && e.Actor.User.UID == "" {
-		setWinUser(&e.Actor.User, "", "", said(e, "Security_UserID"))
+		setWinUser(&e.Actor.User, "", "", w.said("Security_UserID"))
 	}
 }
 
 // task fills a scheduled task.
-func task(e *event.Event) {
-	s := &event.System{Job: said(e, "TaskName")}
+func task(w *winRecord, e *event.Event) {
+	s := &event.System{Job: w.said("TaskName")}
 	e.System = s
-	subject(e)
+	subject(w, e)
 	if e.Actor.User.Name == "" {
-		setWinLogin(&e.Actor.User, said(e, "UserContext"))
+		setWinLogin(&e.Actor.User, w.said("UserContext"))
 	}
 	if e.Actor.User.Name == "" {
-		setWinLogin(&e.Actor.User, said(e, "UserName"))
+		setWinLogin(&e.Actor.User, w.said("UserName"))
 	}
-	content := said(e, "TaskContent")
+	content := w.said("TaskContent")
 	if content == "" {
-		content = said(e, "TaskContentNew")
+		content = w.said("TaskContentNew")
 	}
 	command, arguments := between(content, "<Command>", "</Command>"), between(content, "<Arguments>", "</Arguments>")
 	if s.JobCmd = command; arguments != "" {
@@ -102,33 +102,33 @@ func between(s, before, after string) string {
 }
 
 // script fills a piece of PowerShell that ran (4103, 4104).
-func script(e *event.Event) {
-	text := said(e, "ScriptBlockText")
+func script(w *winRecord, e *event.Event) {
+	text := w.said("ScriptBlockText")
 	if text == "" {
-		text = said(e, "Payload")
+		text = w.said("Payload")
 	}
 	e.System = &event.System{Script: text, ScriptType: "PowerShell"}
-	if path := said(e, "Path"); path != "" {
+	if path := w.said("Path"); path != "" {
 		e.File = winFile(path)
 	}
-	setWinUser(&e.Actor.User, "", "", said(e, "Security_UserID"))
-	if user := between(said(e, "ContextInfo"), "User = ", "\n"); user != "" {
+	setWinUser(&e.Actor.User, "", "", w.said("Security_UserID"))
+	if user := between(w.said("ContextInfo"), "User = ", "\n"); user != "" {
 		e.Actor.User = event.User{}
 		setWinLogin(&e.Actor.User, user)
 	}
 }
 
 // objectAccess fills an access to an object (4656, 4657, 4663): by the kind of object to a file, a registry key or value, else a base event.
-func objectAccess(e *event.Event) {
-	subject(e)
-	callingProcess(e)
-	name := said(e, "ObjectName")
-	kind := said(e, "ObjectType")
+func objectAccess(w *winRecord, e *event.Event) {
+	subject(w, e)
+	callingProcess(w, e)
+	name := w.said("ObjectName")
+	kind := w.said("ObjectType")
 	switch {
 	case e.ClassUID == event.ClassRegistryValue:
 		key := registryPath(name)
-		value := said(e, "ObjectValueName")
-		e.System = &event.System{RegValuePath: key, RegValueName: value, RegValueData: said(e, "NewValue")}
+		value := w.said("ObjectValueName")
+		e.System = &event.System{RegValuePath: key, RegValueName: value, RegValueData: w.said("NewValue")}
 		alias(e, "TargetObject", key+`\`+value, "Details", e.System.RegValueData)
 	case kind == "Key":
 		e.ClassUID, e.ActivityID = event.ClassRegistryKey, keyRead
@@ -151,12 +151,12 @@ func registryPath(path string) string {
 }
 
 // share fills an access to a network share (5140, 5145).
-func share(e *event.Event) {
-	subject(e)
-	logonSource(e, "")
+func share(w *winRecord, e *event.Event) {
+	subject(w, e)
+	logonSource(w, e, "")
 	e.DstEndpoint.Hostname = e.Device.Hostname
-	path := said(e, "ShareName")
-	if relative := said(e, "RelativeTargetName"); relative != "" {
+	path := w.said("ShareName")
+	if relative := w.said("RelativeTargetName"); relative != "" {
 		path += `\` + relative
 	}
 	e.File = winFile(path)
@@ -164,16 +164,16 @@ func share(e *event.Event) {
 }
 
 // filtering fills a connection that the filtering platform let through or not (5154 to 5159).
-func filtering(e *event.Event) {
-	winEnd(&e.SrcEndpoint, said(e, "SourceAddress"), "", said(e, "SourcePort"))
-	winEnd(&e.DstEndpoint, said(e, "DestAddress"), "", said(e, "DestPort"))
-	switch said(e, "Direction") {
+func filtering(w *winRecord, e *event.Event) {
+	winEnd(&e.SrcEndpoint, w.said("SourceAddress"), "", w.said("SourcePort"))
+	winEnd(&e.DstEndpoint, w.said("DestAddress"), "", w.said("DestPort"))
+	switch w.said("Direction") {
 	case "%%14592":
 		e.Connection.DirectionID = 1
 	case "%%14593":
 		e.Connection.DirectionID = 2
 	}
-	if n, ok := winNumber(said(e, "Protocol")); ok {
+	if n, ok := winNumber(w.said("Protocol")); ok {
 		e.Connection.ProtocolNum = event.IntOf(n)
 		switch n {
 		case 1:
@@ -184,8 +184,8 @@ func filtering(e *event.Event) {
 			e.Connection.Protocol = "udp"
 		}
 	}
-	if said(e, "Application") != "" {
-		e.Actor.Extend().Process = sysmonProcess(e, "Application", "ProcessID", "")
+	if w.said("Application") != "" {
+		e.Actor.Extend().Process = w.program("Application", "ProcessID", "")
 	}
 	e.ActionID = 1
 	switch e.Metadata.EventCode {
@@ -198,17 +198,17 @@ func filtering(e *event.Event) {
 }
 
 // defender fills malware that was found (1006, 1015, 1116) or dealt with (1117 to 1119).
-func defender(e *event.Event) {
-	f := &event.Finding{Title: said(e, "Threat Name"), UID: winGUID(said(e, "Detection ID")), AnalyticUID: said(e, "Threat ID"), SrcURL: said(e, "FWLink"), IsAlert: event.True}
+func defender(w *winRecord, e *event.Event) {
+	f := &event.Finding{Title: w.said("Threat Name"), UID: winGUID(w.said("Detection ID")), AnalyticUID: w.said("Threat ID"), SrcURL: w.said("FWLink"), IsAlert: event.True}
 	if f.AnalyticName = f.Title; f.UID == "" {
 		f.UID = e.Metadata.OriginalUID
 	}
-	if category := said(e, "Category Name"); category != "" {
+	if category := w.said("Category Name"); category != "" {
 		f.Types = []string{category}
 	}
-	f.Desc = said(e, "Error Description")
+	f.Desc = w.said("Error Description")
 	e.Finding = f
-	switch said(e, "Severity Name") {
+	switch w.said("Severity Name") {
 	case "Severe":
 		e.SeverityID = severityHigh + 1
 	case "High":
@@ -218,15 +218,15 @@ func defender(e *event.Event) {
 	case "Low":
 		e.SeverityID = severityLow
 	}
-	path := said(e, "Path")
+	path := w.said("Path")
 	for _, part := range strings.Split(path, "; ") {
 		if file, ok := strings.CutPrefix(part, "file:_"); ok {
 			e.File = winFile(file)
 			break
 		}
 	}
-	setWinLogin(&e.User, said(e, "Detection User"))
-	switch said(e, "Action Name") {
+	setWinLogin(&e.User, w.said("Detection User"))
+	switch w.said("Action Name") {
 	case "Quarantine":
 		e.DispositionID, e.ActionID = 3, 2
 	case "Remove", "Block":
@@ -234,7 +234,7 @@ func defender(e *event.Event) {
 	case "Allow":
 		e.DispositionID, e.ActionID = 1, 1
 	}
-	if process := said(e, "Process Name"); process != "" {
+	if process := w.said("Process Name"); process != "" {
 		e.Actor.Extend().Process = &event.Process{Path: process, Name: lastName(process)}
 	}
 }

@@ -43,7 +43,7 @@ type winKey struct {
 type winKind struct {
 	class    uint32
 	activity uint16
-	fill     func(e *event.Event)
+	fill     func(w *winRecord, e *event.Event)
 }
 
 // append makes the event of what was read.
@@ -54,8 +54,9 @@ func (w *winRecord) append(dst []event.Event, rec *event.Record, sender string) 
 	dst = append(dst, event.Event{})
 	e := &dst[len(dst)-1]
 	e.SetSortedRaw(w.sorted())
-	w.envelope(e, rec, sender)
+	w.raw = e.Raw
 	source, ok := winSources[w.provider]
+	w.envelope(e, rec, sender, source == winSysmon)
 	if !ok {
 		source = winSources[w.channel]
 	}
@@ -63,22 +64,22 @@ func (w *winRecord) append(dst []event.Event, rec *event.Record, sender string) 
 	kind, known := winKinds[winKey{source, uint32(number)}]
 	if err != nil || !known {
 		e.ClassUID, e.ActivityID, e.Activity = event.ClassBase, activityOther, "Windows Event"
-		anyActor(e)
+		anyActor(w, e)
 		return dst, nil
 	}
 	e.ClassUID, e.ActivityID = kind.class, kind.activity
 	if source == winSecurity || source == winEventLog {
 		w.outcome(e)
 	}
-	kind.fill(e)
+	kind.fill(w, e)
 	return dst, nil
 }
 
-// envelope sets what every event has: product, log, record, time, severity and the machine.
-func (w *winRecord) envelope(e *event.Event, rec *event.Record, sender string) {
+// envelope sets what every event has: product, log, record, time, severity and the machine. Sysmon says whether its provider is.
+func (w *winRecord) envelope(e *event.Event, rec *event.Record, sender string, sysmon bool) {
 	m := &e.Metadata
 	m.Product, m.Vendor, m.LogName, m.EventCode, m.OriginalUID = "Windows", "Microsoft", w.channel, w.id, w.record
-	if winSources[w.provider] == winSysmon {
+	if sysmon {
 		m.Product = "Sysmon"
 	}
 	if n, err := strconv.ParseInt(w.record, 10, 64); err == nil && n >= 0 {
@@ -115,7 +116,7 @@ const clockSlack = 3600e6
 // lie so far apart that the clock was set in between.
 func (w *winRecord) setTime(e *event.Event, rec *event.Record) {
 	setStamp(e, w.time, rec.Location)
-	happened, ok := e.RawValue("UtcTime")
+	happened, ok := w.value("UtcTime")
 	if !ok {
 		return
 	}
@@ -151,7 +152,7 @@ const (
 
 // outcome sets the status that the audit keywords tell.
 func (w *winRecord) outcome(e *event.Event) {
-	kind, _ := e.RawValue("EventType")
+	kind, _ := w.value("EventType")
 	switch {
 	case strings.Contains(w.keywords, "Audit Failure"), kind == "AUDIT_FAILURE":
 		e.StatusID = statusFailure
@@ -170,14 +171,14 @@ func (w *winRecord) outcome(e *event.Event) {
 }
 
 // anyActor fills who acted, from the fields that most logs share.
-func anyActor(e *event.Event) {
+func anyActor(w *winRecord, e *event.Event) {
 	switch {
-	case said(e, "SubjectUserName") != "":
-		subject(e)
-	case strings.Contains(said(e, "User"), `\`):
-		setWinLogin(&e.Actor.User, said(e, "User"))
+	case w.said("SubjectUserName") != "":
+		subject(w, e)
+	case strings.Contains(w.said("User"), `\`):
+		setWinLogin(&e.Actor.User, w.said("User"))
 	default:
-		setWinUser(&e.Actor.User, "", "", said(e, "Security_UserID"))
+		setWinUser(&e.Actor.User, "", "", w.said("Security_UserID"))
 	}
 }
 
@@ -197,12 +198,6 @@ func winBits(s string) uint64 {
 	return uint64(signed)
 }
 
-// said is a raw field without placeholders.
-func said(e *event.Event, name string) string {
-	v, _ := e.RawValue(name)
-	return meant(v)
-}
-
 // winNumber is a number as Windows writes it, in decimal or 0x hexadecimal.
 func winNumber(s string) (int64, bool) {
 	base := 10
@@ -215,8 +210,6 @@ func winNumber(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, base, 64)
 	return n, err == nil
 }
-
-func winInt(e *event.Event, name string) event.Int { return flagInt(winNumber(said(e, name))) }
 
 // winGUID is a GUID without braces; "" for the one that is all zeros.
 func winGUID(s string) string {

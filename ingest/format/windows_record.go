@@ -1,7 +1,6 @@
 package format
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -16,6 +15,9 @@ type winRecord struct {
 	unnamed []string         // Data elements without a name.
 	text    []byte           // Memory of texts that had to be unescaped; never written twice.
 	shapes  []winShape
+	kind    *winShape        // Of the record; nil where it has too many fields.
+	raw     []event.RawField // Of the event, by name.
+	free    []event.RawField // Memory for those of further events.
 }
 
 // winSystem is the System part of an event, as text.
@@ -29,6 +31,7 @@ type winSystem struct {
 func (w *winRecord) reset() {
 	w.winSystem = winSystem{}
 	w.fields, w.late, w.unnamed = w.fields[:0], w.late[:0], w.unnamed[:0]
+	w.kind, w.raw = nil, nil
 }
 
 // identify adds the fields that no field of EventData may replace. It comes before EventData.
@@ -111,83 +114,26 @@ func (w *winRecord) lines(list jsonscan.Value) string {
 	return strings.Join(parts, "\n")
 }
 
+// lower is a text with the capitals of ASCII made small, in memory of w.text where there are any.
+func (w *winRecord) lower(s string) string {
+	if !hasCapital(s) {
+		return s
+	}
+	if cap(w.text)-len(w.text) < len(s) {
+		w.text = make([]byte, 0, max(textChunk, len(s)))
+	}
+	from := len(w.text)
+	w.text = appendLower(w.text, s)
+	return textOf(w.text[from:])
+}
+
+// textChunk is how much memory for texts is taken at once.
+const textChunk = 4 << 10
+
 // word is the text of a value of System; "" where there is none.
 func (w *winRecord) word(v jsonscan.Value) string {
 	if k := v.Kind(); k == jsonscan.Object || k == jsonscan.Array {
 		return ""
 	}
 	return v.TextIn(&w.text)
-}
-
-// A winShape remembers in what order the names of one kind of event stand when they are sorted: there are few kinds, and each always has the same
-// fields in the same order.
-type winShape struct {
-	names []string // In the order of the record; not its memory.
-	order []uint16 // Indexes of names in their order, the first of each name.
-}
-
-// shapeSlots is how many shapes are remembered, each in the slot that its hash gives.
-const shapeSlots = 256
-
-// sorted is the fields by name, each name once, in memory of their own.
-func (w *winRecord) sorted() []event.RawField {
-	if len(w.fields) > 4*event.MaxRawFields { // Nothing that Windows writes: not worth remembering.
-		out := slices.Clone(w.fields)
-		slices.SortStableFunc(out, func(a, b event.RawField) int { return strings.Compare(a.Name, b.Name) })
-		return slices.CompactFunc(out, func(a, b event.RawField) bool { return a.Name == b.Name })
-	}
-	s := w.shape()
-	out := make([]event.RawField, len(s.order))
-	for i, from := range s.order {
-		out[i] = event.RawField{Name: s.names[from], Value: w.fields[from].Value}
-	}
-	return out
-}
-
-func (w *winRecord) shape() *winShape {
-	if w.shapes == nil {
-		w.shapes = make([]winShape, shapeSlots)
-	}
-	hash := uint32(len(w.fields))
-	for i := range w.fields {
-		name := w.fields[i].Name
-		hash = hash*31 + uint32(len(name))
-		if name != "" {
-			hash = hash*31 + uint32(name[0])<<8 + uint32(name[len(name)-1])
-		}
-	}
-	hash ^= hash >> 15
-	s := &w.shapes[hash%shapeSlots]
-	if !s.fits(w.fields) {
-		s.learn(w.fields)
-	}
-	return s
-}
-
-func (s *winShape) fits(fields []event.RawField) bool {
-	if len(s.names) != len(fields) {
-		return false
-	}
-	for i := range fields {
-		if s.names[i] != fields[i].Name {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *winShape) learn(fields []event.RawField) {
-	*s = winShape{names: make([]string, len(fields)), order: make([]uint16, len(fields))}
-	var all strings.Builder // The names in one piece of memory.
-	for i := range fields {
-		all.WriteString(fields[i].Name)
-	}
-	rest := all.String()
-	for i := range fields {
-		n := len(fields[i].Name)
-		s.names[i], rest = rest[:n], rest[n:]
-		s.order[i] = uint16(i)
-	}
-	slices.SortStableFunc(s.order, func(a, b uint16) int { return strings.Compare(s.names[a], s.names[b]) })
-	s.order = slices.CompactFunc(s.order, func(a, b uint16) bool { return s.names[a] == s.names[b] })
 }

@@ -8,23 +8,25 @@ import (
 
 // securityLaunch fills a process that started (4688). The names that Sysmon gives the same things stand among the raw fields too, so that one rule
 // reads both.
-func securityLaunch(e *event.Event) {
-	subject(e)
-	if said(e, "TargetUserName") != "" {
-		target(e)
+func securityLaunch(w *winRecord, e *event.Event) {
+	subject(w, e)
+	if w.said("TargetUserName") != "" {
+		target(w, e)
 	}
-	p := sysmonProcess(e, "NewProcessName", "NewProcessId", "")
-	p.CmdLine, p.CreatedAt, p.ParentPID = said(e, "CommandLine"), e.Time, winInt(e, "ProcessId")
+	made := new(launchedProcess)
+	p, parent := &made.child, &made.process
+	w.setProgram(p, "NewProcessName", "NewProcessId", "")
+	p.CmdLine, p.CreatedAt, p.ParentPID = w.said("CommandLine"), e.Time, w.number("ProcessId")
 	p.User = e.Actor.User.Name
 	e.Process = p
-	parent := sysmonProcess(e, "ParentProcessName", "ProcessId", "")
+	w.setProgram(parent, "ParentProcessName", "ProcessId", "")
 	p.ParentName = parent.Name
-	e.Actor.Extend().Process = parent
-	user, domain := said(e, "SubjectUserName"), said(e, "SubjectDomainName")
+	made.place(e)
+	user, domain := w.said("SubjectUserName"), w.said("SubjectDomainName")
 	if user != "" && domain != "" {
 		user = domain + `\` + user
 	}
-	alias(e, "Image", p.Path, "ParentImage", parent.Path, "User", user, "IntegrityLevel", integrityLevel(said(e, "MandatoryLabel")))
+	alias(e, "Image", p.Path, "ParentImage", parent.Path, "User", user, "IntegrityLevel", integrityLevel(w.said("MandatoryLabel")))
 }
 
 // alias adds raw fields, given as names and values, where the record has none of that name and there is a value.
@@ -53,17 +55,17 @@ func integrityLevel(label string) string {
 	return ""
 }
 
-func securityTerminate(e *event.Event) {
-	subject(e)
-	e.Process = sysmonProcess(e, "ProcessName", "ProcessId", "")
+func securityTerminate(w *winRecord, e *event.Event) {
+	subject(w, e)
+	e.Process = w.program("ProcessName", "ProcessId", "")
 	e.Actor.Extend().Process = e.Process
 }
 
 // logon fills an account that was or was not let in (4624, 4625).
-func logon(e *event.Event) {
-	subject(e)
-	target(e)
-	kind, _ := winNumber(said(e, "LogonType"))
+func logon(w *winRecord, e *event.Event) {
+	subject(w, e)
+	target(w, e)
+	kind, _ := winNumber(w.said("LogonType"))
 	e.LogonTypeID = logonType(kind)
 	if kind == 3 || kind == 8 || kind == 10 || kind == 12 {
 		e.IsRemote = event.True
@@ -72,23 +74,23 @@ func logon(e *event.Event) {
 	if kind == 8 {
 		e.IsCleartext = event.True
 	}
-	logonSource(e, "WorkstationName")
-	authPackage(e, said(e, "AuthenticationPackageName"), said(e, "LmPackageName"))
-	e.Session.UID = logonSession(e, "TargetLogonId")
+	logonSource(w, e, "WorkstationName")
+	authPackage(e, w.said("AuthenticationPackageName"), w.said("LmPackageName"))
+	e.Session.UID = w.logonSession(e, "TargetLogonId")
 	e.DstEndpoint.Hostname = e.Device.Hostname
-	callingProcess(e)
+	callingProcess(w, e)
 	machineOf(e, &e.User)
-	if e.ActivityID == authLogon && said(e, "SubStatus") != "" || said(e, "Status") != "" {
-		ntStatus(e, said(e, "SubStatus"), said(e, "Status"))
+	if e.ActivityID == authLogon && w.said("SubStatus") != "" || w.said("Status") != "" {
+		ntStatus(e, w.said("SubStatus"), w.said("Status"))
 	} else if e.StatusID == 0 {
 		e.StatusID = statusSuccess
 	}
 }
 
 // logonFailed is logon for 4625, whatever the keywords say.
-func logonFailed(e *event.Event) {
+func logonFailed(w *winRecord, e *event.Event) {
 	e.StatusID = statusFailure
-	logon(e)
+	logon(w, e)
 	e.StatusID = statusFailure
 }
 
@@ -101,12 +103,12 @@ func logonType(kind int64) uint8 {
 }
 
 // logonSource fills where a logon came from.
-func logonSource(e *event.Event, workstation string) {
-	ip := said(e, "IpAddress")
+func logonSource(w *winRecord, e *event.Event, workstation string) {
+	ip := w.said("IpAddress")
 	if ip == "" {
-		ip = said(e, "ClientAddress")
+		ip = w.said("ClientAddress")
 	}
-	winEnd(&e.SrcEndpoint, ip, said(e, workstation), said(e, "IpPort"))
+	winEnd(&e.SrcEndpoint, ip, w.said(workstation), w.said("IpPort"))
 }
 
 // authPackage fills the protocol of an authentication.
@@ -125,9 +127,9 @@ func authPackage(e *event.Event, name, lm string) {
 }
 
 // callingProcess fills the process that asked for a logon or an access.
-func callingProcess(e *event.Event) {
-	if said(e, "ProcessName") != "" {
-		e.Actor.Extend().Process = sysmonProcess(e, "ProcessName", "ProcessId", "")
+func callingProcess(w *winRecord, e *event.Event) {
+	if w.said("ProcessName") != "" {
+		w.setActing(e, "ProcessName", "ProcessId", "")
 	}
 }
 
@@ -154,24 +156,24 @@ var ntReasons = map[string]string{
 	"0x19": "Preauthentication required", "0x20": "Ticket expired", "0x25": "Clocks too far apart",
 }
 
-func logoff(e *event.Event) {
-	target(e)
+func logoff(w *winRecord, e *event.Event) {
+	target(w, e)
 	if e.User.Name == "" && e.User.UID == "" {
-		setWinUser(&e.User, said(e, "SubjectUserName"), said(e, "SubjectDomainName"), said(e, "SubjectUserSid"))
+		setWinUser(&e.User, w.said("SubjectUserName"), w.said("SubjectDomainName"), w.said("SubjectUserSid"))
 	}
-	kind, _ := winNumber(said(e, "LogonType"))
+	kind, _ := winNumber(w.said("LogonType"))
 	e.LogonTypeID = logonType(kind)
-	e.Session.UID = logonSession(e, "TargetLogonId")
+	e.Session.UID = w.logonSession(e, "TargetLogonId")
 	e.DstEndpoint.Hostname = e.Device.Hostname
 }
 
 // explicitLogon fills a logon with credentials other than one's own (4648).
-func explicitLogon(e *event.Event) {
-	subject(e)
-	target(e)
-	logonSource(e, "")
-	callingProcess(e)
-	setHostname(&e.DstEndpoint, said(e, "TargetServerName"))
+func explicitLogon(w *winRecord, e *event.Event) {
+	subject(w, e)
+	target(w, e)
+	logonSource(w, e, "")
+	callingProcess(w, e)
+	setHostname(&e.DstEndpoint, w.said("TargetServerName"))
 	if e.DstEndpoint.Hostname == "localhost" {
 		e.DstEndpoint.Hostname = e.Device.Hostname
 	}
@@ -179,26 +181,26 @@ func explicitLogon(e *event.Event) {
 }
 
 // specialPrivileges fills a logon that came with far-reaching rights (4672).
-func specialPrivileges(e *event.Event) {
-	setWinUser(&e.User, said(e, "SubjectUserName"), said(e, "SubjectDomainName"), said(e, "SubjectUserSid"))
-	e.Session.UID = logonSession(e, "SubjectLogonId")
-	if list := strings.Fields(said(e, "PrivilegeList")); len(list) > 0 {
+func specialPrivileges(w *winRecord, e *event.Event) {
+	setWinUser(&e.User, w.said("SubjectUserName"), w.said("SubjectDomainName"), w.said("SubjectUserSid"))
+	e.Session.UID = w.logonSession(e, "SubjectLogonId")
+	if list := strings.Fields(w.said("PrivilegeList")); len(list) > 0 {
 		e.Access = &event.Access{Privileges: list[:min(len(list), 64)]}
 	}
 }
 
 // kerberos fills a ticket that was asked for (4768, 4769, 4770, 4771).
-func kerberos(e *event.Event) {
-	target(e)
+func kerberos(w *winRecord, e *event.Event) {
+	target(w, e)
 	if at := strings.IndexByte(e.User.Name, '@'); at > 0 {
 		e.User.Name, e.User.Email = e.User.Name[:at], "" // name@REALM; the realm is the domain
 	}
-	logonSource(e, "")
+	logonSource(w, e, "")
 	e.AuthProtocolID = protocolKerberos
-	e.Service.Name, e.Service.UID = said(e, "ServiceName"), winServiceSID(said(e, "ServiceSid"))
+	e.Service.Name, e.Service.UID = w.said("ServiceName"), winServiceSID(w.said("ServiceSid"))
 	e.DstEndpoint.Hostname = e.Device.Hostname
 	machineOf(e, &e.User)
-	if status := said(e, "Status"); status != "" {
+	if status := w.said("Status"); status != "" {
 		ntStatus(e, status)
 	}
 }
@@ -211,20 +213,20 @@ func winServiceSID(sid string) string {
 }
 
 // ntlm fills credentials that a domain controller or the machine itself checked (4776).
-func ntlm(e *event.Event) {
-	target(e)
-	setHostname(&e.SrcEndpoint, said(e, "Workstation"))
-	authPackage(e, said(e, "PackageName"), "")
+func ntlm(w *winRecord, e *event.Event) {
+	target(w, e)
+	setHostname(&e.SrcEndpoint, w.said("Workstation"))
+	authPackage(e, w.said("PackageName"), "")
 	e.DstEndpoint.Hostname = e.Device.Hostname
 	machineOf(e, &e.User)
-	ntStatus(e, said(e, "Status"))
+	ntStatus(e, w.said("Status"))
 }
 
 // remoteDesktop fills a session that was taken up again or left (4778, 4779).
-func remoteDesktop(e *event.Event) {
-	setWinUser(&e.Actor.User, said(e, "AccountName"), said(e, "AccountDomain"), "")
-	winEnd(&e.SrcEndpoint, said(e, "ClientAddress"), said(e, "ClientName"), "")
+func remoteDesktop(w *winRecord, e *event.Event) {
+	setWinUser(&e.Actor.User, w.said("AccountName"), w.said("AccountDomain"), "")
+	winEnd(&e.SrcEndpoint, w.said("ClientAddress"), w.said("ClientName"), "")
 	e.DstEndpoint.Hostname = e.Device.Hostname
-	e.Actor.Session.UID = logonSession(e, "LogonID")
+	e.Actor.Session.UID = w.logonSession(e, "LogonID")
 	e.Connection.DirectionID = 1
 }

@@ -35,111 +35,146 @@ const (
 )
 
 // sysmonLaunch fills a process that started (1).
-func sysmonLaunch(e *event.Event) {
-	p := sysmonProcess(e, "Image", "ProcessId", "ProcessGuid")
-	p.CmdLine, p.User, p.CreatedAt = said(e, "CommandLine"), said(e, "User"), e.Time
-	p.MD5, _, p.SHA256 = winHashes(said(e, "Hashes"))
-	p.ParentPID, p.ParentName, p.ParentCmd = winInt(e, "ParentProcessId"), lastName(said(e, "ParentImage")), said(e, "ParentCommandLine")
+func sysmonLaunch(w *winRecord, e *event.Event) {
+	made := new(launchedProcess)
+	p, parent, image := &made.child, &made.process, w.said("ParentImage")
+	w.setProgram(p, "Image", "ProcessId", "ProcessGuid")
+	user := w.said("User")
+	p.CmdLine, p.User, p.CreatedAt = w.said("CommandLine"), user, e.Time
+	p.MD5, _, p.SHA256 = w.hashes(w.said("Hashes"))
+	p.ParentPID, p.ParentName, p.ParentCmd = w.number("ParentProcessId"), lastName(image), w.said("ParentCommandLine")
 	e.Process = p
-	setWinLogin(&e.Actor.User, said(e, "User"))
-	e.Actor.Session.UID = logonSession(e, "LogonId")
-	if image := said(e, "ParentImage"); image != "" {
-		parent := sysmonProcess(e, "ParentImage", "ParentProcessId", "ParentProcessGuid")
+	setWinLogin(&e.Actor.User, user)
+	e.Actor.Session.UID = w.logonSession(e, "LogonId")
+	if image != "" {
+		w.setProgram(parent, "ParentImage", "ParentProcessId", "ParentProcessGuid")
 		parent.CmdLine = p.ParentCmd
-		e.Actor.Extend().Process = parent
+		made.place(e)
 	}
 }
 
-// sysmonProcess makes a process of the fields of those names.
-func sysmonProcess(e *event.Event, image, pid, guid string) *event.Process {
-	p := &event.Process{Path: said(e, image), PID: winInt(e, pid), UID: winGUID(said(e, guid))}
-	p.Name = lastName(p.Path)
+// program makes a process of the fields of those names.
+func (w *winRecord) program(image, pid, guid string) *event.Process {
+	p := new(event.Process)
+	w.setProgram(p, image, pid, guid)
 	return p
 }
 
-func sysmonTerminate(e *event.Event) {
-	e.Process = sysmonProcess(e, "Image", "ProcessId", "ProcessGuid")
-	setWinLogin(&e.Actor.User, said(e, "User"))
+func (w *winRecord) setProgram(p *event.Process, image, pid, guid string) {
+	p.Path, p.PID, p.UID = w.said(image), w.number(pid), winGUID(w.said(guid))
+	p.Name = lastName(p.Path)
+}
+
+// setActing makes the process that acts of the fields of those names.
+func (w *winRecord) setActing(e *event.Event, image, pid, guid string) {
+	made := new(actingProcess)
+	w.setProgram(&made.process, image, pid, guid)
+	made.place(e)
+}
+
+// actingProcess is one piece of memory for a process that acts and its place in an event.
+type actingProcess struct {
+	more    event.ActorMore
+	process event.Process
+}
+
+// place makes the process the one that acts.
+func (a *actingProcess) place(e *event.Event) {
+	if e.Actor.More == nil {
+		e.Actor.More = &a.more
+	}
+	e.Actor.More.Process = &a.process
+}
+
+// launchedProcess is one piece of memory for a process that started, and its parent.
+type launchedProcess struct {
+	actingProcess
+	child event.Process
+}
+
+func sysmonTerminate(w *winRecord, e *event.Event) {
+	e.Process = w.program("Image", "ProcessId", "ProcessGuid")
+	setWinLogin(&e.Actor.User, w.said("User"))
 	e.Actor.Extend().Process = e.Process
 }
 
 // sysmonActor fills the process that acted and its user.
-func sysmonActor(e *event.Event) {
-	if said(e, "Image") != "" || said(e, "ProcessId") != "" {
-		e.Actor.Extend().Process = sysmonProcess(e, "Image", "ProcessId", "ProcessGuid")
+func sysmonActor(w *winRecord, e *event.Event) {
+	if w.said("Image") != "" || w.said("ProcessId") != "" {
+		w.setActing(e, "Image", "ProcessId", "ProcessGuid")
 	}
-	setWinLogin(&e.Actor.User, said(e, "User"))
+	setWinLogin(&e.Actor.User, w.said("User"))
 }
 
 // sysmonTwo fills a process that reached into another (8, 10).
-func sysmonTwo(e *event.Event) {
-	e.Process = sysmonProcess(e, "TargetImage", "TargetProcessId", "TargetProcessGuid")
-	source := sysmonProcess(e, "SourceImage", "SourceProcessId", "SourceProcessGuid")
+func sysmonTwo(w *winRecord, e *event.Event) {
+	e.Process = w.program("TargetImage", "TargetProcessId", "TargetProcessGuid")
+	source := w.program("SourceImage", "SourceProcessId", "SourceProcessGuid")
 	if e.Process.UID == "" {
-		e.Process.UID, source.UID = winGUID(said(e, "TargetProcessGUID")), winGUID(said(e, "SourceProcessGUID")) // As event 10 spells them.
+		e.Process.UID, source.UID = winGUID(w.said("TargetProcessGUID")), winGUID(w.said("SourceProcessGUID")) // As event 10 spells them.
 	}
-	e.Process.User = said(e, "TargetUser")
+	e.Process.User = w.said("TargetUser")
 	e.Actor.Extend().Process = source
-	setWinLogin(&e.Actor.User, said(e, "SourceUser"))
+	setWinLogin(&e.Actor.User, w.said("SourceUser"))
 }
 
-func sysmonTamper(e *event.Event) {
-	sysmonActor(e)
-	e.Process = sysmonProcess(e, "Image", "ProcessId", "ProcessGuid")
-	e.StatusDetail = said(e, "Type")
+func sysmonTamper(w *winRecord, e *event.Event) {
+	sysmonActor(w, e)
+	e.Process = w.program("Image", "ProcessId", "ProcessGuid")
+	e.StatusDetail = w.said("Type")
 }
 
 // sysmonFile fills what was done to a file.
-func sysmonFile(e *event.Event) {
-	sysmonActor(e)
-	e.File = winFile(said(e, "TargetFilename"))
-	hashes := said(e, "Hashes")
+func sysmonFile(w *winRecord, e *event.Event) {
+	sysmonActor(w, e)
+	e.File = winFile(w.said("TargetFilename"))
+	hashes := w.said("Hashes")
 	if hashes == "" {
-		hashes = said(e, "Hash")
+		hashes = w.said("Hash")
 	}
-	e.File.MD5, e.File.SHA1, e.File.SHA256 = winHashes(hashes)
-	if said(e, "IsExecutable") == "true" {
+	e.File.MD5, e.File.SHA1, e.File.SHA256 = w.hashes(hashes)
+	if w.said("IsExecutable") == "true" {
 		e.File.TypeID = fileExecutable
 	}
 }
 
 // sysmonBlocked is sysmonFile for what Sysmon forbade.
-func sysmonBlocked(e *event.Event) {
-	sysmonFile(e)
+func sysmonBlocked(w *winRecord, e *event.Event) {
+	sysmonFile(w, e)
 	e.ActionID, e.DispositionID, e.StatusID = 2, 2, statusFailure
 }
 
-func sysmonRawRead(e *event.Event) {
-	sysmonActor(e)
-	e.File = winFile(said(e, "Device"))
+func sysmonRawRead(w *winRecord, e *event.Event) {
+	sysmonActor(w, e)
+	e.File = winFile(w.said("Device"))
 }
 
-func sysmonPipe(e *event.Event) {
-	sysmonActor(e)
-	e.File = winFile(said(e, "PipeName"))
+func sysmonPipe(w *winRecord, e *event.Event) {
+	sysmonActor(w, e)
+	e.File = winFile(w.said("PipeName"))
 	e.File.TypeID = filePipe
 }
 
 // sysmonModule fills a library or a driver that was loaded.
-func sysmonModule(e *event.Event) {
-	sysmonActor(e)
-	e.File = winFile(said(e, "ImageLoaded"))
-	e.File.MD5, e.File.SHA1, e.File.SHA256 = winHashes(said(e, "Hashes"))
+func sysmonModule(w *winRecord, e *event.Event) {
+	sysmonActor(w, e)
+	e.File = winFile(w.said("ImageLoaded"))
+	e.File.MD5, e.File.SHA1, e.File.SHA256 = w.hashes(w.said("Hashes"))
 }
 
 // sysmonRegistry fills what was done to a key (12, 14) or a value (12, 13): only EventType tells which.
-func sysmonRegistry(e *event.Event) {
-	sysmonActor(e)
-	path, s := said(e, "TargetObject"), &event.System{}
+func sysmonRegistry(w *winRecord, e *event.Event) {
+	sysmonActor(w, e)
+	path, s := w.said("TargetObject"), &event.System{}
 	e.System = s
-	switch kind := said(e, "EventType"); kind {
+	switch kind := w.said("EventType"); kind {
 	case "CreateKey":
 		e.ActivityID = keyCreate
 	case "DeleteKey":
 		e.ActivityID = keyDelete
 	case "RenameKey", "RenameValue":
 		e.ActivityID, s.PrevRegKey = keyRename, path
-		path = said(e, "NewName")
+		path = w.said("NewName")
 	case "SetValue":
 		regValue(e, path, valueSet)
 	case "DeleteValue":
@@ -151,7 +186,7 @@ func sysmonRegistry(e *event.Event) {
 	if s.RegValuePath == "" {
 		s.RegKey = path
 	}
-	s.RegValueData = said(e, "Details")
+	s.RegValueData = w.said("Details")
 }
 
 // regValue makes the event one about a value.
@@ -165,16 +200,16 @@ func regValue(e *event.Event, path string, activity uint16) {
 }
 
 // sysmonConnection fills a connection (3). Who opened it is the source.
-func sysmonConnection(e *event.Event) {
-	sysmonActor(e)
-	winEnd(&e.SrcEndpoint, said(e, "SourceIp"), said(e, "SourceHostname"), said(e, "SourcePort"))
-	winEnd(&e.DstEndpoint, said(e, "DestinationIp"), said(e, "DestinationHostname"), said(e, "DestinationPort"))
-	e.Connection.Protocol = strings.ToLower(said(e, "Protocol"))
+func sysmonConnection(w *winRecord, e *event.Event) {
+	sysmonActor(w, e)
+	winEnd(&e.SrcEndpoint, w.said("SourceIp"), w.said("SourceHostname"), w.said("SourcePort"))
+	winEnd(&e.DstEndpoint, w.said("DestinationIp"), w.said("DestinationHostname"), w.said("DestinationPort"))
+	e.Connection.Protocol = strings.ToLower(w.said("Protocol"))
 	e.Connection.DirectionID = 1
-	if strings.EqualFold(said(e, "Initiated"), "true") {
+	if strings.EqualFold(w.said("Initiated"), "true") {
 		e.Connection.DirectionID = 2
 	}
-	e.AppProtocol = strings.ToLower(said(e, "DestinationPortName"))
+	e.AppProtocol = strings.ToLower(w.said("DestinationPortName"))
 }
 
 // winEnd fills one end of a connection.
@@ -196,13 +231,13 @@ func setHostname(p *event.Endpoint, host string) {
 }
 
 // sysmonDNS fills a query with its answers (22).
-func sysmonDNS(e *event.Event) {
-	sysmonActor(e)
+func sysmonDNS(w *winRecord, e *event.Event) {
+	sysmonActor(w, e)
 	d := &event.DNS{}
-	d.Query.Hostname = strings.TrimSuffix(said(e, "QueryName"), ".")
-	d.Answer.Rdata = strings.TrimSuffix(said(e, "QueryResults"), ";")
+	d.Query.Hostname = strings.TrimSuffix(w.said("QueryName"), ".")
+	d.Answer.Rdata = strings.TrimSuffix(w.said("QueryResults"), ";")
 	e.DNS = d
-	if status := said(e, "QueryStatus"); status != "" {
+	if status := w.said("QueryStatus"); status != "" {
 		e.StatusCode, e.StatusID = status, statusFailure
 		if status == "0" {
 			e.StatusID = statusSuccess
@@ -213,20 +248,23 @@ func sysmonDNS(e *event.Event) {
 
 func winFile(path string) *event.File { return &event.File{Path: path, Name: lastName(path)} }
 
-// winHashes takes Sysmon's list of hashes apart: "SHA1=…,MD5=…,SHA256=…,IMPHASH=…", in any order.
-func winHashes(list string) (md5, sha1, sha256 string) {
+// hashes takes Sysmon's list of hashes apart: "SHA1=…,MD5=…,SHA256=…,IMPHASH=…", in any order.
+func (w *winRecord) hashes(list string) (md5, sha1, sha256 string) {
 	for list != "" {
 		var one string
 		one, list, _ = strings.Cut(list, ",")
 		name, value, _ := strings.Cut(one, "=")
-		switch value = strings.TrimSpace(value); {
-		case strings.Trim(value, "0") == "":
+		value = strings.TrimSpace(value)
+		if value == "" || value[0] == '0' && strings.Trim(value, "0") == "" {
+			continue
+		}
+		switch {
 		case strings.EqualFold(name, "MD5"):
-			md5 = lowerASCII(value)
+			md5 = w.lower(value)
 		case strings.EqualFold(name, "SHA1"):
-			sha1 = lowerASCII(value)
+			sha1 = w.lower(value)
 		case strings.EqualFold(name, "SHA256"):
-			sha256 = lowerASCII(value)
+			sha256 = w.lower(value)
 		}
 	}
 	return md5, sha1, sha256

@@ -87,24 +87,24 @@ func builtinDomain(domain string) bool {
 }
 
 // subject fills the one who did it from the Subject fields of the security log.
-func subject(e *event.Event) {
-	setWinUser(&e.Actor.User, said(e, "SubjectUserName"), said(e, "SubjectDomainName"), said(e, "SubjectUserSid"))
-	e.Actor.Session.UID = logonSession(e, "SubjectLogonId")
+func subject(w *winRecord, e *event.Event) {
+	setWinUser(&e.Actor.User, w.said("SubjectUserName"), w.said("SubjectDomainName"), w.said("SubjectUserSid"))
+	e.Actor.Session.UID = w.logonSession(e, "SubjectLogonId")
 }
 
 // target fills the one it was done to from the Target fields of the security log.
-func target(e *event.Event) {
-	sid := said(e, "TargetUserSid")
+func target(w *winRecord, e *event.Event) {
+	sid := w.said("TargetUserSid")
 	if sid == "" {
-		sid = said(e, "TargetSid")
+		sid = w.said("TargetSid")
 	}
-	setWinUser(&e.User, said(e, "TargetUserName"), said(e, "TargetDomainName"), sid)
+	setWinUser(&e.User, w.said("TargetUserName"), w.said("TargetDomainName"), sid)
 }
 
 // logonSession names a logon session by the machine and its number there. The sessions of the system itself have the same number on every start of
 // every machine and are left out.
-func logonSession(e *event.Event, number string) string {
-	switch id := said(e, number); id {
+func (w *winRecord) logonSession(e *event.Event, number string) string {
+	switch id := w.said(number); id {
 	case "", "0x0", "0x3e7", "0x3e6", "0x3e5", "0x3e4", "0", "999", "998", "997", "996":
 		return ""
 	default:

@@ -298,7 +298,11 @@ func (s *scanner) text(i int) (end int, escaped bool) {
 			return i, escaped
 		case '\\':
 			escaped = true
-			if i = s.escape(i); i < 0 {
+			if i+1 < len(doc) && unescaped[doc[i+1]] != 0 {
+				i += 2
+				continue
+			}
+			if i = s.unicode(i); i < 0 {
 				return -1, false
 			}
 		default:
@@ -307,15 +311,12 @@ func (s *scanner) text(i int) (end int, escaped bool) {
 	}
 }
 
-func (s *scanner) escape(i int) int {
+// unicode reads an escape that is none of the short ones: one of four hex digits, or two of those for a surrogate pair.
+func (s *scanner) unicode(i int) int {
 	if i+1 >= len(s.doc) {
 		return s.fail(ErrSyntax, i+1, "")
 	}
-	switch s.doc[i+1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return i + 2
-	case 'u':
-	default:
+	if s.doc[i+1] != 'u' {
 		return s.fail(ErrSyntax, i, "unknown escape in a string")
 	}
 	c, ok := hex4(s.doc, i+2)
