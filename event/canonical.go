@@ -3,6 +3,7 @@ package event
 import (
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 )
 
 // CanonicalKey is the one spelling in which a key of that kind is compared; it is empty for placeholders such as "unknown" or "-" and for
@@ -18,30 +19,67 @@ func CanonicalKey(kind EntityKind, s string) string {
 		if err != nil || ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast() || ip == broadcast {
 			return ""
 		}
-		return ip.Unmap().WithZone("").String()
+		ip = ip.Unmap().WithZone("")
+		var buf [64]byte
+		if text := ip.AppendTo(buf[:0]); string(text) != s {
+			return string(text)
+		}
+		return s
 	case EntityMAC:
 		mac, ok := MAC(s)
 		if !ok || mac == "00:00:00:00:00:00" || mac == "ff:ff:ff:ff:ff:ff" {
 			return ""
 		}
 		return mac
-	case EntityUser, EntityDevice, EntityRobot, EntityDomain, EntityHash:
-		return lower(strings.TrimSuffix(s, "."))
-	default:
-		return s
 	}
+	if kind.caseless() {
+		return lower(strings.TrimSuffix(s, "."))
+	}
+	return s
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
+// caseless reports whether keys of the kind are compared in lower case.
+func (k EntityKind) caseless() bool {
+	switch k {
+	case EntityUser, EntityDevice, EntityRobot, EntityDomain, EntityHash:
+		return true
+	}
+	return false
+}
+
 // lower is strings.ToLower without an allocation where nothing changes.
 func lower(s string) string {
 	for i := range len(s) {
-		if c := s[i]; c >= 'A' && c <= 'Z' || c >= 0x80 {
+		if c := s[i]; c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf {
 			return strings.ToLower(s)
 		}
 	}
 	return s
+}
+
+// asciiCapital reports whether s is ASCII and has a capital.
+func asciiCapital(s string) bool {
+	capital := false
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+		capital = capital || s[i]-'A' < 26
+	}
+	return capital
+}
+
+func appendLowerASCII(dst []byte, s string) []byte { return lowerInPlace(append(dst, s...)) }
+
+func lowerInPlace(b []byte) []byte {
+	for i, c := range b {
+		if c-'A' < 26 {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return b
 }
 
 // Placeholder reports whether s is one of the words that products write where they know nothing; the all-zero GUID is one of them.

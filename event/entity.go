@@ -1,9 +1,11 @@
 package event
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // EntityKind is what an entity is.
@@ -105,7 +107,39 @@ const (
 // AddEntity notes one more identity, given by a key as the source spells it. Placeholders and repeats are dropped. A format uses it for
 // what the struct has no field for, such as the second address of a host.
 func (e *Event) AddEntity(kind EntityKind, role Role, strength Strength, object uint8, key string) {
-	key = CanonicalKey(kind, key)
+	if key != "" {
+		e.addKey(kind, role, strength, object, e.canonical(kind, key))
+	}
+}
+
+// canonical is CanonicalKey in the memory of an entity of the event, where one has the same key.
+func (e *Event) canonical(kind EntityKind, s string) string {
+	if !kind.caseless() || !asciiCapital(s) || len(s) > longestUsual {
+		return CanonicalKey(kind, s)
+	}
+	s = strings.TrimSpace(s)
+	if Placeholder(s) {
+		return ""
+	}
+	var buf [longestUsual]byte
+	return e.kept(appendLowerASCII(buf[:0], strings.TrimSuffix(s, ".")))
+}
+
+// longestUsual is the length in bytes of the longest keys that need no memory of their own while they are compared.
+const longestUsual = 128
+
+// kept is b as a string, that of an entity's key where one is equal.
+func (e *Event) kept(b []byte) string {
+	for i := range e.Entities {
+		if k := e.Entities[i].Key; k == string(b) {
+			return k
+		}
+	}
+	return string(b)
+}
+
+// addKey is AddEntity for a key in canonical form.
+func (e *Event) addKey(kind EntityKind, role Role, strength Strength, object uint8, key string) {
 	if key == "" {
 		return
 	}
@@ -163,17 +197,36 @@ func (e *Event) addUser(u *User, role Role, object uint8) {
 	}
 	e.AddEntity(EntityUser, role, Strong, object, u.UID)
 	e.AddEntity(EntityUser, role, Medium, object, u.Email)
-	if u.Domain != "" && u.Name != "" && !strings.ContainsAny(u.Name, `@\`) {
-		e.AddEntity(EntityUser, role, Medium, object, u.Domain+`\`+u.Name)
-	}
 	strength := Weak
-	if strings.ContainsAny(u.Name, `@\`) {
+	if qualified(u.Name) {
 		strength = Medium
+	} else if u.Domain != "" && u.Name != "" {
+		e.addKey(EntityUser, role, Medium, object, e.login(u.Domain, u.Name))
 	}
 	if sharedAccount(u.Name) {
 		strength = Context
 	}
 	e.AddEntity(EntityUser, role, strength, object, u.Name)
+}
+
+// qualified reports whether a user name says where it is from: name@domain or DOMAIN\name.
+func qualified(name string) bool {
+	return strings.IndexByte(name, '\\') >= 0 || strings.IndexByte(name, '@') >= 0
+}
+
+// login is the canonical key of DOMAIN\name.
+func (e *Event) login(domain, name string) string {
+	var buf [longestUsual]byte
+	if len(domain)+1+len(name) > len(buf) {
+		return CanonicalKey(EntityUser, domain+`\`+name)
+	}
+	b := append(append(append(buf[:0], domain...), '\\'), name...)
+	for _, c := range b {
+		if c <= ' ' || c >= utf8.RuneSelf || b[0] == '9' { // Which may be white space at an end, other letters, or a placeholder.
+			return CanonicalKey(EntityUser, string(b))
+		}
+	}
+	return e.kept(lowerInPlace(bytes.TrimSuffix(b, []byte{'.'})))
 }
 
 // sharedAccount names accounts that many people and machines use, so that sharing one says nothing.
@@ -199,14 +252,33 @@ func (e *Event) addHost(name string, role Role, object uint8) {
 	if name == "" {
 		return
 	}
-	if _, err := netip.ParseAddr(name); err == nil {
+	if isAddress(name) {
 		return
 	}
 	strength := Weak
-	if strings.Contains(strings.Trim(name, "."), ".") {
+	if strings.IndexByte(strings.Trim(name, "."), '.') >= 0 {
 		strength = Medium
 	}
 	e.AddEntity(EntityDevice, role, strength, object, name)
+}
+
+// isAddress reports whether s is an IP address. It asks the parser, whose errors cost memory, only where s may be one: the first of its
+// separators is a dot behind digits, or a colon behind hexadecimal ones.
+func isAddress(s string) bool {
+	digits := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c-'0' <= 9:
+		case c == ':' || c == '.' && digits:
+			_, err := netip.ParseAddr(s)
+			return err == nil
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			digits = false
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 func (e *Event) addDevice(d *Device) {
