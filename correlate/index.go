@@ -3,6 +3,7 @@ package correlate
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/expression"
@@ -100,7 +101,7 @@ func (x *index) file(list []expression.Predicate) {
 			x.numbers = append(x.numbers, newNumberIndex(fd, list, postings))
 		}
 	}
-	slices.SortFunc(x.raws, func(a, b textIndex) int { return compareNames(a.name, b.name) })
+	slices.SortFunc(x.raws, func(a, b textIndex) int { return strings.Compare(a.name, b.name) })
 }
 
 // candidates is the workspace of one lookup: the targets found as bits, and which postings were taken already, so that a text which holds the
@@ -110,6 +111,8 @@ type candidates struct {
 	epoch uint32
 	taken []uint32 // By posting: the epoch in which it was taken.
 	canon []byte   // A text in canonical form.
+
+	layouts []layout // Of the kinds of event met, by a hash.
 }
 
 // reset makes the workspace ready for an event and an index.
@@ -160,52 +163,48 @@ func (x *index) find(c *candidates, e *event.Event) {
 	x.findRaw(c, e)
 }
 
-// findRaw goes through the raw fields of the event and those of the index together; both are sorted by name. One that is absent reads as "". A
-// value is brought into its canonical form once, for its own field and for those that search in all.
+// findRaw reads the raw fields. One that is absent reads as "".
 func (x *index) findRaw(c *candidates, e *event.Event) {
-	i := 0
-	for j := range e.Raw {
-		raw := &e.Raw[j]
-		var own *textIndex
-		for ; i < len(x.raws); i++ {
-			order := compareNames(x.raws[i].name, raw.Name)
-			if order > 0 {
-				break
+	if l := c.layoutOf(x, e.Raw); l != nil {
+		for j := range e.Raw {
+			var own *textIndex
+			if at := l.own[j]; at >= 0 {
+				own = &x.raws[at]
 			}
-			if order == 0 {
-				own = &x.raws[i]
-				i++
-				break
-			}
-			x.raws[i].find(x, c, "")
+			x.findIn(c, own, e.Raw[j].Value)
 		}
-		inOwn := own != nil && own.plain(x, c, raw.Value)
-		inAny := x.anyRaw != nil && len(raw.Value) >= x.anyRaw.shortest && x.anyRaw.plain(x, c, raw.Value)
-		if !inOwn && !inAny {
-			continue
+		for _, p := range l.absent {
+			c.take(x, p)
 		}
-		c.canon = expression.Canon(c.canon[:0], raw.Value)
-		if inOwn {
-			own.spelled(x, c)
-		}
-		if inAny {
-			x.anyRaw.spelled(x, c)
-		}
+		return
 	}
-	for ; i < len(x.raws); i++ {
-		x.raws[i].find(x, c, "")
+	for j, at := range pairs(x.raws, e.Raw) {
+		switch {
+		case j < 0:
+			x.raws[at].find(x, c, "")
+		case at < 0:
+			x.findIn(c, nil, e.Raw[j].Value)
+		default:
+			x.findIn(c, &x.raws[at], e.Raw[j].Value)
+		}
 	}
 }
 
-// compareNames is strings.Compare for short names, without the call.
-func compareNames(a, b string) int {
-	switch {
-	case a == b:
-		return 0
-	case a < b:
-		return -1
+// findIn takes what the value of one raw field is a witness for: in the index of its own name, nil where there is none, and in that of any. The
+// value is brought into its canonical form once for both.
+func (x *index) findIn(c *candidates, own *textIndex, value string) {
+	inOwn := own != nil && own.plain(x, c, value)
+	inAny := x.anyRaw != nil && len(value) >= x.anyRaw.shortest && x.anyRaw.plain(x, c, value)
+	if !inOwn && !inAny {
+		return
 	}
-	return 1
+	c.canon = expression.Canon(c.canon[:0], value)
+	if inOwn {
+		own.spelled(x, c)
+	}
+	if inAny {
+		x.anyRaw.spelled(x, c)
+	}
 }
 
 // hashStart and hashByte make the hash of a text from either end, one byte after the other.
