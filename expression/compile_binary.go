@@ -226,7 +226,7 @@ func matches(a, b code) (code, bool) {
 		return code{}, false // the checker has refused it
 	}
 	x := a.s
-	if word := caseLiteral(b.val.Str); word != "" {
+	if word := caseLiteral(b.val.Str, 1); word != "" {
 		return boolCode(func(f *frame) bool { v := x(f); return strings.Contains(v, word) && re.MatchString(v) }), true
 	}
 	return boolCode(func(f *frame) bool { return re.MatchString(x(f)) }), true

@@ -162,7 +162,7 @@ var textTests = map[string]func(string) func(string) bool{
 	"ilike": func(c string) func(string) bool { return parseLike(c).matches },
 	"imatches": func(c string) func(string) bool {
 		re := regexp.MustCompile(c)
-		if word := caseLiteral(c); word != "" {
+		if word := caseLiteral(c, 1); word != "" {
 			return func(s string) bool { return strings.Contains(s, word) && re.MatchString(s) }
 		}
 		return re.MatchString

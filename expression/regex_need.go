@@ -2,7 +2,9 @@ package expression
 
 import (
 	"regexp/syntax"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // regexNeed reads off a regular expression what a text must hold to match it.
@@ -104,8 +106,8 @@ func literalOf(re *syntax.Regexp) (string, bool) {
 	return "", false
 }
 
-// caseLiteral is a text that whatever matches must hold as it is written; "" if none of at least three bytes is certain.
-func caseLiteral(pattern string) string {
+// caseLiteral is a text that whatever matches must hold as it is written; "" if none of at least so many bytes is certain.
+func caseLiteral(pattern string, least int) string {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return ""
@@ -115,7 +117,7 @@ func caseLiteral(pattern string) string {
 	walk = func(re *syntax.Regexp) {
 		switch re.Op {
 		case syntax.OpLiteral:
-			if s := string(re.Rune); re.Flags&syntax.FoldCase == 0 && len(s) > len(best) && indexable(s) {
+			if s := string(re.Rune); len(s) > len(best) && indexable(s) && (re.Flags&syntax.FoldCase == 0 || !slices.ContainsFunc(re.Rune, hasCase)) {
 				best = s
 			}
 		case syntax.OpCapture, syntax.OpPlus:
@@ -127,8 +129,10 @@ func caseLiteral(pattern string) string {
 		}
 	}
 	walk(re)
-	if len(best) < 3 {
+	if len(best) < least {
 		return ""
 	}
 	return best
 }
+
+func hasCase(r rune) bool { return unicode.SimpleFold(r) != r }

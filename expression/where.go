@@ -293,7 +293,7 @@ func (s *sifter) matches(n *ast.BinaryNode) *event.Where {
 	if !ok {
 		return undecided
 	}
-	word := caseLiteral(pattern.Value)
+	word := caseLiteral(pattern.Value, 3)
 	if word == "" {
 		return undecided
 	}
