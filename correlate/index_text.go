@@ -24,6 +24,7 @@ type textIndex struct {
 	canon bool // Any of start, end and grams is in use.
 	// shortest is the length of the shortest text looked for: no shorter value can be or hold one, since canonical forms are never longer.
 	shortest int
+	held     int // The same of those that are not exact values.
 }
 
 func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32) *textIndex {
@@ -34,6 +35,9 @@ func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32
 		p := &list[at]
 		if i == 0 || len(p.Text) < x.shortest {
 			x.shortest = len(p.Text)
+		}
+		if p.Test != expression.Equal && (len(start)+len(end)+len(inside) == 0 || len(p.Text) < x.held) {
+			x.held = len(p.Text)
 		}
 		l := literal{text: p.Text, posting: at}
 		switch p.Test {
@@ -86,7 +90,7 @@ func (t *textIndex) plain(x *index, c *candidates, s string) bool {
 			c.take(x, p)
 		}
 	}
-	return t.canon
+	return t.canon && len(s) >= t.held
 }
 
 // spelled takes what the canonical form in c holds.

@@ -15,7 +15,7 @@ import (
 func (t *target) weigher() func(*expression.Predicate) float64 {
 	special := len(t.Classes) <= specialClasses && !slices.ContainsFunc(t.Classes, func(c event.ClassRef) bool { return c.UID == event.ClassBase })
 	return func(p *expression.Predicate) float64 {
-		if special && routing[p.Field.Attr] && p.Test <= expression.Spelled {
+		if special && routing[p.Field.Attr] && p.Test <= expression.Spelled && (p.Field.Attr != "Channel" || busyChannel(p.Text)) {
 			return 0.9
 		}
 		return weigh(p)
@@ -65,8 +65,10 @@ func weighText(p *expression.Predicate) float64 {
 	}
 	if p.Test == expression.Equal || p.Test == expression.Spelled {
 		switch {
-		case p.Field.Attr == "Channel":
+		case p.Field.Attr == "Channel" && busyChannel(p.Text):
 			return 0.5
+		case p.Field.Attr == "Channel":
+			return 0.05
 		case fewValues[p.Field.Attr]:
 			return 0.15
 		case slices.Contains(commonValues, string(expression.Canon(nil, p.Text))):
@@ -96,6 +98,16 @@ var fewValues = map[string]bool{
 
 // routing are the raw attributes that go with the class: what listens to one kind of event asks for just the values that all of these have.
 var routing = map[string]bool{"Channel": true, "Provider_Name": true, "EventID": true}
+
+// busyChannel reports whether a log is one of those that most events of Windows stand in. The others are rare, but where one is collected much may
+// come from it, so that only weak words give way to its name.
+func busyChannel(name string) bool {
+	switch strings.ToLower(name) {
+	case "security", "system", "application", "microsoft-windows-sysmon/operational", "microsoft-windows-powershell/operational", "windows powershell":
+		return true
+	}
+	return false
+}
 
 // commonValues are values that a field often has.
 var commonValues = []string{"true", "false", "-", "0", "1", "3", "system", "medium", "high", "tcp", "udp", "root", "microsoft corporation", "microsoft® windows® operating system", "nt authority\\system"}

@@ -88,11 +88,14 @@ func Placeholder(s string) bool {
 	if s == "" {
 		return true
 	}
-	if s[0] == '0' {
+	switch s[0] {
+	case '0':
 		return s == "00000000-0000-0000-0000-000000000000"
-	}
-	if s[0] == '9' {
+	case '9':
 		return len(s) <= 32 && strings.HasPrefix(s, "9999-12-31")
+	case '-', '(', 'n', 'N', 'u', 'U', 'r', 'R': // As the words below begin.
+	default:
+		return false
 	}
 	for _, word := range placeholders {
 		if len(s) == len(word) && strings.EqualFold(s, word) {

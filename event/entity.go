@@ -341,10 +341,15 @@ func (e *Event) addContext() {
 
 // NameObjects gives every reference without an id the id of its object's strongest key of the same kind: kind:key.
 func (e *Event) NameObjects() {
+	var best [2 * usualEntities]string // The keys of the objects, as far as there is room: what is beyond is looked for again.
 	size := 0
 	for i := range e.Entities {
 		if x := &e.Entities[i]; x.ID == "" {
-			size += len(entityKindNames[x.Kind]) + 1 + len(e.strongest(x).Key)
+			key := e.strongest(x).Key
+			if i < len(best) {
+				best[i] = key
+			}
+			size += len(entityKindNames[x.Kind]) + 1 + len(key)
 		}
 	}
 	if size == 0 {
@@ -353,13 +358,19 @@ func (e *Event) NameObjects() {
 	var all strings.Builder // One allocation for the ids of an event.
 	all.Grow(size)
 	for i := range e.Entities {
-		if x := &e.Entities[i]; x.ID == "" {
-			start := all.Len()
-			all.WriteString(entityKindNames[x.Kind])
-			all.WriteByte(':')
-			all.WriteString(e.strongest(x).Key)
-			x.ID = all.String()[start:]
+		x := &e.Entities[i]
+		if x.ID != "" {
+			continue
 		}
+		start := all.Len()
+		all.WriteString(entityKindNames[x.Kind])
+		all.WriteByte(':')
+		if i < len(best) {
+			all.WriteString(best[i])
+		} else {
+			all.WriteString(e.strongest(x).Key)
+		}
+		x.ID = all.String()[start:]
 	}
 }
 

@@ -18,8 +18,9 @@ type winShape struct {
 // shapeSlots is how many shapes are remembered, each in the slot that its hash gives.
 const shapeSlots = 256
 
-// rawChunk is how many raw fields get memory at once. What is handed out is never written again.
-const rawChunk = 256
+// rawChunk is how many raw fields get memory at once: about the largest piece that Go does not map on its own. What is handed out is never written
+// again.
+const rawChunk = 1000
 
 // sorted is the fields by name, each name once, in memory of their own.
 func (w *winRecord) sorted() []event.RawField {
