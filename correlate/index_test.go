@@ -163,7 +163,7 @@ func searchedBy(r *rand.Rand, i int) event.Event {
 	e.RiskScore = event.IntOf(int64(r.IntN(20) - 10))
 	e.Robot = &event.Robot{UID: "r1"}
 	e.User.Roles = []string{textOf(r), textOf(r), textOf(r)}[:r.IntN(4)]
-	e.SetRaw([]event.RawField{{Name: "Image", Value: textOf(r)}, {Name: "CommandLine", Value: textOf(r)}, {Name: "A", Value: textOf(r)}}[r.IntN(4):])
+	e.SetRaw([]event.RawField{{Name: "Image", Value: textOf(r)}, {Name: "CommandLine", Value: textOf(r)}, {Name: fmt.Sprint("A", r.IntN(40)), Value: textOf(r)}}[r.IntN(4):])
 	e.Envelope.ID = event.NewID("searched", fmt.Sprint(i))
 	e.FindEntities()
 	return e

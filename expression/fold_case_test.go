@@ -67,6 +67,10 @@ func TestTextIsComparedWithoutCase(t *testing.T) {
 		{"ilike", `a\`, `A\`, true},
 		{"imatches", `\bUSER\b`, "net user", false},
 		{"imatches", `(?i)\bUSER\b`, "net user x", true},
+		{"imatches", `(?i)a+\$?\{b`, "xA{B", true},
+		{"imatches", `(?i)a+\$?\{b`, "xA$B", false},
+		{"imatches", "`x|y", "y", true},
+		{"imatches", "(?i)k", "\u212a", true},
 	} {
 		if got := ask(t, call(c.function, c.constant), c.text); got != c.want {
 			t.Errorf("%s of %q is %v", call(c.function, c.constant), c.text, got)
