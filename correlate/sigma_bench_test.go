@@ -17,10 +17,13 @@ func BenchmarkLanes(b *testing.B) {
 		b.Run(l.name, func(b *testing.B) {
 			records := l.recordsOf(1000)
 			f, _ := format.ByName(l.format)
-			var fs format.Scratch
+			fields := &format.FieldMemory{} // As batches in the pipeline have it.
+			fs := format.Scratch{Fields: fields}
 			var events []event.Event
 			b.ReportAllocs()
 			round := func() {
+				fields.Reset()
+				clear(events)
 				events = events[:0]
 				for i := range records {
 					events, _ = f.Append(&fs, events, &records[i])
@@ -55,13 +58,16 @@ func BenchmarkSigma(b *testing.B) {
 		}
 		b.Run(l.name+"/whole", func(b *testing.B) {
 			f, _ := format.ByName(l.format)
-			var fs format.Scratch
+			fields := &format.FieldMemory{} // As batches in the pipeline have it.
+			fs := format.Scratch{Fields: fields}
 			s := m.NewScratch(nil)
 			var hits []event.Hit
 			work := &event.Batch{}
 			b.ReportAllocs()
 			b.SetBytes(int64(size))
 			round := func() {
+				fields.Reset()
+				clear(work.Events)
 				work.Events, work.Sorted = work.Events[:0], work.Sorted[:0]
 				for i := range records {
 					work.Events, _ = f.Append(&fs, work.Events, &records[i])

@@ -29,6 +29,7 @@ type decoder struct {
 
 type decodeWorker struct {
 	scratch format.Scratch
+	fields  [2]format.FieldMemory // Of the batches in turn.
 	events  []event.Event
 	rejects []event.Reject
 }
@@ -39,6 +40,15 @@ func newDecoder() *decoder {
 		d.formats[f.Name] = &f
 	}
 	return d
+}
+
+// begin says that a batch begins, in the place of the one before the last of that turn, whose events nobody holds any more.
+func (d *decoder) begin(turn int) {
+	for i := range d.workers {
+		w := &d.workers[i]
+		w.scratch.Fields = &w.fields[turn]
+		w.scratch.Fields.Reset()
+	}
 }
 
 // decode appends the events and rejects of records to b. t may be nil.

@@ -195,6 +195,7 @@ func (p *Pipeline) handle(ctx context.Context, parts []chunk, always bool) error
 // fresh gives one of two batches in turn; a handler may not keep a batch after it has returned.
 func (p *Pipeline) fresh() filled {
 	b := p.spare[p.turn]
+	p.decoder.begin(p.turn)
 	p.turn = 1 - p.turn
 	clear(b.Events)
 	*b = event.Batch{Events: b.Events[:0], Sorted: b.Sorted[:0]}

@@ -50,6 +50,8 @@ type Scratch struct {
 	JSON   jsonscan.Result // The document.
 	Nested jsonscan.Result // One element inside it.
 	Buf    []byte
+	// Fields is memory for the raw fields of events, which are gone when it is reset; nil gives every event memory that lasts as long as it does.
+	Fields *FieldMemory
 
 	schema  schema.Validator // Keeps its tables of patterns between events.
 	columns zeekColumns      // The header of the log that the last row belonged to.

@@ -139,7 +139,7 @@ func appendWindowsJSON(s *Scratch, dst []event.Event, rec *event.Record, value [
 			doc = s.JSON.Object()
 		}
 		w := &s.windows
-		w.reset()
+		w.reset(s.Fields)
 		if !w.readJSON(&s.JSON, doc) {
 			return dst, Rejectf("wrong_format", "no Windows event: the document has neither Event, System or winlog, nor EventID with Channel or SourceName")
 		}

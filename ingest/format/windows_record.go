@@ -17,7 +17,8 @@ type winRecord struct {
 	shapes  []winShape
 	kind    *winShape        // Of the record; nil where it has too many fields.
 	raw     []event.RawField // Of the event, by name.
-	free    []event.RawField // Memory for those of further events.
+	room    *FieldMemory     // For those of the event.
+	own     FieldMemory      // For those of events that are kept; never reset.
 }
 
 // winSystem is the System part of an event, as text.
@@ -28,7 +29,12 @@ type winSystem struct {
 	agent                                                                    string // The host whose shipper read the log.
 }
 
-func (w *winRecord) reset() {
+// reset makes w ready for a record whose event has its raw fields in room, or, where that is nil, in memory that is not used again.
+func (w *winRecord) reset(room *FieldMemory) {
+	if w.room = room; room == nil {
+		w.own.chunks, w.own.next = nil, 0
+		w.room = &w.own
+	}
 	w.winSystem = winSystem{}
 	w.fields, w.late, w.unnamed = w.fields[:0], w.late[:0], w.unnamed[:0]
 	w.kind, w.raw = nil, nil

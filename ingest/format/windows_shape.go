@@ -18,11 +18,7 @@ type winShape struct {
 // shapeSlots is how many shapes are remembered, each in the slot that its hash gives.
 const shapeSlots = 256
 
-// rawChunk is how many raw fields get memory at once: about the largest piece that Go does not map on its own. What is handed out is never written
-// again.
-const rawChunk = 1000
-
-// sorted is the fields by name, each name once, in memory of their own.
+// sorted is the fields by name, each name once, in memory that is not the record's.
 func (w *winRecord) sorted() []event.RawField {
 	if len(w.fields) > 4*event.MaxRawFields { // Nothing that Windows writes: not worth remembering.
 		w.kind = nil
@@ -32,20 +28,10 @@ func (w *winRecord) sorted() []event.RawField {
 	}
 	s := w.shape()
 	w.kind = s
-	out := w.room(len(s.order))
+	out := w.room.take(len(s.order))
 	for i, from := range s.order {
 		out[i].Name, out[i].Value = s.names[from], w.fields[from].Value
 	}
-	return out
-}
-
-// room is memory for n raw fields.
-func (w *winRecord) room(n int) []event.RawField {
-	if len(w.free) < n {
-		w.free = make([]event.RawField, max(rawChunk, n))
-	}
-	out := w.free[:n:n]
-	w.free = w.free[n:]
 	return out
 }
 

@@ -195,3 +195,35 @@ func BenchmarkWindowsEvent(b *testing.B) {
 		})
 	}
 }
+
+func TestEventsInMemoryThatIsUsedAgainAreThoseInMemoryOfTheirOwn(t *testing.T) {
+	f, _ := format.ByName("windows")
+	record := func(i int) *event.Record {
+		value := fmt.Appendf(nil, `{"EventID":%d,"Channel":"Application","Hostname":"h%d"`, i, i)
+		for j := range i % 60 {
+			value = fmt.Appendf(value, `,"F%d":"v%d\\%d"`, (j+1)*i%97*100+j, i, j)
+		}
+		return &event.Record{Value: append(value, '}')}
+	}
+	var memory format.FieldMemory
+	again, own := format.Scratch{Fields: &memory}, format.Scratch{}
+	for batch := range 3 {
+		memory.Reset()
+		var got, want []event.Event
+		for i := range 200 {
+			r := record(batch*31 + i)
+			var err error
+			if got, err = f.Append(&again, got, r); err != nil {
+				t.Fatal(err)
+			}
+			if want, err = f.Append(&own, want, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range got {
+			if diff := cmp.Diff(want[i].Raw, got[i].Raw); diff != "" {
+				t.Fatalf("batch %d, event %d: %s", batch, i, diff)
+			}
+		}
+	}
+}

@@ -14,7 +14,7 @@ func appendWindowsXML(s *Scratch, dst []event.Event, rec *event.Record, value []
 		return dst, Rejectf("xml_syntax", "the record is not one Event of XML: it is not valid UTF-8")
 	}
 	w := &s.windows
-	w.reset()
+	w.reset(s.Fields)
 	x := xmlReader{doc: textOf(value)}
 	if why := w.readXML(&x); why != "" {
 		return dst, Rejectf("xml_syntax", "the record is not one Event of XML: %s at byte %d", why, x.at)
