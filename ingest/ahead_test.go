@@ -110,3 +110,60 @@ func TestDecodingOnSeveralCoresGivesTheSameAsOnOne(t *testing.T) {
 		t.Errorf("%d events of %d good records: none gave several", len(want), 4000-refused)
 	}
 }
+
+// logged is a source of Windows events, one every ten milliseconds.
+type logged struct{ steady }
+
+func (s *logged) Fetch(ctx context.Context, dst []event.Record, limit int, wait time.Duration) ([]event.Record, error) {
+	dst, err := s.steady.Fetch(ctx, dst, limit, wait)
+	for i := range dst {
+		dst[i].Format = "windows"
+	}
+	return dst, err
+}
+
+// reader is a slow handler that reads the raw fields of its batch when it gets it and before it returns.
+type reader struct {
+	early, late []string
+}
+
+func (h *reader) Handle(_ context.Context, b *event.Batch) error {
+	read := func(to *[]string) {
+		for _, i := range b.Sorted {
+			record, _ := b.Events[i].RawValue("EventRecordID")
+			text, _ := b.Events[i].RawValue("Text")
+			*to = append(*to, record+" "+text)
+		}
+	}
+	read(&h.early)
+	time.Sleep(500 * time.Millisecond)
+	read(&h.late)
+	return nil
+}
+
+func TestRawFieldsOfABatchStandWhileTheNextIsDecoded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &logged{steady{memory{name: "a"}}}
+		var want []string
+		for i := range 400 {
+			a.records = append(a.records, fmt.Sprintf(`{"EventID":%d,"Channel":"Application","EventTime":"2026-11-20T02:%02d:%02d.250Z","RecordNumber":%d,"Text":"C:\\%d"}`, 7000+i%5, i/60, i%60, i, i))
+			want = append(want, fmt.Sprintf(`%d C:\%d`, i, i))
+		}
+		var h reader
+		set := ingest.Settings{Config: ingest.DefaultConfig(), Handler: &h, Clock: func() int64 { return time.Now().UnixMicro() }}
+		set.Inputs = []ingest.Input{{Name: "a", Format: "windows", Source: a, Idle: 10 * time.Second, IsFile: true}}
+		p, err := ingest.New(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, h.early); d != "" {
+			t.Errorf("as batches come: %s", d)
+		}
+		if d := cmp.Diff(want, h.late); d != "" {
+			t.Errorf("before they go: %s", d)
+		}
+	})
+}
