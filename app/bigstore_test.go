@@ -152,15 +152,16 @@ func writeTenth(t *testing.T, db *app.Database, begin time.Time, n, total int) (
 	return last
 }
 
-// repeatTenth are the statements that write the first batches once more, k tenths of the time later: in the same batches, since a process that begins
-// the log removes what lies behind the last.
+// repeatTenth are the statements that write the first batches once more, k tenths of the time later; with their markers, since a process that begins
+// the log removes what has none.
 func repeatTenth(k int) []string {
 	span := int(bigSpan.Hours()) / 10
 	hours := k * span
 	const fresh = "CAST(sipHash128(id, %d) AS FixedString(16)) AS id"
 	return []string{
-		fmt.Sprintf("INSERT INTO events SELECT * REPLACE("+fresh+", toUInt32(hour + %d) AS hour, time + toIntervalHour(%d) AS time, offset + 1000000000 * %d AS offset) FROM (SELECT * FROM events WHERE offset < 1000000000)", k, hours, hours, k),
-		fmt.Sprintf("INSERT INTO notes SELECT * REPLACE(time + toIntervalHour(%d) AS time, seq + 1000000 * %d AS seq) FROM (SELECT * FROM notes WHERE seq < 1000000)", hours, k),
+		fmt.Sprintf("INSERT INTO events SELECT * REPLACE("+fresh+", toUInt32(hour + %d) AS hour, time + toIntervalHour(%d) AS time, offset + 1000000000 * %d AS offset, number + 1000 * %d AS number) FROM (SELECT * FROM events WHERE number < 1000)", k, hours, hours, k, k),
+		fmt.Sprintf("INSERT INTO notes SELECT * REPLACE(time + toIntervalHour(%d) AS time, number + 1000 * %d AS number) FROM (SELECT * FROM notes WHERE number < 1000)", hours, k),
+		fmt.Sprintf("INSERT INTO batches SELECT * REPLACE(number + 1000 * %d AS number) FROM (SELECT * FROM batches WHERE number < 1000)", k),
 		fmt.Sprintf("INSERT INTO entity_index (entity, time, class_uid, id, written) SELECT if(e = reinterpretAsUInt64(substring(i, 1, 8)), reinterpretAsUInt64(substring(sipHash128(i, %d), 1, 8)), e), t + toIntervalHour(%d), c, CAST(sipHash128(i, %d) AS FixedString(16)), w FROM (SELECT entity AS e, time AS t, class_uid AS c, id AS i, written AS w FROM entity_index WHERE time < (SELECT min(time) + toIntervalHour(%d) FROM events))", k, hours, k, span),
 	}
 }

@@ -41,7 +41,7 @@ func TestPagesAnswerInTimeOverABigStore(t *testing.T) {
 	furnish(t, cfg, dir, total/2000)
 	set := app.ServiceSettings{Log: os.Stderr, Inputs: []app.ReplayInput{}}
 	must(t, app.Run(t.Context(), cfg, set, func(_ context.Context, s *app.Service) error {
-		time.Sleep(5 * time.Second) // Lets the board of robots fill, as it has when a person comes.
+		time.Sleep(20 * time.Second) // Lets the board of robots fill, as it has when a person comes: that reads three days of states.
 		c := visit(t, s.URL())
 		c.furnish(dir)
 		c.ask(bigQuestions(big), only)
