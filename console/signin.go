@@ -19,6 +19,8 @@ type signInPage struct {
 	Next   string
 	Name   string
 	Reason string // Why the last try failed.
+	Out    bool   // Somebody has just signed out.
+	There  bool   // They may sign out at the provider as well.
 }
 
 func (s *server) signInRoutes() []route {
@@ -33,7 +35,7 @@ func (s *server) signInRoutes() []route {
 		routes = append(routes, route{"POST /sign-in", 0, s.signInLocal})
 	}
 	if s.set.Access.OIDC() != nil {
-		routes = append(routes, route{"GET /sign-in/oidc", 0, s.leave}, route{"GET " + access.OIDCCallback, 0, s.comeBack})
+		routes = append(routes, route{"GET /sign-in/oidc", 0, s.leave}, route{"GET " + access.OIDCCallback, 0, s.comeBack}, route{"GET /sign-out/oidc", 0, s.signOutThere})
 	}
 	return routes
 }
@@ -66,7 +68,38 @@ func (s *server) signInForm(r *http.Request, name, reason string) signInPage {
 }
 
 func (s *server) signIn(w http.ResponseWriter, r *http.Request) {
-	s.page(w, "sign-in", http.StatusOK, s.signInForm(r, "", ""))
+	p := s.signInForm(r, "", "")
+	switch r.FormValue("out") {
+	case "here":
+		p.Out = true
+	case access.ViaOIDC:
+		p.Out = true
+		p.There = s.endThere(r) != ""
+	}
+	s.page(w, "sign-in", http.StatusOK, p)
+}
+
+// endThere is where the identity provider ends sessions of its own; "" where it does not say, or does not answer.
+func (s *server) endThere(r *http.Request) string {
+	o := s.set.Access.OIDC()
+	if o == nil {
+		return ""
+	}
+	to, err := o.EndSession(r.Context())
+	if err != nil {
+		s.set.Log.Error("signing out at the identity provider", "err", err)
+	}
+	return to
+}
+
+// signOutThere sends the browser to the identity provider to sign out there as well. It is a link's and not the form's doing, since the policy of our
+// pages keeps forms from leading elsewhere.
+func (s *server) signOutThere(w http.ResponseWriter, r *http.Request) {
+	to := s.endThere(r)
+	if to == "" {
+		to = "/sign-in?out=here"
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 func (s *server) signInLocal(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +158,11 @@ func (s *server) signOut(w http.ResponseWriter, r *http.Request) {
 	}
 	http.SetCookie(w, s.set.Access.Cookie(""))
 	w.Header().Set("Clear-Site-Data", `"cache"`)
-	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	out := "here"
+	if access.From(r.Context()).Via == access.ViaOIDC {
+		out = access.ViaOIDC
+	}
+	http.Redirect(w, r, "/sign-in?out="+out, http.StatusSeeOther)
 }
 
 // leave sends the browser to the identity provider.

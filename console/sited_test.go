@@ -23,7 +23,7 @@ import (
 var toldBySite = map[string]string{
 	// Nothing of any site: the look, the description, the person's own things.
 	"GET /{$}": none, "GET /style.css": none, "GET /icon.svg": none, "GET /assets/{name}": none, "GET /api/v1/openapi.json": none,
-	"GET /sign-in": none, "POST /sign-in": none, "POST /sign-out": none, "GET /sign-in/oidc": none, "GET /sign-in/oidc/callback": none,
+	"GET /sign-in": none, "POST /sign-in": none, "POST /sign-out": none, "GET /sign-in/oidc": none, "GET /sign-in/oidc/callback": none, "GET /sign-out/oidc": none,
 	"GET /account": none, "POST /account/password": none, "POST /account/sessions": none, "POST /account/tokens": none, "POST /account/tokens/{token}/revoke": none,
 	// Names of sources and whether they are well, and nothing that they said.
 	"GET /health": none, "GET /api/v1/health": none, "GET /api/v1/sources": none,

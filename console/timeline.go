@@ -49,7 +49,7 @@ func rowsOf(moments []incident.Moment, v trailView, path string) []momentRow {
 			}
 		}
 		for _, id := range m.Entities[:min(len(m.Entities), maxChips)] {
-			r.Values = append(r.Values, facet{Value: id, Name: bare(id), Only: address(path, v.with(id, true))})
+			r.Values = append(r.Values, facet{Value: id, Name: bare(id), Only: address(path, v.with(id, true)), Not: address(path, v.with(id, false))})
 		}
 		out[i] = r
 	}

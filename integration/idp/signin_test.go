@@ -257,6 +257,16 @@ func TestPeopleSignInWithAProvider(t *testing.T) {
 			if p = b.open(back.String()); p.status != http.StatusForbidden { // The same answer again: the cookie is gone.
 				t.Errorf("an answer of the provider is taken twice: %d", p.status)
 			}
+			out, err := http.NewRequest(http.MethodPost, s.URL+"/sign-out", nil)
+			if err == nil {
+				out.Header.Set("Origin", s.URL)
+			}
+			if p = b.do(out, err); p.status != http.StatusSeeOther || p.at.RequestURI() != "/sign-in?out=oidc" {
+				t.Fatalf("signing out: %d %v", p.status, p.at)
+			}
+			if p = b.open(p.at.String()); !strings.Contains(p.body, "You have signed out") || strings.Contains(p.body, "/sign-out/oidc") { // this Dex announces no place for it
+				t.Errorf("after signing out: %d %s", p.status, p.body)
+			}
 		})
 	}
 }

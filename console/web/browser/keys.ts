@@ -48,6 +48,28 @@ export async function keyTests(t: TestContext, browser: Browser, url: string): P
     await page.waitForURL(`**/incidents/${first}*`);
   });
 
+  await t.test("keys of a row act on the one that has the focus", async () => {
+    const list = await queue();
+    const walk = async (): Promise<{ name: string; at: string }> => {
+      await page.goto(`${url}/incidents/${list[0]}`);
+      await page.keyboard.press("j");
+      for (let i = 0; i < 40 && (await page.locator("tr:focus-within [data-row-key=f]").count()) === 0; i++) await page.keyboard.press("j");
+      const row = page.locator("tr:focus-within");
+      return { name: (await row.locator("[data-row-key=f]").textContent()) ?? "", at: (await row.locator("[data-row-key=e]").getAttribute("href")) ?? "" };
+    };
+    const { name, at } = await walk();
+    await page.keyboard.press("f");
+    await page.waitForURL(/[?&]in=/);
+    assert.match((await page.locator("table.timeline tr[data-row]").first().textContent()) ?? "", new RegExp(name.replace(/[^\w]/g, ".")));
+    await walk();
+    await page.keyboard.press("Shift+F");
+    await page.waitForURL(/[?&]out=/);
+    await walk();
+    await page.keyboard.press("e");
+    await page.waitForURL(`**${at}`);
+    assert.match(at, /around=15/);
+  });
+
   await t.test("rows are picked, one and a range of them", async () => {
     await queue();
     const picked = (): Promise<number> => page.locator("tr.picked").count();

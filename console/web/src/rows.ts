@@ -1,6 +1,7 @@
 // Lists: <table data-rows> with <tr data-row data-href>. The focus is on a row's link, so that Enter, screen readers and the eye agree.
 
-import type { Binding } from "./controls.ts";
+import { spelled } from "./chord.ts";
+import { label, type Binding } from "./controls.ts";
 import { passing } from "./keep.ts";
 import { moved, neighbour, range } from "./pick.ts";
 import { say } from "./say.ts";
@@ -128,6 +129,12 @@ export function rowKeys(): Binding[] {
     out.push({ keys, what, group, run: go });
   }
   return out;
+}
+
+/** The keys of the row that has the focus: whatever in it carries data-row-key. */
+export function rowActs(): Binding[] {
+  const row = document.activeElement?.closest<HTMLTableRowElement>("table[data-rows] tr[data-row]");
+  return [...(row?.querySelectorAll<HTMLElement>("[data-row-key]") ?? [])].map((e) => ({ keys: spelled(e.dataset["rowKey"] ?? ""), what: label(e), group: "This row", run: () => e.click() }));
 }
 
 /** The list that this page was opened from. */

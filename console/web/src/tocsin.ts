@@ -9,7 +9,7 @@ import { lasting } from "./keep.ts";
 import { startLive } from "./live.ts";
 import * as look from "./look.ts";
 import { closeMenus, startMenus } from "./menus.ts";
-import { listOf, returns, rowKeys, startRows } from "./rows.ts";
+import { listOf, returns, rowActs, rowKeys, startRows } from "./rows.ts";
 import { listen, say } from "./say.ts";
 import * as times from "./times.ts";
 
@@ -21,9 +21,10 @@ function keysOn(): "on" | "focus" | "off" {
   return kept === "off" || kept === "focus" ? kept : "on";
 }
 
-/** Everything that has a key on this page. What the page itself says comes first, and wins. */
+/** Everything that has a key on this page. What the row with the focus says comes first, then what the page itself does; the first wins. */
 function bindings(): Binding[] {
-  const own = controls();
+  const acts = rowActs();
+  const own = [...acts, ...controls().filter((b) => !acts.some((a) => a.keys === b.keys))];
   const ours: Binding[] = [
     ...rowKeys(),
     { keys: "/", what: "search", group: "Everywhere", run: search },
@@ -66,7 +67,7 @@ function back(): void {
 }
 
 function help(): void {
-  const order = ["This page", "List", "Everywhere", "Go to"];
+  const order = ["This row", "This page", "List", "Everywhere", "Go to"];
   showHelp(bindings().sort((a, b) => order.indexOf(a.group) - order.indexOf(b.group)));
 }
 
