@@ -365,9 +365,3 @@ func TestEveryActionIsPossibleAsJSON(t *testing.T) {
 		t.Errorf("%d %v", status, got)
 	}
 }
-
-
-
-
-
-

@@ -16,23 +16,6 @@ import (
 	"github.com/tocsin-siem/tocsin/access"
 )
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 func TestNobodyIsLedToTheSignInAndBack(t *testing.T) {
 	p, in := compromised(t)
 	who := newPeople(t, p)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"testing"
 
-
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/expression"

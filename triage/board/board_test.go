@@ -18,20 +18,6 @@ import (
 
 const start = 1_767_607_200_000_000 // a Monday, 10:00 UTC
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 func TestABoardKeptByChangesEqualsOneLoadedFromTheStore(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
