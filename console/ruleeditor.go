@@ -2,9 +2,11 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 type ruleEditorPage struct {
@@ -14,6 +16,7 @@ type ruleEditorPage struct {
 	Trial  *RuleTrial
 	Passed int
 	Lines  int
+	Differ []diffLine // From the rule in force that it was taken from.
 }
 
 // newRule is what an empty editor begins with.
@@ -107,11 +110,26 @@ func (s *server) ruleTry(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		p.Trial, err = s.try(r, p.RuleAttempt)
 	}
+	if err == nil && p.From != "" {
+		p.Differ, err = s.differs(r, p.From, p.Text)
+	}
 	if err != nil {
 		s.problem(w, r, err, "")
 		return
 	}
 	s.editor(w, p)
+}
+
+// differs tells how a text differs from that of the rule it was taken from; nothing where that rule is gone.
+func (s *server) differs(r *http.Request, id, text string) ([]diffLine, error) {
+	sheet, err := s.set.Rules.Rule(r.Context(), id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return lineDiff(strings.TrimRight(plainLines(sheet.Text), "\n"), strings.TrimRight(text, "\n")), nil
 }
 
 // plainLines ends lines as files do; browsers send both characters.

@@ -144,7 +144,7 @@ func TestTheEditorShowsWhatCameOfATextAndKeepsIt(t *testing.T) {
 		t.Error(d)
 	}
 	page := readPage(t, w.Body.String()).text
-	for _, want := range []string{"3:5", "message", "1 of 2 passed", "difference", "passed, and in 12 derived runs", "2 events, 1 records that could not be read", "finding", "The last 2 days", "1 more, 2 fewer"} {
+	for _, want := range []string{"3:5", "message", "1 of 2 passed", "difference", "passed, and in 12 derived runs", "2 events, 1 records that could not be read", "finding", "The last 2 days", "1 more, 2 fewer", "What differs from rb-0001 as it is in force", "- text", "+ id: x"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in\n%s", want, page)
 		}
