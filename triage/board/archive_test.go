@@ -16,8 +16,6 @@ import (
 	"github.com/tocsin-siem/tocsin/triage/board"
 )
 
-const start = 1_767_607_200_000_000
-
 // archive is a store in memory: every revision and every change.
 type archive struct {
 	revisions map[event.ID][]*incident.Incident
