@@ -106,7 +106,8 @@ export async function peopleTests(t: TestContext, browser: Browser, staffed: Sta
     const { page } = await open(context, url);
     await signIn(page, url, admin.name, admin.password);
     await page.getByRole("button", { name: "Sign out" }).click();
-    await page.waitForURL(`${url}/sign-in`);
+    await page.waitForURL(`${url}/sign-in?out=here`);
+    assert.match((await page.locator("main").textContent()) ?? "", /You have signed out of Tocsin/);
     await page.goto(`${url}/account`);
     assert.equal(new URL(page.url()).pathname, "/sign-in");
     await context.close();
