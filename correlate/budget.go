@@ -149,7 +149,7 @@ func (f *fold) evict(r *ruleState, k *partition) {
 // evict gives up a resting key. Nothing was announced of it.
 func (s *resting) evict(p place) {
 	b := record(s.arena.record(p))
-	s.rule.stats.Evicted += int64(b.hits())
+	s.rule.stats.Evicted += int64(s.hitsOf(b))
 	s.rule.stats.Shed++
 	s.drop(s.index.hash(b.key()), p)
 }

@@ -34,6 +34,7 @@ type Settings struct {
 	stateEvery int         // Less than usual in tests.
 	plain      bool        // Nothing is shelved or absorbed; for comparison in tests.
 	restAbove  int         // Keys of a rule that do not rest; negative: all may.
+	pileAbove  int         // Hits in a record before they are piled up; fewer than usual in tests.
 }
 
 func (s Settings) withDefaults() Settings {

@@ -12,6 +12,27 @@ func (s Settings) AllMayRest() Settings {
 	return s
 }
 
+// PileAbove piles the hits of a key up from so many on, two in a layer.
+func (s Settings) PileAbove(n int) Settings {
+	s.pileAbove = n
+	return s
+}
+
+// Piled counts the hits on piles, and the piles.
+func (e *Engine) Piled() (hits, n int) {
+	for _, r := range e.fold.rules {
+		if r.rest == nil {
+			continue
+		}
+		for i := range r.rest.piles.all {
+			if q := &r.rest.piles.all[i]; q.n > 0 {
+				hits, n = hits+q.n, n+1
+			}
+		}
+	}
+	return hits, n
+}
+
 // Resting counts the keys that rest.
 func (e *Engine) Resting() (n int) {
 	for _, r := range e.fold.rules {

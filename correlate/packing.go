@@ -10,7 +10,7 @@ func (f *fold) wake(r *ruleState, hash uint32, p place) *partition {
 	b := record(s.arena.record(p))
 	k := newPartition(r, string(b.key()), b.born())
 	k.degraded = b.degraded()
-	cells, ok := s.cells(b.body(), k.key)
+	cells, ok := s.cellsOf(b, k.key)
 	if !ok { // Only what a damaged snapshot brought in can be unreadable.
 		k.degraded = true
 		r.degraded = true

@@ -11,6 +11,8 @@ import (
 //
 //	length 2 · born 5 · time of the last hit 6 (from the epoch) · hits 1 · steps 2 (bit 15: degraded) · length of the key 1
 //
+// With pileMark for hits they are on a pile (pile.go), and its number, 4 bytes, stands in their place.
+//
 // A hit is its length, its template's number + 1, a byte of flags, its time from the epoch, and what the template leaves open. A hit without
 // template (0) has its step in place of the flags, and is written out after its time.
 const (
@@ -18,6 +20,8 @@ const (
 	degradedBit    = 1 << 15
 	maxRestingKey  = math.MaxUint8
 	maxRestingHits = 60
+	pileMark       = math.MaxUint8
+	pileNumber     = 4 // Bytes.
 	maxRestingStep = 15
 	maxBorn        = 1<<40 - 1
 )

@@ -3,6 +3,7 @@ package correlate
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/rules"
@@ -21,17 +22,19 @@ type resting struct {
 	packer
 	arena arena
 	index keyIndex
+	piles piles
 	n     int   // Keys.
 	swept int64 // W when expired keys were last removed.
 
-	direct bool    // Hits may be put into records.
-	need   int     // So many steps, or for a count hits, must be there before a match can be.
-	counts bool    // It is a count.
-	latest bool    // Of hits of the first step alone the newest replaces the others.
-	alone  bool    // Hits bear on each other only when they make a match: each can be dropped once it is too old for one.
-	memory int64   // After its last hit a key is of no interest so much later.
-	keep   []int64 // How old a hit is then, by step.
-	most   int     // Hits in a record; more wake the key, which keeps only those it needs.
+	direct  bool    // Hits may be put into records.
+	need    int     // So many steps, or for a count hits, must be there before a match can be.
+	counts  bool    // It is a count.
+	latest  bool    // Of hits of the first step alone the newest replaces the others.
+	alone   bool    // Hits bear on each other only when they make a match: each can be dropped once it is too old for one.
+	memory  int64   // After its last hit a key is of no interest so much later.
+	keep    []int64 // How old a hit is then, by step.
+	longest int64   // The longest of these.
+	most    int     // Hits in a record; more wake the key, which keeps only those it needs.
 }
 
 // restAbove is how many keys of a rule do not rest; with keysWithoutRest none do.
@@ -44,7 +47,7 @@ const (
 const indexBytes = 12
 
 // newResting prepares a rule's resting keys; nil if none may rest.
-func newResting(r *ruleState) *resting {
+func newResting(r *ruleState, settings Settings) *resting {
 	if len(r.branches) != 1 || len(r.branches[0].parts) > maxRestingStep {
 		return nil
 	}
@@ -76,6 +79,8 @@ func newResting(r *ruleState) *resting {
 	if s.most = maxRestingHits; !s.alone && !s.latest {
 		s.most = 8
 	}
+	s.longest = slices.Max(s.keep)
+	s.piles = newPiles(s, settings)
 	return s
 }
 
@@ -92,7 +97,7 @@ func (r *ruleState) held() int64 {
 	if r.rest == nil {
 		return r.bytes + r.gated
 	}
-	return r.bytes + r.gated + r.rest.arena.held + indexBytes*int64(r.rest.n)
+	return r.bytes + r.gated + r.rest.arena.held + r.rest.piles.held + indexBytes*int64(r.rest.n)
 }
 
 // hitsAhead is how many hits are looked ahead at, and keysAhead from how many resting keys on: fewer are in the cache anyway.
@@ -153,12 +158,12 @@ func (f *fold) rest(r *ruleState, h *event.Hit) bool {
 	hash := s.index.hashString(h.Key)
 	p := s.find(hash, h.Key)
 	if p == 0 {
-		return len(r.parts) >= f.settings.restAbove && r.parts[h.Key] == nil && f.open(s, hash, h)
+		return r.keys() >= f.settings.restAbove && r.parts[h.Key] == nil && f.open(s, hash, h)
 	}
 	if s.add(hash, p, h, f.settings.MaxHits) {
 		return true
 	}
-	f.wake(r, hash, p)
+	f.wake(r, hash, s.find(hash, h.Key)) // It may lie elsewhere by now.
 	return false
 }
 
@@ -216,6 +221,13 @@ func (s *resting) add(hash uint32, p place, h *event.Hit, limit int) bool {
 		return false
 	}
 	pieces := piecesOf(h.Key)
+	if b.piled() {
+		return s.pileOn(b, h, &pieces, limit)
+	}
+	if n > s.piles.above && s.mayPile(b.steps()|bit) && !s.complete(b.steps()|bit, n) {
+		b, ok := s.heapUp(hash, p, b)
+		return ok && s.pileOn(b, h, &pieces, limit)
+	}
 	if t > b.last() && n <= min(s.most, limit) && !s.complete(b.steps()|bit, n) {
 		size := int(classes[s.arena.pages[p.page()].class]) * unitBytes
 		if out := s.appendHit(b[:len(b):size], h, &pieces); len(out) <= size {
@@ -308,21 +320,25 @@ func (s *resting) oldest(b record, t, w int64) int64 {
 	return first
 }
 
-// replace stores a record in the place of an older one.
-func (s *resting) replace(hash uint32, p place, b record) {
+// replace stores a record in the place of an older one, and says where it lies now.
+func (s *resting) replace(hash uint32, p place, b record) place {
 	b.set(len(b))
 	if classOf(len(b)) == int(s.arena.pages[p.page()].class) {
 		copy(s.arena.at(p), b)
-		return
+		return p
 	}
 	to := s.arena.room(len(b))
 	copy(s.arena.at(to), b)
 	s.index.move(hash, p, to)
 	s.arena.release(p)
+	return to
 }
 
 // drop forgets a record.
 func (s *resting) drop(hash uint32, p place) {
+	if b := record(s.arena.record(p)); b.piled() {
+		s.piles.drop(b)
+	}
 	s.index.drop(hash, p)
 	s.arena.release(p)
 	s.n--

@@ -1,9 +1,13 @@
 package correlate
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // In a snapshot resting keys are their records, one after the other, and the templates that these name. The index is made anew. Records are
-// written class by class in the order of their pages, so that an engine that reads them back writes the same bytes.
+// written class by class in the order of their pages, so that an engine that reads them back writes the same bytes. Piles follow in the order of
+// their records, in which they are numbered.
 
 func (w *writer) resting(s *resting) {
 	if s == nil || s.n == 0 {
@@ -25,6 +29,7 @@ func (w *writer) resting(s *resting) {
 	}
 	w.uint(uint64(size))
 	w.b = append(make([]byte, 0, len(w.b)+size+1<<16), w.b...)
+	var piled []*pile
 	for class := range classes {
 		for i := range s.arena.pages {
 			if int(s.arena.pages[i].class) != class {
@@ -32,7 +37,19 @@ func (w *writer) resting(s *resting) {
 			}
 			for _, b := range s.arena.each(i) {
 				w.b = append(w.b, b...)
+				if b := record(b); b.piled() {
+					record(w.b[len(w.b)-len(b):]).setPile(len(piled))
+					piled = append(piled, s.piles.of(b))
+				}
 			}
+		}
+	}
+	w.uint(uint64(len(piled)))
+	for _, q := range piled {
+		w.uint(uint64(len(q.layers)))
+		for i := range q.layers {
+			w.uint(uint64(len(q.layers[i].bytes)))
+			w.b = append(w.b, q.layers[i].bytes...)
 		}
 	}
 }
@@ -45,7 +62,7 @@ func (r *reader) resting(f *fold, rule *ruleState) {
 	}
 	s := &resting{}
 	if rule != nil {
-		if s = newResting(rule); s == nil {
+		if s = newResting(rule, f.settings); s == nil {
 			r.fail()
 			return
 		}
@@ -62,6 +79,12 @@ func (r *reader) resting(f *fold, rule *ruleState) {
 		}
 	}
 	all := r.take(r.uint())
+	for range r.count(1) {
+		q := r.pile(s, rule)
+		if r.err == nil && rule != nil {
+			s.piles.add(q)
+		}
+	}
 	if r.err != nil || rule == nil {
 		return
 	}
@@ -82,6 +105,26 @@ func (r *reader) resting(f *fold, rule *ruleState) {
 	rule.rest = nil
 }
 
+// pile reads a pile; with a nil rule it is read over.
+func (r *reader) pile(s *resting, rule *ruleState) (q pile) {
+	before := int64(never)
+	for range r.count(1) {
+		b := r.take(r.uint())
+		if r.err != nil || rule == nil {
+			continue
+		}
+		c, _, ok := s.soundHits(b)
+		if !ok || c.n == 0 || c.first <= before {
+			r.fail()
+			return q
+		}
+		c.bytes, before = slices.Clone(b), c.last
+		q.layers = append(q.layers, c)
+		q.n += c.n
+	}
+	return q
+}
+
 // soundTemplate is sound for the hit that a template is learned from, whose fields are not kept.
 func (r *ruleState) soundTemplate(c *cell) bool {
 	return c != nil && c.Ref != nil && c.Branch == 0 && int(c.Step) < len(r.branches[0].parts) && len(c.Vars) == len(r.plan.Vars)
@@ -93,6 +136,7 @@ func (s *resting) load(all []byte, n int) bool {
 	s.index.reserve(n)
 	var records [64]record
 	var hashes [64]uint32
+	piled := uint32(0)
 	for len(all) > 0 {
 		few := 0
 		for ; few < len(records) && len(all) > 0; few++ {
@@ -100,7 +144,7 @@ func (s *resting) load(all []byte, n int) bool {
 				return false
 			}
 			size := int(binary.LittleEndian.Uint16(all))
-			if size > len(all) || size > maxRecord || size < recordHead || !s.soundRecord(record(all[:size])) {
+			if size > len(all) || size > maxRecord || size < recordHead || !s.soundRecord(record(all[:size]), &piled) {
 				return false
 			}
 			records[few], all = record(all[:size]), all[size:]
@@ -114,27 +158,44 @@ func (s *resting) load(all []byte, n int) bool {
 			s.put(hashes[i], b)
 		}
 	}
-	return s.n == n
+	return s.n == n && int(piled) == len(s.piles.all)
 }
 
 // soundRecord checks what a fold relies on without waking a key: that the hits end where the record does, belong to steps of the rule and
-// follow each other in time, and that the head agrees with them.
-func (s *resting) soundRecord(b record) bool {
-	if recordHead+int(b[16]) > len(b) || b.hits() == 0 {
+// follow each other in time, and that the head agrees with them. A record whose hits are on a pile names the next one.
+func (s *resting) soundRecord(b record, piled *uint32) bool {
+	if recordHead+int(b[16]) > len(b) || b.hits() == 0 || s.rule.parts[string(b.key())] != nil {
 		return false
 	}
-	n, steps, last := 0, uint16(0), int64(never)
-	for rest := b.body(); len(rest) > 0; n++ {
+	if !b.piled() {
+		c, steps, ok := s.soundHits(b.body())
+		return ok && c.n == b.hits() && steps == b.steps() && c.last == b.last()
+	}
+	if len(b.body()) != pileNumber || b.pile() != *piled || int(*piled) >= len(s.piles.all) {
+		return false
+	}
+	*piled++
+	layers := s.piles.of(b).layers
+	return len(layers) > 0 && layers[len(layers)-1].last == b.last() && s.mayPile(b.steps())
+}
+
+// soundHits measures a run of written hits; ok is false for damage.
+func (s *resting) soundHits(b []byte) (c layer, steps uint16, ok bool) {
+	c.first, c.last = never, never
+	for rest := b; len(rest) > 0; c.n++ {
 		x, after, ok := nextHit(rest)
-		if !ok || x.time < last || !spanFits(x.time) {
-			return false
+		if !ok || x.time < c.last || !spanFits(x.time) {
+			return c, 0, false
 		}
 		step := s.step(&x)
 		if step < 0 || step >= len(s.keep) {
-			return false
+			return c, 0, false
 		}
 		steps |= 1 << step
-		last, rest = x.time, after
+		if c.n == 0 {
+			c.first = x.time
+		}
+		c.last, rest = x.time, after
 	}
-	return n == b.hits() && steps == b.steps() && last == b.last() && s.rule.parts[string(b.key())] == nil
+	return c, steps, true
 }

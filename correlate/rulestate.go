@@ -37,7 +37,7 @@ func newRuleState(r *rules.Rule, settings Settings) *ruleState {
 		}
 	}
 	if settings.observe == nil && settings.restAbove < keysWithoutRest {
-		s.rest = newResting(s)
+		s.rest = newResting(s, settings)
 	}
 	if settings.observe == nil && !settings.plain {
 		s.shelf = newShelf(s)

@@ -1,0 +1,272 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"slices"
+	"sort"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// A busy key whose hits can complete nothing rests as well. When its hits outgrow a record they are piled up beside it: in layers, each a run of
+// written hits in order, so that a hit costs writing it at the end, one that comes late only touches its layer, and what has become too old
+// goes a layer at a time. The record stays where it is and names the pile.
+
+// pile is the hits of one key.
+type pile struct {
+	layers []layer // None empty; hits of one time are in one layer.
+	n      int     // Hits in them.
+}
+
+// layer is a run of hits. Times count from the epoch.
+type layer struct {
+	first, last int64
+	n           int
+	bytes       []byte
+}
+
+// layerHits is how many hits a layer has before the next one is begun.
+const layerHits = 64
+
+// maxTwins bounds how many hits of the very same time a pile compares one by one; with more the key wakes.
+const maxTwins = 16
+
+// pileBytes is an estimate of what a pile takes beside its layers, and a layer beside its hits.
+const (
+	pileBytes  = 64
+	layerBytes = 64
+)
+
+// piles are those of a rule, by number. Numbers are used again.
+type piles struct {
+	all   []pile
+	spare []uint32
+	held  int64 // Estimate of their bytes.
+	above int   // Records with so many hits become piles; none do where it is 0.
+	layer int   // Hits in a layer.
+}
+
+// newPiles says where hits may be piled up: where those that are too old for a match are easily told. Counts drop what has left the window;
+// of sequences see resting.latest.
+func newPiles(s *resting, settings Settings) piles {
+	p := piles{above: maxRestingHits, layer: layerHits}
+	if settings.pileAbove > 0 {
+		p.above, p.layer = settings.pileAbove, 2
+	}
+	if !s.counts && !s.latest || !s.direct {
+		p.above = 0
+	}
+	return p
+}
+
+func (b record) piled() bool       { return b[13] == pileMark }
+func (b record) pile() uint32      { return binary.LittleEndian.Uint32(b.body()) }
+func (b record) setPile(n int)     { binary.LittleEndian.PutUint32(b.body(), uint32(n)) }
+func (p *piles) of(b record) *pile { return &p.all[b.pile()] }
+
+// hitsOf is how many hits a key has.
+func (s *resting) hitsOf(b record) int {
+	if b.piled() {
+		return s.piles.of(b).n
+	}
+	return b.hits()
+}
+
+// add takes a number for a pile.
+func (p *piles) add(q pile) int {
+	p.held += pileBytes
+	for i := range q.layers {
+		p.held += q.layers[i].held()
+	}
+	if n := len(p.spare); n > 0 {
+		at := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		p.all[at] = q
+		return int(at)
+	}
+	p.all = append(p.all, q)
+	return len(p.all) - 1
+}
+
+// drop gives the pile of a record back.
+func (p *piles) drop(b record) {
+	q := p.of(b)
+	p.held -= pileBytes
+	for i := range q.layers {
+		p.held -= q.layers[i].held()
+	}
+	*q = pile{}
+	p.spare = append(p.spare, b.pile())
+}
+
+func (c *layer) held() int64 { return layerBytes + int64(cap(c.bytes)) }
+
+// mayPile reports whether hits of these steps may be piled up. What a sequence drops is clear for hits of the first step alone, and without any.
+func (s *resting) mayPile(steps uint16) bool {
+	return s.piles.above > 0 && (s.counts || steps == 1 || steps&1 == 0)
+}
+
+// heapUp makes a pile of a record's hits; false if they stay.
+func (s *resting) heapUp(hash uint32, p place, b record) (record, bool) {
+	c := layer{bytes: slices.Clone(b.body()), n: b.hits(), last: b.last()}
+	x, _, ok := nextHit(c.bytes)
+	if !ok {
+		return nil, false
+	}
+	c.first = x.time
+	out := append(s.scratch[:0], b[:recordHead+int(b[16])]...)
+	out[13] = pileMark
+	out = append(out, 0, 0, 0, 0)
+	out.setPile(s.piles.add(pile{layers: []layer{c}, n: c.n}))
+	s.scratch = out
+	return record(s.arena.record(s.replace(hash, p, out))), true
+}
+
+// pileOn puts a hit on the pile of a record. It is false where add is.
+func (s *resting) pileOn(b record, h *event.Hit, pieces *keyPieces, limit int) bool {
+	q := s.piles.of(b)
+	t, steps := h.Ref.Time-s.epoch, b.steps()|1<<h.Step
+	s.trim(q, b.steps())
+	if q.n >= limit || s.complete(steps, q.n+1) || !s.mayPile(steps) {
+		return false
+	}
+	n := len(q.layers)
+	switch {
+	case n == 0 || t > q.layers[n-1].last && q.layers[n-1].n >= s.piles.layer:
+		c := layer{first: t, last: t, n: 1}
+		if n > 0 {
+			c.bytes = make([]byte, 0, len(q.layers[n-1].bytes))
+		}
+		c.bytes = s.appendHit(c.bytes, h, pieces)
+		s.piles.held += c.held()
+		q.layers = append(q.layers, c)
+	case t > q.layers[n-1].last:
+		c := &q.layers[n-1]
+		s.piles.held -= c.held()
+		c.bytes = s.appendHit(c.bytes, h, pieces)
+		s.piles.held += c.held()
+		c.last = t
+		c.n++
+	default:
+		return s.slip(q, b, h, pieces)
+	}
+	q.n++
+	b.mark(1 << h.Step)
+	b.setLast(t)
+	return true
+}
+
+// trim drops layers of which no hit matters any more.
+func (s *resting) trim(q *pile, steps uint16) {
+	w, n := s.rule.w-s.epoch, 0
+	switch {
+	case s.counts:
+		for n < len(q.layers) && q.layers[n].last <= w-s.longest {
+			n++
+		}
+	case steps == 1: // Of those at or before w the newest replaces the others.
+		for n+1 < len(q.layers) && q.layers[n+1].first <= w {
+			n++
+		}
+	default: // There is nothing for them to follow.
+		for n < len(q.layers) && q.layers[n].last <= w {
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	for i := range q.layers[:n] {
+		s.piles.held -= q.layers[i].held()
+		q.n -= q.layers[i].n
+	}
+	clear(q.layers[:n])
+	q.layers = q.layers[n:]
+}
+
+// slip puts a hit between others. A hit at the very time of others is compared with each of them, and left out if it is there already.
+func (s *resting) slip(q *pile, b record, h *event.Hit, pieces *keyPieces) bool {
+	t := h.Ref.Time - s.epoch
+	i := max(0, sort.Search(len(q.layers), func(i int) bool { return q.layers[i].first > t })-1)
+	c := &q.layers[i]
+	at, twins, half, before := 0, 0, 0, int64(never)
+	for n, rest := 0, c.bytes; len(rest) > 0; n++ {
+		x, after, ok := nextHit(rest)
+		if !ok {
+			return false
+		}
+		if n > 0 && n <= c.n/2 && x.time > before {
+			half = len(c.bytes) - len(rest)
+		}
+		before = x.time
+		goes := x.time > t // h goes before it.
+		if x.time == t {
+			twins++
+			o := s.readHit(&x, h.Key, pieces)
+			if o == nil || twins > maxTwins {
+				return false
+			}
+			if o.sameHit(&cell{Hit: *h}) {
+				s.rule.stats.Repeated++
+				return true
+			}
+			goes = compareHits(&o.Hit, h) > 0
+		}
+		if !goes {
+			at = len(c.bytes) - len(after)
+		}
+		rest = after
+	}
+	s.piles.held -= c.held()
+	s.packed = s.appendHit(s.packed[:0], h, pieces)
+	c.bytes = slices.Insert(c.bytes, at, s.packed...)
+	c.first, c.last = min(c.first, t), max(c.last, t)
+	c.n++
+	q.n++
+	b.mark(1 << h.Step)
+	b.setLast(max(b.last(), t))
+	s.piles.held += c.held()
+	if c.n >= 2*s.piles.layer && half > 0 {
+		if half >= at {
+			half += len(s.packed)
+		}
+		s.split(q, i, half)
+	}
+	return true
+}
+
+// split makes two layers of one, the second of which begins at a byte.
+func (s *resting) split(q *pile, i, at int) {
+	c := q.layers[i]
+	a := layer{first: c.first, bytes: c.bytes[:at:at]}
+	for rest := a.bytes; len(rest) > 0; a.n++ {
+		x, after, ok := nextHit(rest)
+		if !ok {
+			return
+		}
+		a.last, rest = x.time, after
+	}
+	x, _, ok := nextHit(c.bytes[at:])
+	if !ok || x.time <= a.last {
+		return // Hits of one time stay together.
+	}
+	b := layer{first: x.time, last: c.last, n: c.n - a.n, bytes: slices.Clone(c.bytes[at:])}
+	s.piles.held += a.held() + b.held() - c.held()
+	q.layers = slices.Insert(q.layers, i+1, b)
+	q.layers[i] = a
+}
+
+// cellsOf reads the hits of a resting key; ok is false if it had to leave some out.
+func (s *resting) cellsOf(b record, key string) (cells []*cell, ok bool) {
+	if !b.piled() {
+		return s.cells(b.body(), key)
+	}
+	for i := range s.piles.of(b).layers {
+		more, ok := s.cells(s.piles.of(b).layers[i].bytes, key)
+		if !ok || len(cells) > 0 && len(more) > 0 && compare(cells[len(cells)-1], more[0]) >= 0 {
+			return cells, false
+		}
+		cells = append(cells, more...)
+	}
+	return cells, true
+}
