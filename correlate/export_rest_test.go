@@ -33,6 +33,13 @@ func (e *Engine) Piled() (hits, n int) {
 	return hits, n
 }
 
+// Hex reads 16 hexadecimal digits, in two ways.
+func Hex(s string) (one, other uint64, ok, also bool) {
+	one, ok = hex16(s)
+	other, also = parseHex(s)
+	return one, other, ok, also
+}
+
 // Resting counts the keys that rest.
 func (e *Engine) Resting() (n int) {
 	for _, r := range e.fold.rules {

@@ -29,7 +29,9 @@ type fold struct {
 	work     map[*program]*state // Scratch of rescans.
 	queue    []*event.Hit        // Of the batch, in the order of a scan.
 	touched  []*partition
-	warmKeys []*partition // Settled not long ago: they may rest soon.
+	near     [hitsAhead]ahead // The hits that come next,
+	next     ahead            // and the one that is taken now.
+	warmKeys []*partition     // Settled not long ago: they may rest soon.
 	batch    uint64
 	gated    []gated // Of this batch; kept for an observer alone.
 	out      []incident.Finding
@@ -67,13 +69,15 @@ func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding
 	f.begin(len(hits))
 	for few := range slices.Chunk(f.queue, hitsAhead) {
 		f.foresee(few)
-		for _, h := range few {
-			if r := f.byID[h.Rule]; r != nil && r.rule.Version == h.Version && f.fits(r, h) {
+		for i, h := range few {
+			if r := f.near[i].rule; r != nil && r.rule.Version == h.Version && f.fits(r, h) {
+				f.next = f.near[i]
 				f.take(r, h, nil)
 				f.spent(r)
 			}
 		}
 	}
+	f.next = ahead{}
 	f.run(frontier, ok)
 	f.watch.on = false
 	slices.SortStableFunc(f.out, func(a, b incident.Finding) int {
@@ -227,7 +231,9 @@ func (f *fold) sort(hits []event.Hit) {
 		if h.Ref == nil {
 			continue
 		}
-		sorted = sorted && (len(f.queue) == 0 || compareHits(f.queue[len(f.queue)-1], h) <= 0)
+		if n := len(f.queue); sorted && n > 0 && f.queue[n-1].Ref.Time >= h.Ref.Time {
+			sorted = compareHits(f.queue[n-1], h) <= 0
+		}
 		f.queue = append(f.queue, h)
 	}
 	if !sorted {

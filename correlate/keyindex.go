@@ -42,6 +42,20 @@ func (x *keyIndex) find(hash uint32, is func(place) bool) place {
 	return 0
 }
 
+// first gives the place of the first entry with a hash; 0 if there is none.
+func (x *keyIndex) first(hash uint32) place {
+	for i := x.home(hash); i < len(x.entries); i++ {
+		e := x.entries[i]
+		if e == 0 || uint32(e>>32) > hash {
+			return 0
+		}
+		if uint32(e>>32) == hash {
+			return place(e)
+		}
+	}
+	return 0
+}
+
 // touch reads the homes of hashes, so that what comes next finds them in the cache.
 func (x *keyIndex) touch(hashes []uint32) {
 	for _, h := range hashes {

@@ -85,25 +85,41 @@ func (k *partition) recall(s *scan, cells []*cell, until int64) {
 	}
 }
 
-// cool packs partitions that the batch before this one had touched and this one has not.
+// cool packs partitions that the batch before this one had touched and this one has not; and now and then busy ones, where their hits may be
+// piled up.
 func (f *fold) cool() {
 	kept := f.warmKeys[:0]
 	for _, k := range f.warmKeys {
-		if k.used == f.batch && !k.gone {
+		busy := k.used == f.batch && !k.gone
+		if busy && (f.batch < k.retry || k.rule.rest.piles.above == 0) {
+			kept = append(kept, k)
+			continue
+		}
+		packed := !k.gone && k.rule.mayRest(f.settings.restAbove) && f.pack(k, busy)
+		if busy && !packed {
+			k.wait = min(2*k.wait+4, 64)
+			k.retry = f.batch + k.wait
 			kept = append(kept, k)
 			continue
 		}
 		k.warm = false
-		if !k.gone && len(k.rule.parts) > f.settings.restAbove {
-			f.pack(k)
-		}
 	}
 	clear(f.warmKeys[len(kept):])
 	f.warmKeys = kept
 }
 
-// pack lets a partition rest if it can: nothing that was found is open, it is small, and its state is what a scan makes of its hits.
-func (f *fold) pack(k *partition) bool {
+// mayRest reports whether a rule has more keys than stay working in any case. Where hits go into records the resting ones count, since a key
+// that rests costs less for each hit, too.
+func (r *ruleState) mayRest(above int) bool {
+	if r.rest != nil && r.rest.direct {
+		return r.keys() > above
+	}
+	return len(r.parts) > above
+}
+
+// pack lets a partition rest if it can: nothing that was found is open, it is small, and its state is what a scan makes of its hits. A busy one
+// rests only if its next hit does not wake it.
+func (f *fold) pack(k *partition, busy bool) bool {
 	s := k.rule.rest
 	if s == nil || k.shelf.n > 0 || len(k.matches)+len(k.known)+len(k.throttle) > 0 || len(k.changes) > 0 || len(k.key) > maxRestingKey || k.born > maxBorn {
 		return false
@@ -111,33 +127,57 @@ func (f *fold) pack(k *partition) bool {
 	if k.done != nil && len(k.buf) > 0 && compare(k.done, k.buf[0]) >= 0 {
 		return false // A scan of what lingers would find it again.
 	}
-	cells := k.gather()
-	if len(cells) == 0 || len(cells) > maxRestingHits || !k.repeatable(f.scan.quiet(k.rule, k), cells) {
+	cells := k.gather(s.mostPacked())
+	if len(cells) == 0 || len(cells) > s.mostPacked() || !k.repeatable(f.scan.quiet(k.rule, k), cells) {
 		return false
 	}
 	s.begin(cells[0].time())
-	b := record(appendRecord(s.scratch[:0], k.key, k.born, k.degraded))
-	pieces := piecesOf(k.key)
+	steps := uint16(0)
 	for _, c := range cells {
 		if !spanFits(c.time() - s.epoch) {
 			return false
 		}
-		b = s.appendHit(b, &c.Hit, &pieces)
-		b.mark(1 << c.Step)
-		b.setLast(c.time() - s.epoch)
+		steps |= 1 << c.Step
+	}
+	if busy && (!s.mayPile(steps) || s.complete(steps, len(cells)+1)) {
+		return false
+	}
+	b := record(appendRecord(s.scratch[:0], k.key, k.born, k.degraded))
+	b.mark(steps)
+	b.setLast(cells[len(cells)-1].time() - s.epoch)
+	b.setHits(len(cells))
+	pieces := piecesOf(k.key)
+	if len(cells) > maxRestingHits {
+		if !s.mayPile(steps) || s.complete(steps, len(cells)) {
+			return false
+		}
+		b.setHits(pileMark)
+		b = append(b, 0, 0, 0, 0)
+		b.setPile(s.piles.add(s.heap(cells, &pieces)))
+	} else {
+		for _, c := range cells {
+			b = s.appendHit(b, &c.Hit, &pieces)
+		}
 	}
 	s.scratch = b
 	if len(b) > maxRecord {
 		return false
 	}
-	b.setHits(len(cells))
 	f.release(k.rule, k)
 	s.put(s.index.hashString(k.key), b)
 	return true
 }
 
+// mostPacked is how many hits a partition may have to be packed.
+func (s *resting) mostPacked() int {
+	if s.piles.above > 0 {
+		return maxPiledAtOnce
+	}
+	return maxRestingHits
+}
+
 // gather collects every hit the partition depends on, in order; nil if there are too many to rest.
-func (k *partition) gather() []*cell {
+func (k *partition) gather(most int) []*cell {
 	st := &k.head
 	if len(k.buf) > 0 {
 		st = &k.base
@@ -146,7 +186,7 @@ func (k *partition) gather() []*cell {
 	for _, list := range k.guards {
 		n += len(list)
 	}
-	if n > 2*maxRestingHits { // Guards may stand in the buffer, too.
+	if n > 2*most { // Guards may stand in the buffer, too.
 		return nil
 	}
 	cells := slices.Clone(k.buf)

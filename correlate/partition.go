@@ -29,6 +29,8 @@ type partition struct {
 	used    uint64 // The batch that touched it last.
 	warm    bool   // It is among the fold's warm keys.
 	gone    bool   // Released.
+	retry   uint64 // The batch in which it may be packed although it is busy,
+	wait    uint64 // and how many it waited for that.
 
 	matches  []*candidate     // Not final, by completing hit.
 	done     *cell            // Completing hit of the last match that became final; nil before.

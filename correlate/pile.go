@@ -28,6 +28,9 @@ type layer struct {
 // layerHits is how many hits a layer has before the next one is begun.
 const layerHits = 64
 
+// maxPiledAtOnce bounds the hits of a partition that come to rest at once.
+const maxPiledAtOnce = 1 << 12
+
 // maxTwins bounds how many hits of the very same time a pile compares one by one; with more the key wakes.
 const maxTwins = 16
 
@@ -106,6 +109,23 @@ func (s *resting) mayPile(steps uint16) bool {
 	return s.piles.above > 0 && (s.counts || steps == 1 || steps&1 == 0)
 }
 
+// heap makes a pile of hits in order.
+func (s *resting) heap(cells []*cell, pieces *keyPieces) (q pile) {
+	q.n = len(cells)
+	for _, c := range cells {
+		t, n := c.time()-s.epoch, len(q.layers)
+		if n == 0 || q.layers[n-1].n >= s.piles.layer && q.layers[n-1].last < t {
+			q.layers = append(q.layers, layer{first: t})
+			n++
+		}
+		l := &q.layers[n-1]
+		l.bytes = s.appendHit(l.bytes, &c.Hit, pieces)
+		l.last = t
+		l.n++
+	}
+	return q
+}
+
 // heapUp makes a pile of a record's hits; false if they stay.
 func (s *resting) heapUp(hash uint32, p place, b record) (record, bool) {
 	c := layer{bytes: slices.Clone(b.body()), n: b.hits(), last: b.last()}
@@ -123,7 +143,7 @@ func (s *resting) heapUp(hash uint32, p place, b record) (record, bool) {
 }
 
 // pileOn puts a hit on the pile of a record. It is false where add is.
-func (s *resting) pileOn(b record, h *event.Hit, pieces *keyPieces, limit int) bool {
+func (s *resting) pileOn(b record, h *event.Hit, written []byte, pieces *keyPieces, limit int) bool {
 	q := s.piles.of(b)
 	t, steps := h.Ref.Time-s.epoch, b.steps()|1<<h.Step
 	s.trim(q, b.steps())
@@ -137,18 +157,18 @@ func (s *resting) pileOn(b record, h *event.Hit, pieces *keyPieces, limit int) b
 		if n > 0 {
 			c.bytes = make([]byte, 0, len(q.layers[n-1].bytes))
 		}
-		c.bytes = s.appendHit(c.bytes, h, pieces)
+		c.bytes = append(c.bytes, written...)
 		s.piles.held += c.held()
 		q.layers = append(q.layers, c)
 	case t > q.layers[n-1].last:
 		c := &q.layers[n-1]
 		s.piles.held -= c.held()
-		c.bytes = s.appendHit(c.bytes, h, pieces)
+		c.bytes = append(c.bytes, written...)
 		s.piles.held += c.held()
 		c.last = t
 		c.n++
 	default:
-		return s.slip(q, b, h, pieces)
+		return s.slip(q, b, h, written, pieces)
 	}
 	q.n++
 	b.mark(1 << h.Step)
@@ -185,7 +205,7 @@ func (s *resting) trim(q *pile, steps uint16) {
 }
 
 // slip puts a hit between others. A hit at the very time of others is compared with each of them, and left out if it is there already.
-func (s *resting) slip(q *pile, b record, h *event.Hit, pieces *keyPieces) bool {
+func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte, pieces *keyPieces) bool {
 	t := h.Ref.Time - s.epoch
 	i := max(0, sort.Search(len(q.layers), func(i int) bool { return q.layers[i].first > t })-1)
 	c := &q.layers[i]
@@ -218,8 +238,7 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, pieces *keyPieces) bool 
 		rest = after
 	}
 	s.piles.held -= c.held()
-	s.packed = s.appendHit(s.packed[:0], h, pieces)
-	c.bytes = slices.Insert(c.bytes, at, s.packed...)
+	c.bytes = slices.Insert(c.bytes, at, written...)
 	c.first, c.last = min(c.first, t), max(c.last, t)
 	c.n++
 	q.n++
@@ -228,7 +247,7 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, pieces *keyPieces) bool 
 	s.piles.held += c.held()
 	if c.n >= 2*s.piles.layer && half > 0 {
 		if half >= at {
-			half += len(s.packed)
+			half += len(written)
 		}
 		s.split(q, i, half)
 	}

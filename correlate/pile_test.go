@@ -105,3 +105,27 @@ func TestPiledHitsMakeNoDifference(t *testing.T) {
 		}
 	}
 }
+
+func TestSixteenDigitsAreReadAsDigitByDigit(t *testing.T) {
+	seed := seedOf()
+	r := rand.New(rand.NewPCG(seed, 32))
+	const digits = "0123456789abcdef"
+	check := func(b []byte) {
+		one, other, ok, also := correlate.Hex(string(b))
+		if ok != also || ok && one != other {
+			t.Fatalf("seed %d: %q: %x %t, digit by digit %x %t", seed, b, one, ok, other, also)
+		}
+	}
+	b := make([]byte, 16)
+	for range 1000 {
+		for i := range b {
+			b[i] = digits[r.IntN(16)]
+		}
+		check(b)
+		at := r.IntN(16)
+		for c := range 256 {
+			b[at] = byte(c)
+			check(b)
+		}
+	}
+}

@@ -26,15 +26,16 @@ type resting struct {
 	n     int   // Keys.
 	swept int64 // W when expired keys were last removed.
 
-	direct  bool    // Hits may be put into records.
-	need    int     // So many steps, or for a count hits, must be there before a match can be.
-	counts  bool    // It is a count.
-	latest  bool    // Of hits of the first step alone the newest replaces the others.
-	alone   bool    // Hits bear on each other only when they make a match: each can be dropped once it is too old for one.
-	memory  int64   // After its last hit a key is of no interest so much later.
-	keep    []int64 // How old a hit is then, by step.
-	longest int64   // The longest of these.
-	most    int     // Hits in a record; more wake the key, which keeps only those it needs.
+	direct   bool    // Hits may be put into records.
+	need     int     // So many steps, or for a count hits, must be there before a match can be.
+	counts   bool    // It is a count.
+	latest   bool    // Of hits of the first step alone the newest replaces the others.
+	alone    bool    // Hits bear on each other only when they make a match: each can be dropped once it is too old for one.
+	memory   int64   // After its last hit a key is of no interest so much later.
+	keep     []int64 // How old a hit is then, by step.
+	shortest int64   // The shortest of these,
+	longest  int64   // and the longest.
+	most     int     // Hits in a record; more wake the key, which keeps only those it needs.
 }
 
 // restAbove is how many keys of a rule do not rest; with keysWithoutRest none do.
@@ -79,7 +80,7 @@ func newResting(r *ruleState, settings Settings) *resting {
 	if s.most = maxRestingHits; !s.alone && !s.latest {
 		s.most = 8
 	}
-	s.longest = slices.Max(s.keep)
+	s.shortest, s.longest = slices.Min(s.keep), slices.Max(s.keep)
 	s.piles = newPiles(s, settings)
 	return s
 }
@@ -109,36 +110,54 @@ const (
 // foresee reads what is needed first for each of the hits that come next, so that the processor waits for their places in memory at once and
 // not for one after the other.
 func (f *fold) foresee(hits []*event.Hit) {
-	var near [hitsAhead]struct {
-		*resting
-		hash uint32
-	}
 	var last *ruleState
+	near := f.near[:len(hits)]
 	for i, h := range hits {
 		if last == nil || last.rule.ID != h.Rule {
 			last = f.byID[h.Rule]
 		}
-		if last != nil && last.rest != nil && last.rest.direct && last.rest.n >= keysAhead {
-			near[i].resting, near[i].hash = last.rest, last.rest.index.hashString(h.Key)
+		near[i] = ahead{rule: last}
+		if last != nil && last.rest != nil && last.rest.direct && last.rest.n > 0 {
+			near[i].rest, near[i].hash = last.rest, last.rest.index.hashString(h.Key)
 		}
 	}
 	for i := range near {
-		if s := near[i].resting; s != nil {
+		if s := near[i].rest; s != nil && s.n >= keysAhead {
 			s.index.touched ^= s.index.entries[s.index.home(near[i].hash)]
 		}
 	}
 	for i := range near {
-		if s := near[i].resting; s != nil {
-			if p := s.index.find(near[i].hash, func(place) bool { return true }); p != 0 {
+		if s := near[i].rest; s != nil && s.n >= keysAhead {
+			if p := s.index.first(near[i].hash); p != 0 {
 				s.index.touched ^= uint64(s.arena.at(p)[0])
 			}
 		}
 	}
 }
 
+// ahead is what is known of a hit that comes next: its rule and, where it may go into a record, the hash of its key.
+type ahead struct {
+	rule *ruleState
+	rest *resting
+	hash uint32
+}
+
 // find gives the record of a key, 0 if it does not rest.
 func (s *resting) find(hash uint32, key string) place {
-	return s.index.find(hash, func(p place) bool { return string(record(s.arena.record(p)).key()) == key })
+	x := &s.index
+	if x.homes == 0 {
+		return 0
+	}
+	for i := x.home(hash); i < len(x.entries); i++ {
+		e := x.entries[i]
+		if e == 0 || uint32(e>>32) > hash {
+			return 0
+		}
+		if uint32(e>>32) == hash && string(record(s.arena.at(place(e))).key()) == key {
+			return place(e)
+		}
+	}
+	return 0
 }
 
 // complete reports whether hits of these steps might make a match.
@@ -155,7 +174,10 @@ func (f *fold) rest(r *ruleState, h *event.Hit) bool {
 	if s.n == 0 && len(r.parts) < f.settings.restAbove {
 		return false
 	}
-	hash := s.index.hashString(h.Key)
+	hash := f.next.hash
+	if f.next.rest != s {
+		hash = s.index.hashString(h.Key)
+	}
 	p := s.find(hash, h.Key)
 	if p == 0 {
 		return r.keys() >= f.settings.restAbove && r.parts[h.Key] == nil && f.open(s, hash, h)
@@ -221,71 +243,104 @@ func (s *resting) add(hash uint32, p place, h *event.Hit, limit int) bool {
 		return false
 	}
 	pieces := piecesOf(h.Key)
+	s.packed = s.appendHit(s.packed[:0], h, &pieces)
 	if b.piled() {
-		return s.pileOn(b, h, &pieces, limit)
+		return s.pileOn(b, h, s.packed, &pieces, limit)
 	}
-	if n > s.piles.above && s.mayPile(b.steps()|bit) && !s.complete(b.steps()|bit, n) {
+	complete := s.complete(b.steps()|bit, n)
+	if (n > s.piles.above || len(b)+len(s.packed) > maxRecord) && s.mayPile(b.steps()|bit) && !complete {
 		b, ok := s.heapUp(hash, p, b)
-		return ok && s.pileOn(b, h, &pieces, limit)
+		return ok && s.pileOn(b, h, s.packed, &pieces, limit)
 	}
-	if t > b.last() && n <= min(s.most, limit) && !s.complete(b.steps()|bit, n) {
+	if t > b.last() && n <= min(s.most, limit) && !complete {
 		size := int(classes[s.arena.pages[p.page()].class]) * unitBytes
-		if out := s.appendHit(b[:len(b):size], h, &pieces); len(out) <= size {
-			b.set(len(out))
+		to := len(b) + len(s.packed)
+		if to > size && to <= maxRecord && s.allMatter(b) {
+			p, b = s.enlarge(hash, p, b, to)
+			size = to
+		}
+		if to <= size {
+			copy(b[len(b):to], s.packed)
+			b.set(to)
 			b.setHits(n)
 			b.mark(bit)
 			b.setLast(t)
 			return true
 		}
 	}
-	out, ok := s.rebuild(b, h, &pieces, limit)
+	out, ok := s.rebuild(b, t, int(h.Step), s.packed, limit)
 	if ok {
 		s.replace(hash, p, out)
 	}
 	return ok
 }
 
+// allMatter reports whether it is plain that none of a record's hits can be dropped yet; false says nothing.
+func (s *resting) allMatter(b record) bool {
+	w := s.rule.w - s.epoch
+	x, after, ok := nextHit(b.body())
+	switch {
+	case !ok:
+		return false
+	case s.alone:
+		return x.time > w-s.shortest
+	case len(after) > 0:
+		x, _, ok = nextHit(after)
+	}
+	return ok && x.time > w
+}
+
+// enlarge moves a record to where there is room for more bytes.
+func (s *resting) enlarge(hash uint32, p place, b record, size int) (place, record) {
+	to := s.arena.room(size)
+	moved := s.arena.at(to)
+	copy(moved, b)
+	s.index.move(hash, p, to)
+	s.arena.release(p)
+	return to, record(moved[:len(b):size])
+}
+
 // rebuild makes the record anew with a hit more, without the hits that do not matter any more. It is false where add is, and for a hit at the
 // very time of another: which of them is first, or whether they are the same, is for a partition to tell.
-func (s *resting) rebuild(b record, h *event.Hit, pieces *keyPieces, limit int) (record, bool) {
-	t, w := h.Ref.Time-s.epoch, s.rule.w-s.epoch
+func (s *resting) rebuild(b record, t int64, step int, written []byte, limit int) (record, bool) {
+	w := s.rule.w - s.epoch
 	out := append(s.scratch[:0], b[:recordHead+int(b[16])]...)
 	binary.LittleEndian.PutUint16(out[14:], 0)
 	if b.degraded() {
 		out.mark(degradedBit)
 	}
-	n, last, written := 0, int64(never), false
+	n, last, done := 0, int64(never), false
 	note := func(step int, t int64) {
 		n++
 		last = t
 		out.mark(1 << step)
 	}
 	write := func() {
-		out = s.appendHit(out, h, pieces)
-		note(int(h.Step), t)
-		written = true
+		out = append(out, written...)
+		note(step, t)
+		done = true
 	}
 	oldest := s.oldest(b, t, w)
 	for rest := b.body(); len(rest) > 0; {
 		x, after, ok := nextHit(rest)
-		step := -1
+		at := -1
 		if ok {
-			step = s.step(&x)
+			at = s.step(&x)
 		}
-		if step < 0 || step >= len(s.keep) || x.time == t {
+		if at < 0 || at >= len(s.keep) || x.time == t {
 			return nil, false
 		}
 		rest = after
-		if x.time < oldest || s.alone && x.time <= w-s.keep[step] {
+		if x.time < oldest || s.alone && x.time <= w-s.keep[at] {
 			continue
 		}
-		if !written && x.time > t {
+		if !done && x.time > t {
 			write()
 		}
 		out = append(out, x.all...)
-		note(step, x.time)
+		note(at, x.time)
 	}
-	if !written {
+	if !done {
 		write()
 	}
 	if n > min(s.most, limit) || len(out) > maxRecord || s.complete(out.steps(), n) {

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -74,6 +75,9 @@ func (p *pattern) is(text string, key *keyPieces) bool {
 	}
 	piece := key.text[p.piece]
 	n := len(p.head)
+	if n+len(p.tail) == 0 {
+		return text == piece
+	}
 	return len(text) == n+len(piece)+len(p.tail) && text[n:n+len(piece)] == piece && text[:n] == p.head && text[n+len(piece):] == p.tail
 }
 
@@ -157,7 +161,31 @@ func (t *template) sequenceOf(s string) (uint64, bool) {
 	if !t.numeric || len(s) != at+sequenceDigits+len(t.tail) || s[at+sequenceDigits:] != t.tail || s[:at] != t.head {
 		return 0, false
 	}
-	return parseHex(s[at : at+sequenceDigits])
+	return hex16(s[at : at+sequenceDigits])
+}
+
+// hex16 is parseHex for 16 digits, eight at a time.
+func hex16(s string) (uint64, bool) {
+	var digits [sequenceDigits]byte
+	copy(digits[:], s)
+	high, ok := hex8(binary.BigEndian.Uint64(digits[:8]))
+	low, fine := hex8(binary.BigEndian.Uint64(digits[8:]))
+	return high<<32 | low, ok && fine
+}
+
+// hex8 is the number that eight hexadecimal digits in one word are, the first in its highest byte.
+func hex8(w uint64) (v uint64, ok bool) {
+	const each = 0x0101010101010101
+	letters := w >> 6 & each
+	v = w&(0x0f*each) + 9*letters
+	asWritten := v + '0'*each + ('a'-'0'-10)*letters
+	tens := (v + 6*each) >> 4 & each
+	if asWritten != w || tens != letters || v&(0x10*each) != 0 {
+		return 0, false
+	}
+	v = (v | v>>4) & 0x00ff00ff00ff00ff
+	v = (v | v>>8) & 0x0000ffff0000ffff
+	return (v | v>>16) & 0xffffffff, true
 }
 
 func (t *template) withSequence(number uint64) string {
