@@ -33,7 +33,7 @@ type Settings struct {
 	observe    func(trace) // Told of every step of the fold; nil but for Explain.
 	stateEvery int         // Less than usual in tests.
 	plain      bool        // Nothing is shelved or absorbed; for comparison in tests.
-	restAbove  int         // Keys of a rule that do not rest; negative: all may.
+	restAbove  int         // Up to so many keys of a rule none rests; negative: all may.
 	pileAbove  int         // Hits in a record before they are piled up; fewer than usual in tests.
 }
 

@@ -146,11 +146,16 @@ func (s *resting) heapUp(hash uint32, p place, b record) (record, bool) {
 func (s *resting) pileOn(b record, h *event.Hit, written []byte, pieces *keyPieces, limit int) bool {
 	q := s.piles.of(b)
 	t, steps := h.Ref.Time-s.epoch, b.steps()|1<<h.Step
-	s.trim(q, b.steps())
-	if q.n >= limit || s.complete(steps, q.n+1) || !s.mayPile(steps) {
+	if !s.mayPile(steps) {
 		return false
 	}
 	n := len(q.layers)
+	if full := n > 0 && q.layers[n-1].n >= s.piles.layer; full || q.n >= limit || s.complete(steps, q.n+1) {
+		s.trim(q, b.steps())
+		if n = len(q.layers); q.n >= limit || s.complete(steps, q.n+1) {
+			return false
+		}
+	}
 	switch {
 	case n == 0 || t > q.layers[n-1].last && q.layers[n-1].n >= s.piles.layer:
 		c := layer{first: t, last: t, n: 1}

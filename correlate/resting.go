@@ -17,7 +17,7 @@ import (
 // scanned later, if it cannot complete a match whatever the order: while a step of the pattern has no hit at all, or a count has too few,
 // nothing can be found, so nothing is announced late. Any other hit wakes the key, which then is a partition as before.
 //
-// A rule's first keys do not rest: nothing would be gained by it.
+// A busy key rests, too, its hits on a pile (pile.go). While a rule has few keys none of them rests: nothing would be gained by it.
 type resting struct {
 	packer
 	arena arena
@@ -38,7 +38,7 @@ type resting struct {
 	most     int     // Hits in a record; more wake the key, which keeps only those it needs.
 }
 
-// restAbove is how many keys of a rule do not rest; with keysWithoutRest none do.
+// restAbove is up to how many keys of a rule none rests (where hits do not go into records: so many never do); with keysWithoutRest none do.
 const (
 	restAbove       = 256
 	keysWithoutRest = 1 << 40

@@ -254,9 +254,10 @@ func TestDamagedRestingKeysAreRefusedOrGivenUpAloud(t *testing.T) {
 func FuzzRestingKeysNeverPanic(f *testing.F) {
 	all := lawfulSet(f)
 	set := &rules.Set{Rules: []*rules.Rule{all[2], all[7], all[8], restingSet(f).Rules[len(all)]}}
-	f.Add(resting(f, set, 60, 20).Snapshot(nil)[22:])
+	good := resting(f, set, 60, 20).Snapshot(nil)
+	f.Add(good[22:])
 	f.Fuzz(func(t *testing.T, body []byte) {
-		b := append([]byte("TCSN\x04\x00"), make([]byte, 16)...)
+		b := append(slices.Clone(good[:6]), make([]byte, 16)...)
 		b = append(b, body...)
 		sign(b)
 		for _, s := range []correlate.Settings{correlate.Settings{}.AllMayRest(), correlate.Settings{}.WithoutRest()} {
