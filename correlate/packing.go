@@ -97,7 +97,7 @@ func (f *fold) cool() {
 		}
 		packed := !k.gone && k.rule.mayRest(f.settings.restAbove) && f.pack(k, busy)
 		if busy && !packed {
-			k.wait = min(2*k.wait+4, 64)
+			k.wait = min(2*k.wait+4, maxWait)
 			k.retry = f.batch + k.wait
 			kept = append(kept, k)
 			continue
@@ -121,11 +121,14 @@ func (r *ruleState) mayRest(above int) bool {
 // rests only if its next hit does not wake it.
 func (f *fold) pack(k *partition, busy bool) bool {
 	s := k.rule.rest
-	if s == nil || k.shelf.n > 0 || len(k.matches)+len(k.known)+len(k.throttle) > 0 || len(k.changes) > 0 || len(k.key) > maxRestingKey || k.born > maxBorn {
+	if s == nil || k.shelf.n > 0 && s.piles.above == 0 || len(k.matches)+len(k.known)+len(k.throttle) > 0 || len(k.changes) > 0 || len(k.key) > maxRestingKey || k.born > maxBorn {
 		return false
 	}
-	if k.done != nil && len(k.buf) > 0 && compare(k.done, k.buf[0]) >= 0 {
+	if k.done != nil && (k.shelf.n > 0 || len(k.buf) > 0 && compare(k.done, k.buf[0]) >= 0) {
 		return false // A scan of what lingers would find it again.
+	}
+	if steps := k.steps(); busy && (!s.mayPile(steps) || s.complete(steps, len(k.buf)+1)) {
+		return false
 	}
 	cells := k.gather(s.mostPacked())
 	if len(cells) == 0 || len(cells) > s.mostPacked() || !k.repeatable(f.scan.quiet(k.rule, k), cells) {
@@ -168,6 +171,17 @@ func (f *fold) pack(k *partition, busy bool) bool {
 	return true
 }
 
+// steps are those of the hits in the buffer.
+func (k *partition) steps() (steps uint16) {
+	for _, c := range k.buf {
+		steps |= 1 << c.Step
+	}
+	return steps
+}
+
+// maxWait is after how many batches at most a busy key is tried again.
+const maxWait = 256
+
 // mostPacked is how many hits a partition may have to be packed.
 func (s *resting) mostPacked() int {
 	if s.piles.above > 0 {
@@ -179,17 +193,20 @@ func (s *resting) mostPacked() int {
 // gather collects every hit the partition depends on, in order; nil if there are too many to rest.
 func (k *partition) gather(most int) []*cell {
 	st := &k.head
-	if len(k.buf) > 0 {
+	switch {
+	case k.shelf.n > 0:
+		st = &k.shelf.blocks[0].base
+	case len(k.buf) > 0:
 		st = &k.base
 	}
-	n := len(k.buf)
+	n := k.shelf.n + len(k.buf)
 	for _, list := range k.guards {
 		n += len(list)
 	}
 	if n > 2*most { // Guards may stand in the buffer, too.
 		return nil
 	}
-	cells := slices.Clone(k.buf)
+	cells := slices.Clone(k.whole())
 	for _, list := range k.guards {
 		cells = append(cells, list...)
 	}

@@ -29,7 +29,7 @@ type layer struct {
 const layerHits = 64
 
 // maxPiledAtOnce bounds the hits of a partition that come to rest at once.
-const maxPiledAtOnce = 1 << 12
+const maxPiledAtOnce = 1 << 16
 
 // maxTwins bounds how many hits of the very same time a pile compares one by one; with more the key wakes.
 const maxTwins = 16
