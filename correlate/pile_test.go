@@ -52,7 +52,9 @@ func TestPiledHitsMakeNoDifference(t *testing.T) {
 			}
 			batches := arrivalIn(r, events, 170_000_000, 60)
 			marks := marksAfter(batches)
-			piles := func() correlate.Settings { return correlate.Settings{}.AllMayRest().PileAbove(1 + r.IntN(8)).StateEvery(1 + r.IntN(8)) }
+			piles := func() correlate.Settings {
+				return correlate.Settings{}.AllMayRest().PileAbove(1 + r.IntN(8)).StateEvery(1 + r.IntN(8))
+			}
 			working, piled := correlate.New(set, correlate.Settings{}.WithoutRest()), correlate.New(set, piles())
 			before := 0
 			for j, events := range batches {

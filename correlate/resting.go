@@ -129,17 +129,28 @@ func (f *fold) foresee(hits []*event.Hit) {
 	for i := range near {
 		if s := near[i].rest; s != nil && s.n >= keysAhead {
 			if p := s.index.first(near[i].hash); p != 0 {
-				s.index.touched ^= uint64(s.arena.at(p)[0])
+				b := s.arena.at(p)
+				s.index.touched ^= uint64(b[0]) ^ uint64(b[min(cacheLine, len(b)-1)])
+				near[i].place = p
 			}
+		}
+	}
+	for i := range near {
+		if p := near[i].place; p != 0 {
+			near[i].rest.touchPile(p)
 		}
 	}
 }
 
+// cacheLine is how many bytes the processor reads at once.
+const cacheLine = 64
+
 // ahead is what is known of a hit that comes next: its rule and, where it may go into a record, the hash of its key.
 type ahead struct {
-	rule *ruleState
-	rest *resting
-	hash uint32
+	rule  *ruleState
+	rest  *resting
+	hash  uint32
+	place place // Where a key with this hash lies; 0 if there is none, or few keys.
 }
 
 // find gives the record of a key, 0 if it does not rest.
