@@ -17,7 +17,7 @@ import (
 // another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 7
+	snapshotVersion = 8
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
