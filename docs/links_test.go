@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -53,6 +54,23 @@ func anchors(page string) map[string]bool {
 		}, m[1])] = true
 	}
 	return out
+}
+
+// TestEveryDecisionHasANumberOfItsOwn holds the numbers of decisions against their files and each other.
+func TestEveryDecisionHasANumberOfItsOwn(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "docs/adr/*.md"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no decisions found: %v", err)
+	}
+	for i, file := range files {
+		name := filepath.Base(file)
+		if want := fmt.Sprintf("%04d-", i+1); !strings.HasPrefix(name, want) {
+			t.Errorf("%s is decision %d by its place: name it %s…", name, i+1, want)
+		}
+		if want, got := fmt.Sprintf("# %d. ", i+1), read(t, "docs/adr/"+name); !strings.HasPrefix(got, want) {
+			t.Errorf("%s does not begin with %q", name, want)
+		}
+	}
 }
 
 // foreign are places of a machine, which have no business in a document.
