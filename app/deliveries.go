@@ -44,9 +44,14 @@ func (d *deliveries) filter(f console.DeliveryFilter) store.DeliveryFilter {
 
 // Deliveries implements console.Outbox.
 func (d *deliveries) Deliveries(ctx context.Context, f console.DeliveryFilter) ([]incident.Delivery, error) {
+	return d.seen(ctx, d.filter(f))
+}
+
+// seen are the deliveries of the filter about incidents that the person may see.
+func (d *deliveries) seen(ctx context.Context, f store.DeliveryFilter) ([]incident.Delivery, error) {
 	who := access.From(ctx)
 	var out []incident.Delivery
-	for x, err := range d.db.Deliveries(ctx, d.filter(f)) {
+	for x, err := range d.db.Deliveries(ctx, f) {
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +73,9 @@ func (d *deliveries) Replay(ctx context.Context, f console.DeliveryFilter, by st
 		f.State = incident.DeliveryDead
 	}
 	f.Limit = maxReplay
-	list, err := d.Deliveries(ctx, f)
+	filter := d.filter(f)
+	filter.Whole = true // It goes out again as it was.
+	list, err := d.seen(ctx, filter)
 	if err != nil {
 		return 0, err
 	}

@@ -72,6 +72,7 @@ type DeliveryFilter struct {
 	Due      int64    // Only those whose next attempt is due by then, our clock, microseconds; 0 for all.
 	After    event.ID // Go on behind this delivery, in order of ids.
 	Limit    int      // 0 for no limit.
+	Whole    bool     // With incidents as they were at the change, not only what a list shows of them.
 }
 
 // Standings reads how the deliveries to an endpoint that have been attempted stand now, by id, without their changes. It is one pass over the
@@ -107,7 +108,7 @@ const (
 )
 
 // Deliveries reads the deliveries that have been attempted, as they stand now, with their changes, by id. Of the incidents there is only what a
-// list shows: id, revision, title, severity, sites and when they were updated.
+// list shows (id, revision, title, severity, sites and when they were updated), unless the filter asks for the whole.
 func (db *DB) Deliveries(ctx context.Context, f DeliveryFilter) iter.Seq2[incident.Delivery, error] {
 	return func(yield func(incident.Delivery, error) bool) {
 		for n := 0; f.Limit <= 0 || n < f.Limit; {
@@ -171,7 +172,11 @@ func (db *DB) deliveriesPage(ctx context.Context, f DeliveryFilter, n int) ([]in
 		}
 		page, keys = append(page, row.Delivery), append(keys, row.key)
 	}
-	return page, db.addChanges(ctx, page, keys, db.outlines)
+	read := db.outlines
+	if f.Whole {
+		read = db.revisions
+	}
+	return page, db.addChanges(ctx, page, keys, read)
 }
 
 // deliveryRow is a delivery without its change.

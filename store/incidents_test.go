@@ -208,6 +208,10 @@ func TestADeliveryIsAsItsLastAttemptLeftIt(t *testing.T) {
 		if diff := cmp.Diff(outlined(tc.want), collect(t, db.Deliveries(t.Context(), tc.filter)), unstamped); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+		tc.filter.Whole = true
+		if diff := cmp.Diff(tc.want, collect(t, db.Deliveries(t.Context(), tc.filter)), unstamped); diff != "" {
+			t.Errorf("%s, whole (-want +got):\n%s", name, diff)
+		}
 	}
 }
 
