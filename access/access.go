@@ -38,7 +38,7 @@ func RoleOf(name string) (Role, error) {
 	if i := slices.Index(roleNames[1:], name); i >= 0 {
 		return Role(i + 1), nil
 	}
-	return 0, fmt.Errorf("%q is not a role; use one of %q", name, roleNames[1:])
+	return 0, fmt.Errorf("%q is not a role; use viewer, analyst, author or admin", name)
 }
 
 // Person is who asks: somebody at the console or a program with a token. The zero Person may nothing.

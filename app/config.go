@@ -207,7 +207,7 @@ func (c *Config) Validate() error {
 	if c.Correlate.Checkpoint < time.Second {
 		bad("correlate.checkpoint", "%v is too short; use at least 1s", c.Correlate.Checkpoint)
 	}
-	for _, err := range []error{c.Enrich.Validate(), c.Triage.Validate(), c.Console.validate(), c.Telemetry.validate(), c.Kafka.validate(c), c.Relay.validate()} {
+	for _, err := range []error{c.Enrich.Validate(), c.Triage.Validate(), c.ClickHouse.validate(), c.Console.validate(), c.Telemetry.validate(), c.Kafka.validate(c), c.Relay.validate()} {
 		if err != nil {
 			errs = append(errs, err)
 		}

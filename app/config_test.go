@@ -46,6 +46,8 @@ func TestConfigurationMistakesNameTheirPlaceAndTheFix(t *testing.T) {
 	f("sources: [{name: a, format: okta}]", "exactly one of file, stdin, http, topic and topics")
 	f("sources: [{name: a, format: okta, file: x}, {name: a, format: okta, file: y}]", `two sources are called "a"`)
 	f("console: {listen: 0.0.0.0:8080}", "console.listen", "not on loopback")
+	f("clickhouse: {cluster: a b}", "clickhouse.cluster", "letters, digits and underscores")
+	f("clickhouse: {protocol: ftp}", "clickhouse.protocol", "write http")
 	f("sources: [{name: a/b, format: okta, file: x}]", "sources[0].name", "slash")
 	f("sources: [{name: a, format: okta, topic: t}]", "kafka.brokers", "localhost:9092")
 	const brokers = "kafka: {brokers: ['localhost:9092']}\n"

@@ -37,10 +37,17 @@ func (c ClickHouseConfig) store() (store.Config, error) {
 	if err != nil {
 		return store.Config{}, fmt.Errorf("clickhouse.password: %w", err)
 	}
-	return store.Config{
-		Addr: c.Addr, Protocol: c.Protocol, Database: c.Database, Username: c.Username, Password: store.Secret(password), TLS: c.TLS, Cluster: c.Cluster, Retention: c.Retention,
-	}, nil
+	return c.with(store.Secret(password)), nil
 }
+
+func (c ClickHouseConfig) with(password store.Secret) store.Config {
+	return store.Config{
+		Addr: c.Addr, Protocol: c.Protocol, Database: c.Database, Username: c.Username, Password: password, TLS: c.TLS, Cluster: c.Cluster, Retention: c.Retention,
+	}
+}
+
+// validate checks everything but the password, which is read when it is needed.
+func (c ClickHouseConfig) validate() error { return c.with("").Validate() }
 
 // Database is the store, and the embedded engine under it where no server is configured.
 type Database struct {

@@ -14,7 +14,7 @@ import (
 func (r reader) Finding(ctx context.Context, id event.ID) (*incident.Finding, error) {
 	f, found, err := r.db.Finding(ctx, id)
 	if err == nil && !found {
-		err = fmt.Errorf("%w: finding %s", console.ErrNotFound, event.FormatID(event.FindingPrefix, id))
+		err = fmt.Errorf("%w: there is no finding %s", console.ErrNotFound, event.FormatID(event.FindingPrefix, id))
 	}
 	return f, err
 }

@@ -42,7 +42,7 @@ func (r reader) Incidents(ctx context.Context, ids []event.ID) ([]*incident.Inci
 func (r reader) Incident(ctx context.Context, id event.ID) (*incident.Incident, error) {
 	in, found, err := r.db.Incident(ctx, id, 0)
 	if err == nil && !found {
-		err = fmt.Errorf("%w: incident %s", console.ErrNotFound, event.FormatID(event.IncidentPrefix, id))
+		err = fmt.Errorf("%w: there is no incident %s", console.ErrNotFound, event.FormatID(event.IncidentPrefix, id))
 	}
 	return in, err
 }
@@ -51,7 +51,7 @@ func (r reader) Incident(ctx context.Context, id event.ID) (*incident.Incident, 
 func (r reader) Event(ctx context.Context, id event.ID) (*event.Event, error) {
 	e, found, err := r.db.Event(ctx, id)
 	if err == nil && !found {
-		err = fmt.Errorf("%w: event %s; it may be past its retention", console.ErrNotFound, id)
+		err = fmt.Errorf("%w: there is no event %s; it may be past its retention", console.ErrNotFound, id)
 	}
 	return e, err
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/console"
@@ -171,7 +172,10 @@ func (s *Service) start(ctx context.Context) error {
 	s.filling = &filling{took: s.metrics.filled}
 	s.warnOfRules(s.core.Rules)
 	if s.listener, err = net.Listen("tcp", s.cfg.Console.Listen); err != nil {
-		return fmt.Errorf("console.listen %s: %w; another program uses the port, or another tocsin runs: choose a free one (tocsin demo: --listen 127.0.0.1:0)", s.cfg.Console.Listen, err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; another program uses the port, or another tocsin runs: choose a free one (tocsin demo: --listen 127.0.0.1:0)", err)
+		}
+		return fmt.Errorf("console.listen %s: %w", s.cfg.Console.Listen, err)
 	}
 	s.onStop("listener", func(context.Context) error { _ = s.listener.Close(); return nil })
 	if err := s.probe(); err != nil {

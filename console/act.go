@@ -211,7 +211,7 @@ var snoozes = []int{1, 4, 12, 24, 72, 168}
 func readSnooze(a *incident.Action, form url.Values, _ *incident.Incident, now int64) error {
 	hours, err := strconv.Atoi(form.Get("hours"))
 	if err != nil || !slices.Contains(snoozes, hours) {
-		return fmt.Errorf("snooze for one of %v hours", snoozes)
+		return fmt.Errorf("choose how long to snooze: %s hours", choices(snoozes))
 	}
 	// To the minute, so that a form sent twice is one act.
 	until := now + (time.Duration(hours) * time.Hour).Microseconds()

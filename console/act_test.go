@@ -145,7 +145,7 @@ func TestAFormThatMakesNoSenseIsRefusedWithTheReason(t *testing.T) {
 		{form(in, "answer", "trigger_event", "ev_x"), 400, "the change: id ev_x is not ev_"},
 		{form(in, "answer", "trigger_event", event.NewID("none").String()), 400, "is no change of this incident"},
 		{form(in, "answer", "trigger", strings.Repeat("x", 401)), 400, "what changed has 401 characters"},
-		{form(in, "snooze", "hours", "5"), 400, "snooze for one of"},
+		{form(in, "snooze", "hours", "5"), 400, "choose how long to snooze: 1, 4, 12, 24, 72 or 168 hours"},
 		{form(in, "ticket", "system", "jira"), 400, "a ticket has a system and an id"},
 		{form(in, "ticket", "system", "jira", "ticket", "SOC-1", "url", "javascript:alert(1)"), 400, "begins with https://"},
 		{form(in, "move", "finding", event.FormatID(event.FindingPrefix, in.Findings[0].ID)), 400, "name the incident to move to"},
@@ -158,7 +158,7 @@ func TestAFormThatMakesNoSenseIsRefusedWithTheReason(t *testing.T) {
 		{form(in, "merge", "into", "inc_zz"), 400, "the incident to merge into"},
 		{form(in, "merge", "into", event.FormatID(event.IncidentPrefix, event.NewID("none"))), 404, "no such incident"},
 		{form(in, "split", "finding", "x"), 400, "a finding: id x is not fi_"},
-		{form(in, "split"), 400, "name findings of this incident"},
+		{form(in, "split"), 400, "choose at least one finding"},
 		{url.Values{}, 400, "which revision"},
 	} {
 		w := post(h, "/incidents/"+id(in), c.form)

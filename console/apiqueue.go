@@ -191,7 +191,7 @@ func (s *server) apiOCSF(w http.ResponseWriter, r *http.Request, cards []*board.
 func (s *server) apiFindings(w http.ResponseWriter, r *http.Request) {
 	in, err := s.oneIncident(r)
 	if err == nil && !access.From(r.Context()).Sees(in.Sites) {
-		err = fmt.Errorf("%w: incident %s", ErrNotFound, event.FormatID(event.IncidentPrefix, in.ID))
+		err = fmt.Errorf("%w: there is no incident %s", ErrNotFound, event.FormatID(event.IncidentPrefix, in.ID))
 	}
 	if err != nil {
 		s.apiProblem(w, err)

@@ -161,7 +161,7 @@ func (d *actionDoc) read(a *incident.Action) error {
 		}
 	}
 	if a.Kind == "" {
-		return fmt.Errorf("action is %q; use one of %v", clip(40, d.Action), apiActions)
+		return fmt.Errorf("action is %q; use %s", clip(40, d.Action), choices(apiActions))
 	}
 	a.Expected, a.Text, a.Assignee, a.Until, a.When, a.Ticket = d.Expected, tidied(d.Text), tidied(d.Assignee), micros(d.Until), micros(d.At), d.Ticket.ticket()
 	var err error

@@ -133,7 +133,7 @@ func (s *server) forerunners(r *http.Request, q *NoteQuery) (*incident.Incident,
 		return nil, err
 	}
 	if !access.From(r.Context()).Sees(in.Sites) {
-		return nil, fmt.Errorf("%w: incident %s", ErrNotFound, event.FormatID(event.IncidentPrefix, id))
+		return nil, fmt.Errorf("%w: there is no incident %s", ErrNotFound, event.FormatID(event.IncidentPrefix, id))
 	}
 	if len(q.Entities) == 0 {
 		for _, m := range in.Entities {

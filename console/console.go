@@ -147,7 +147,7 @@ func New(set Settings) (http.Handler, error) {
 		s.needs[x.pattern] = x.needs
 		mux.Handle(x.pattern, s.admit(x))
 	}
-	mux.HandleFunc("/", s.elsewhere)
+	mux.HandleFunc("/", s.elsewhere(mux))
 	for pattern, h := range set.Mounts {
 		if err := mount(mux, pattern, s.admit(mounted(pattern, h))); err != nil {
 			return nil, err

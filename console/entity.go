@@ -141,7 +141,7 @@ func (s *server) sight(r *http.Request) (entityPage, error) {
 	}
 	who := access.From(r.Context())
 	if !who.Sees(siteList(p.Card.Site)) {
-		return p, fmt.Errorf("%w: %s", ErrNotFound, id)
+		return p, fmt.Errorf("%w: nothing is known of %s", ErrNotFound, id)
 	}
 	p.layout = s.layout(r, bare(p.Card.ID), "")
 	p.Hunt, p.ChangesP = question{}.with("entity", p.Card.ID, "range", "30d").path(), "/changes?"+question{}.with("entity", p.Card.ID).Query()

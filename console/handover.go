@@ -107,7 +107,7 @@ func (s *server) sinceOf(r *http.Request) (since int64, hours int, err error) {
 	if text := q.Get("hours"); text != "" {
 		i := slices.IndexFunc(shifts, func(h int) bool { return fmt.Sprint(h) == text })
 		if i < 0 {
-			return 0, 0, fmt.Errorf("%w: hours is one of %v, not %q", errBadRequest, shifts, clip(20, text))
+			return 0, 0, fmt.Errorf("%w: hours is one of %s, not %q", errBadRequest, choices(shifts), clip(20, text))
 		}
 		hours = shifts[i]
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -101,6 +102,9 @@ func (s *server) oneIncident(r *http.Request) (*incident.Incident, error) {
 		return nil, err
 	}
 	in, err := s.set.Reader.Incident(r.Context(), id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, fmt.Errorf("%w: there is no incident %s", ErrNotFound, event.FormatID(event.IncidentPrefix, id))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("incident %s: %w", event.FormatID(event.IncidentPrefix, id), err)
 	}

@@ -290,7 +290,7 @@ func readDeliveryFilter(q url.Values, limit int) (DeliveryFilter, error) {
 		return f, fmt.Errorf("%w: "+format, append([]any{errBadRequest}, args...)...)
 	}
 	if f.State != "" && !slices.Contains(deliveryStates, f.State) {
-		return bad("state is one of %v, not %q", deliveryStates, clip(40, string(f.State)))
+		return bad("state is one of %s, not %q", choices(deliveryStates), clip(40, string(f.State)))
 	}
 	if text := strings.TrimSpace(q.Get("incident")); text != "" {
 		id, err := event.ParseID(event.IncidentPrefix, text)
@@ -361,7 +361,7 @@ func (s *server) delivery(r *http.Request, text string) (deliveryLine, []inciden
 		return deliveryLine{}, nil, err
 	}
 	if len(found) == 0 {
-		return deliveryLine{}, nil, fmt.Errorf("%w: delivery %s", ErrNotFound, text)
+		return deliveryLine{}, nil, fmt.Errorf("%w: there is no delivery %s", ErrNotFound, text)
 	}
 	attempts, err := s.set.Outbox.Attempts(r.Context(), id)
 	return lineOf(&found[0]), attempts, err

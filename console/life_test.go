@@ -353,7 +353,7 @@ func TestEveryActionIsPossibleAsJSON(t *testing.T) {
 		t.Errorf("%d %v", status, got)
 	}
 	for body, want := range map[string]string{
-		`{"action":"explode","expected_version":1}`: "use one of", `{"action":"suppress","expected_version":1}`: "use one of", `{"action":"note","text":"x"}`: "expected_version is missing",
+		`{"action":"explode","expected_version":1}`: "use acknowledge, assign", `{"action":"suppress","expected_version":1}`: "ticket or undo", `{"action":"note","text":"x"}`: "expected_version is missing",
 		`{"action":"merge","expected_version":1,"into":"x"}`: "into: ", `{"action":"split","expected_version":1,"findings":["x"]}`: "findings: ",
 		`{"action":"answer","expected_version":1,"answers":{"trigger_event":"x"}}`: "answers.trigger_event",
 	} {

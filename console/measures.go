@@ -63,7 +63,7 @@ func (s *server) measured(r *http.Request) (list []triage.Measured, days int, by
 	if text := q.Get("days"); text != "" {
 		i := slices.IndexFunc(periods, func(d int) bool { return fmt.Sprint(d) == text })
 		if i < 0 {
-			return nil, 0, "", fmt.Errorf("%w: days is one of %v, not %q", errBadRequest, periods, clip(20, text))
+			return nil, 0, "", fmt.Errorf("%w: days is one of %s, not %q", errBadRequest, choices(periods), clip(20, text))
 		}
 		days = periods[i]
 	}

@@ -148,7 +148,7 @@ func TestWhatGoesWrongIsExplained(t *testing.T) {
 		status int
 		text   string
 	}{
-		"/incidents/" + none:          {404, "not found"},
+		"/incidents/" + none:          {404, "\nthere is no incident inc_"},
 		"/incidents/inc_short":        {400, "is not inc_ and 26 characters of base32"},
 		"/incidents?sort=broken":      {400, "sort is one of updated, severity"},
 		"/incidents?cursor=broken":    {400, "not a cursor"},
@@ -174,8 +174,17 @@ func TestWhatGoesWrongIsExplained(t *testing.T) {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	if w := post(h, "/rejects", nil); w.Code != http.StatusMethodNotAllowed {
-		t.Errorf("POST /rejects: %d", w.Code)
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"/rejects":     {405, "POST does nothing at /rejects"},
+		"/nowhere":     {404, "There is nothing at /nowhere"},
+		"/ingest/none": {404, "the name of a source that has http: true"},
+	} {
+		if w := post(h, path, nil); w.Code != want.status || !strings.Contains(w.Body.String(), want.text) {
+			t.Errorf("POST %s: %d %s", path, w.Code, w.Body)
+		}
 	}
 	p.broken = errors.New("connection refused")
 	for _, path := range []string{"/incidents", "/incidents/" + id(in), "/rejects", "/events/" + in.Findings[0].Evidence[0].Event.Event.String()} {

@@ -22,23 +22,33 @@ type problemPage struct {
 	Back   string // Where to go on: the incident a form was about; "" for the queue.
 }
 
+// Incident reports whether the way back leads to an incident.
+func (p problemPage) Incident() bool { return strings.HasPrefix(p.Back, "/incidents/") }
+
+// nothingChanged is what people want to know first where they sent something, and only there.
+const nothingChanged = "Nothing was changed. "
+
 // problems is what a page says above the error's own words, and what to do about it.
 var problems = map[int]struct{ title, help string }{
-	http.StatusBadRequest:            {"That does not work", "Nothing was changed. Check the address, or go back and mend the form."},
-	http.StatusForbidden:             {"Refused", "Nothing was changed. Act only from the console's own pages: open the console and send the form there."},
-	http.StatusUnauthorized:          {"Sign in", "Nothing was changed. Sign in, or send an API token: Authorization: Bearer tct_…"},
-	http.StatusTooManyRequests:       {"Too fast", "Nothing was changed. Wait a moment and try again."},
+	http.StatusBadRequest:            {"That does not work", nothingChanged + "Check the address, or go back and mend the form."},
+	http.StatusForbidden:             {"Refused", nothingChanged + "Roles, sites and tokens are given by an admin of Tocsin: ask one."},
+	http.StatusUnauthorized:          {"Sign in", nothingChanged + "Sign in, or send an API token: Authorization: Bearer tct_…"},
+	http.StatusTooManyRequests:       {"Too fast", nothingChanged + "Wait a moment and try again."},
 	http.StatusServiceUnavailable:    {"Not now", "Nothing is lost: what was received is kept. Try again in a moment."},
 	http.StatusNotFound:              {"Not here", "It may have been dropped by its retention time, or the address was cut short when it was copied."},
 	http.StatusMethodNotAllowed:      {"Not possible here", "This address can only be read."},
-	http.StatusConflict:              {"Somebody was faster", "Nothing was changed. Read the incident as it is now and decide again."},
-	http.StatusRequestEntityTooLarge: {"Too long", "Nothing was changed. Shorten the text and send it again."},
+	http.StatusConflict:              {"Somebody was faster", nothingChanged + "Read the incident as it is now and decide again."},
+	http.StatusRequestEntityTooLarge: {"Too long", nothingChanged + "Shorten the text and send it again."},
 	http.StatusInternalServerError:   {"Something is wrong", "Nothing is lost: what was received is kept. Look at the health page and at Tocsin's log, then try again."},
 }
 
 func (s *server) problemOf(r *http.Request, status int, text, back string) problemPage {
 	p := problems[status]
-	return problemPage{s.layout(r, p.title, ""), status, text, p.help, back}
+	help := p.help
+	if !unsafe(r) {
+		help = strings.TrimPrefix(help, nothingChanged)
+	}
+	return problemPage{s.layout(r, p.title, ""), status, text, help, back}
 }
 
 // problem is the page for everything that went wrong. back is the incident it was about, if any.
@@ -50,7 +60,7 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error, back
 // sayOf is the error for people: without the mark that only code reads.
 func sayOf(status int, err error) string {
 	text := err.Error()
-	for _, mark := range []error{errBadRequest, ErrQuestion, access.ErrInput} {
+	for _, mark := range []error{errBadRequest, ErrQuestion, ErrNotFound, incident.ErrRefused, access.ErrInput} {
 		text = strings.TrimPrefix(text, mark.Error()+": ")
 	}
 	if status == http.StatusInternalServerError {
@@ -83,17 +93,20 @@ func (s *server) statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// elsewhere answers for addresses that nothing is at.
-func (s *server) elsewhere(w http.ResponseWriter, r *http.Request) {
-	status, text := http.StatusNotFound, "There is nothing at "+r.URL.Path
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		status, text = http.StatusMethodNotAllowed, r.Method+" does nothing at "+r.URL.Path
+// elsewhere answers for addresses that nothing is at, and for those of mux that can only be read.
+func (s *server) elsewhere(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		read := *r
+		read.Method = http.MethodGet
+		switch _, pattern := mux.Handler(&read); {
+		case strings.HasPrefix(r.URL.Path, "/ingest/"):
+			apiError(w, http.StatusNotFound, "There is nothing at "+r.URL.Path+": records go by POST to /ingest/ and the name of a source that has http: true")
+		case pattern != "/":
+			s.turnAway(w, r, http.StatusMethodNotAllowed, r.Method+" does nothing at "+r.URL.Path)
+		default:
+			s.turnAway(w, r, http.StatusNotFound, "There is nothing at "+r.URL.Path)
+		}
 	}
-	if strings.HasPrefix(r.URL.Path, "/api/") {
-		apiError(w, status, text)
-		return
-	}
-	s.page(w, "problem", status, s.problemOf(r, status, text, ""))
 }
 
 // incidentPath is the page of an incident.

@@ -25,6 +25,7 @@ func TestEachAddressAsksForItsRole(t *testing.T) {
 	}{
 		{0, "GET", "/incidents", http.StatusForbidden, "needs the role viewer; you are not signed in"},
 		{0, "GET", "/api/v1/incidents", http.StatusForbidden, "needs the role viewer"},
+		{access.Viewer, "GET", "/suppressions/new", http.StatusForbidden, "Roles, sites and tokens are given by an admin"},
 		{0, "GET", "/style.css", http.StatusOK, ""},
 		{0, "GET", "/api/v1/health", http.StatusServiceUnavailable, "silent for 3 h"},
 		{access.Viewer, "GET", one, http.StatusOK, ""},

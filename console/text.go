@@ -100,6 +100,19 @@ func bare(id string) string {
 	return id
 }
 
+// choices are the values of a list as an error names them: 1, 4 or 12.
+func choices[T any](list []T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = fmt.Sprint(v)
+	}
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 // clip is the first n characters of s, for places where the whole stands elsewhere.
 func clip(n int, s string) string {
 	for i := range s {

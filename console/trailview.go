@@ -34,7 +34,7 @@ func trailViewOf(q url.Values) (trailView, error) {
 	if s := q.Get("around"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || !slices.Contains(wider, n) {
-			return v, fmt.Errorf("%w: around is one of %v minutes, not %q", errBadRequest, wider, clip(20, s))
+			return v, fmt.Errorf("%w: around is one of %s minutes, not %q", errBadRequest, choices(wider), clip(20, s))
 		}
 		v.Around = n
 	}

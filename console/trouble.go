@@ -52,7 +52,7 @@ func done(w http.ResponseWriter, a result) {
 // troubleOf is the answer to an act that failed. in is the incident as it is, nil where there is none.
 func (s *server) troubleOf(err error, in *incident.Incident) result {
 	t := trouble{Detail: err.Error()}
-	for _, mark := range []error{errBadRequest, errBadRequest, errForbidden} {
+	for _, mark := range []error{errBadRequest, ErrNotFound, errForbidden, incident.ErrRefused} {
 		t.Detail = strings.TrimPrefix(t.Detail, mark.Error()+": ")
 	}
 	if in != nil {

@@ -56,11 +56,11 @@ func disposable(in *Incident, a Action) error {
 	case a.Status > Closed:
 		return refuse("a disposition's status is open, acknowledged or closed")
 	case a.Verdict != "" && !slices.Contains(Verdicts(), a.Verdict):
-		return refuse("a verdict is one of %v", Verdicts())
+		return refuse("a verdict is one of %s", verdictChoices())
 	case a.Verdict != "" && a.Status != Closed && (in.Status != Closed || a.Status != 0):
 		return refuse("a verdict goes with status closed")
 	case a.Status == Closed && a.Verdict == "" && in.Status != Closed:
-		return refuse("closing needs a verdict: one of %v", Verdicts())
+		return refuse("closing needs a verdict: one of %s", verdictChoices())
 	case a.Status == Acknowledged && in.Status == Closed:
 		return refuse("it is closed; an acknowledgement does not reopen it")
 	case a.Status != 0 && a.Status == in.Status && (a.Verdict == "" || a.Verdict == in.Verdict) && a.Ticket == nil && a.Text == "" && (!a.Contained || in.Contained != 0):

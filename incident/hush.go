@@ -168,8 +168,11 @@ func checkSuppression(x *Suppression) error {
 	if from == 0 {
 		from = x.At
 	}
-	if x.From < 0 || x.Until <= from || x.Until-from > MaxSuppressionSpan {
-		return fmt.Errorf("%w: it ends after it begins, and at most a year later", ErrRefused)
+	switch {
+	case x.Until == 0:
+		return fmt.Errorf("%w: it has no end; say until when it holds", ErrRefused)
+	case x.From < 0 || x.Until <= from || x.Until-from > MaxSuppressionSpan:
+		return fmt.Errorf("%w: its end must lie after its beginning, which is now where none is given, and at most a year later", ErrRefused)
 	}
 	return nil
 }

@@ -81,8 +81,9 @@ func TestASuppressionThatMakesNoSenseIsRefused(t *testing.T) {
 	for what, edit := range map[string]func(*incident.Suppression){
 		"the title is empty": func(x *incident.Suppression) { x.Title = "" }, "the owner is empty": func(x *incident.Suppression) { x.Owner = "" }, "the reason is empty": func(x *incident.Suppression) { x.Reason = "" },
 		"the expression is empty": func(x *incident.Suppression) { x.Expression = "" }, "column 1": func(x *incident.Suppression) { x.Expression = "(" },
-		"the title has 257": func(x *incident.Suppression) { x.Title = strings.Repeat("x", 257) }, "ends after it begins": func(x *incident.Suppression) { x.Until = x.From },
-		"at most a year": func(x *incident.Suppression) { x.Until = x.From + year*minute + 1 },
+		"the title has 257": func(x *incident.Suppression) { x.Title = strings.Repeat("x", 257) }, "its end must lie after its beginning": func(x *incident.Suppression) { x.Until = x.From },
+		"it has no end; say until when": func(x *incident.Suppression) { x.Until = 0 },
+		"at most a year":                func(x *incident.Suppression) { x.Until = x.From + year*minute + 1 },
 	} {
 		x := window("x", 10, 60)
 		edit(x)

@@ -150,7 +150,7 @@ func (s *Stitcher) close(in *Incident, a Action) ([]Change, error) {
 		return nil, fmt.Errorf("%w: it is closed already", ErrRefused)
 	}
 	if !slices.Contains(Verdicts(), a.Verdict) {
-		return nil, fmt.Errorf("%w: closing needs a verdict: one of %v", ErrRefused, Verdicts())
+		return nil, fmt.Errorf("%w: closing needs a verdict: one of %s", ErrRefused, verdictChoices())
 	}
 	return []Change{s.revise(in, ChangeClosed, a.At, []string{"status", "verdict"}, func(x *Incident) {
 		x.Status, x.Verdict, x.ClosedAt, x.Snoozed = Closed, a.Verdict, a.At, 0
@@ -175,8 +175,11 @@ func (s *Stitcher) merge(in *Incident, a Action) ([]Change, error) {
 	if into == nil {
 		return nil, fmt.Errorf("%w: %s", ErrUnknown, event.FormatID(event.IncidentPrefix, a.Into))
 	}
-	if into.ID == in.ID || into.Status == Merged {
-		return nil, fmt.Errorf("%w: cannot merge into it", ErrRefused)
+	if into.ID == in.ID {
+		return nil, fmt.Errorf("%w: an incident cannot be merged into itself; name another one", ErrRefused)
+	}
+	if into.Status == Merged {
+		return nil, fmt.Errorf("%w: that incident was merged itself; name %s, which has its findings", ErrRefused, event.FormatID(event.IncidentPrefix, into.MergedInto))
 	}
 	links := slices.Clone(into.Links)
 	if len(in.Findings) > 0 && len(into.Findings) > 0 {
@@ -204,7 +207,7 @@ func (s *Stitcher) split(in *Incident, a Action) ([]Change, error) {
 		}
 	}
 	if len(leave) != len(a.Findings) || len(leave) == 0 {
-		return nil, fmt.Errorf("%w: name findings of this incident", ErrRefused)
+		return nil, fmt.Errorf("%w: choose at least one finding, and only such as this incident has", ErrRefused)
 	}
 	if len(stay) == 0 {
 		return nil, fmt.Errorf("%w: at least one finding must stay", ErrRefused)

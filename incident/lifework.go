@@ -114,7 +114,7 @@ func fits(what, text string, most int) error {
 func (s *Stitcher) snooze(in *Incident, a Action) ([]Change, error) {
 	switch {
 	case in.Status == Closed:
-		return nil, fmt.Errorf("%w: it is closed", ErrRefused)
+		return nil, fmt.Errorf("%w: it is closed; reopen it first", ErrRefused)
 	case a.Text == "":
 		return nil, fmt.Errorf("%w: say why it can wait", ErrRefused)
 	case a.Until <= a.At || a.Until-a.At > MaxSnooze:

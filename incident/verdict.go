@@ -29,6 +29,15 @@ func (v Verdict) OCSF() int { return verdictIDs[v] }
 // Microsoft is the verdict as a classification of Microsoft Sentinel; "" for none.
 func (v Verdict) Microsoft() string { return microsoftVerdicts[v] }
 
+// verdictChoices are the verdicts as an error names them.
+func verdictChoices() string {
+	names := make([]string, len(Verdicts()))
+	for i, v := range Verdicts() {
+		names[i] = string(v)
+	}
+	return strings.Join(names, ", ")
+}
+
 // VerdictOf reads a verdict by our name or one of another system's, without regard to case, spaces, - and _.
 func VerdictOf(name string) (Verdict, error) {
 	plain := strings.NewReplacer(" ", "", "-", "", "_", "").Replace(strings.ToLower(name))
@@ -40,7 +49,7 @@ func VerdictOf(name string) (Verdict, error) {
 	if v, ok := verdictNames[plain]; ok {
 		return v, nil
 	}
-	return "", fmt.Errorf("%q is no verdict: use one of %v, or TruePositive, BenignPositive, FalsePositive, Undetermined", name, Verdicts())
+	return "", fmt.Errorf("%q is no verdict: use one of %s, or TruePositive, BenignPositive, FalsePositive, Undetermined", name, verdictChoices())
 }
 
 // VerdictOfOCSF reads an OCSF verdict_id.

@@ -31,6 +31,9 @@ the incident, and keeps the console open to look at it. Nothing is left behind.`
 			case once || taken(c.Context(), cfg.Console.Listen):
 				cfg.Console.Listen = "127.0.0.1:0"
 			}
+			if err := cfg.Validate(); err != nil {
+				return usageError{err}
+			}
 			list, err := chosen(name)
 			if err != nil {
 				return err

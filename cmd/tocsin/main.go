@@ -73,6 +73,7 @@ func rootCommand(t *terminal) *cobra.Command {
 and explains each one: malfunction or intrusion? which robots? what changed just before?
 
 Exit codes: 0 done; 1 could not be done; 2 called wrongly; 3 done, and something was found.`,
+		Version:       buildVersion(),
 		Args:          cobra.ArbitraryArgs,
 		RunE:          whichCommand,
 		SilenceUsage:  true,
@@ -111,9 +112,13 @@ func whichCommand(c *cobra.Command, args []string) error {
 // wrongArgs makes a wrong number of arguments a usage error.
 func wrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usageError{fmt.Errorf("%w\nsee %s --help", err, c.CommandPath())}
+		if check(c, args) == nil {
+			return nil
 		}
-		return nil
+		what := "an argument is missing"
+		if len(args) > 0 {
+			what = fmt.Sprintf("%q is an argument too many", args[len(args)-1])
+		}
+		return usagef("%s: write %s; see %s --help", what, c.UseLine(), c.CommandPath())
 	}
 }

@@ -193,7 +193,9 @@ func (f *rejectFlags) replay(c *cobra.Command, t *terminal, cfg app.Config, repl
 	if replay.DryRun {
 		became = "would become"
 	}
-	fmt.Fprintf(t.err, "%s %s %s; still a reject: %d\n", app.Count(sum.Replayed, "reject"), became, app.Count(sum.Events, "event"), sum.Failed)
+	if err == nil || sum.Replayed > 0 {
+		fmt.Fprintf(t.err, "%s %s %s; still a reject: %d\n", app.Count(sum.Replayed, "reject"), became, app.Count(sum.Events, "event"), sum.Failed)
+	}
 	if err != nil {
 		return err
 	}

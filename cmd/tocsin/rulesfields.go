@@ -52,9 +52,9 @@ that a rule binds, or a whole class, was never there. Where nothing has been sto
 				return usagef("--last %q: %v", last, err)
 			}
 			s.From = s.To - length
-			s.Looking = func(class string, i, n int) { fmt.Fprintf(t.err, "\rreading class %d of %d: %-50s", i+1, n, class) }
+			progress := app.Bar(t.err, "reading classes", false)
+			s.Looking = func(_ string, i, n int) { progress(i+1, n) }
 			uses, err := app.Fields(c.Context(), cfg, set, s)
-			fmt.Fprintln(t.err)
 			if err != nil {
 				return err
 			}

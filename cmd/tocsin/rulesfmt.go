@@ -79,7 +79,7 @@ func eachRuleFile(path string, visit func(string) error) error {
 	}
 	return filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
-			return err
+			return usagef("%v; check the path and that this user may read it", err)
 		}
 		if ext := filepath.Ext(name); e.IsDir() || name != path && ext != ".yaml" && ext != ".yml" {
 			return nil
@@ -91,7 +91,7 @@ func eachRuleFile(path string, visit func(string) error) error {
 func formatFile(file string, check bool) (changed bool, _ []rules.Problem, _ error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return false, nil, err
+		return false, nil, usagef("%v; check the path and that this user may read it", err)
 	}
 	out, problems := rules.Format(file, text)
 	if out == nil || bytes.Equal(out, text) {

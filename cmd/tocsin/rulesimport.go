@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +38,9 @@ To run Sigma rules without converting them, name the folder as sigma:DIR whereve
 				return usagef("--status %q: there are off, shadow, live", status)
 			}
 			result, err := app.ImportSigma(args, want, app.Bar(t.err, "reading Sigma files", false))
+			if _, unread := errors.AsType[*fs.PathError](err); unread {
+				return usagef("%v; check the path and that this user may read it", err)
+			}
 			if err != nil {
 				return err
 			}

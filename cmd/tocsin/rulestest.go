@@ -66,6 +66,9 @@ func (f *testFlags) run(c *cobra.Command, t *terminal, args []string) error {
 			set.Rules = append(set.Rules, r)
 		}
 	}
+	if f.only != "" && len(set.Rules) == 0 {
+		return usagef("--run %q: no rule has an id with this in it; tocsin rules list shows them", f.only)
+	}
 	var sum testSum
 	err = app.TestRules(c.Context(), set, func(list []app.RuleTest) error {
 		for i := range list {

@@ -27,7 +27,7 @@ topics between them.`,
 				return err
 			}
 			if !slices.Contains(app.Roles, app.Role(role)) {
-				return usagef("--role %s: use one of %v", role, app.Roles)
+				return usagef("--role %q: use all, ingest, correlate or triage", role)
 			}
 			if err := cfg.ValidateRole(app.Role(role)); err != nil {
 				return usageError{err}

@@ -109,6 +109,9 @@ empty cluster before the first start: events and their index are then spread ove
 			if cluster != "" {
 				cfg.ClickHouse.Cluster = cluster
 			}
+			if err := cfg.Validate(); err != nil {
+				return usageError{err}
+			}
 			if sharded && cfg.ClickHouse.Cluster == "" {
 				return usagef("--sharded spreads tables over a cluster: give its name with --cluster, or as clickhouse.cluster")
 			}

@@ -32,6 +32,9 @@ may stand in an address), ingest (sending records to HTTP sources), manage (peop
 			if x.Role, err = access.RoleOf(role); err != nil {
 				return usageError{fmt.Errorf("--role: %w", err)}
 			}
+			if x.Name == "" {
+				return usagef("--name: say what the token is for, such as --name soar")
+			}
 			secret := ""
 			err = people(c, t, func(s *access.Service) (access.Entry, error) {
 				maker := access.Person{Name: app.By, Role: access.Admin, Via: "command"}
