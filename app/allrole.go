@@ -86,7 +86,10 @@ func (s *Service) folded(b *event.Batch, hits, findings, changes int) {
 // read runs the pipeline: for ever, or to the end of the given inputs.
 func (s *Service) read(ctx context.Context) error {
 	if s.set.Inputs != nil {
-		return s.pipeline.Replay(ctx)
+		if err := s.pipeline.Replay(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
+		return s.worker.Settled()
 	}
 	return s.withConsumer(ctx, s.pipeline.Run)
 }

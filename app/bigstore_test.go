@@ -145,7 +145,7 @@ func writeTenth(t *testing.T, db *app.Database, begin time.Time, n, total int) (
 		last = events[0].Envelope.ID.String()
 		newest := events[bigBatch-1].Time
 		batch := &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: events, Received: newest, Marks: []event.Mark{{Source: "fleet", Newest: newest + 9*bigSpan.Microseconds()/10, Received: newest}}}
-		must(t, db.Append(t.Context(), &incident.Entry{Batch: batch, Notes: bigNotes(events)}))
+		must(t, db.Append(t.Context(), &incident.Entry{Batch: batch, Notes: bigNotes(events)}, nil))
 		findings, changes := bigFindings(batch.ID, events, (int(number)-1)*incidents, incidents)
 		must(t, db.Record(t.Context(), batch.ID, findings, changes))
 	}

@@ -16,9 +16,10 @@ import (
 )
 
 // Log is the durable ordered sequence of batches. Append returns once the entry and its marker are on the disk; it retries transient failures
-// for as long as ctx lives.
+// for as long as ctx lives. It calls settled once, before the marker, and its error ends the append: what has to be on the disk before the batch exists
+// may be written beside the batch's rows.
 type Log interface {
-	Append(ctx context.Context, e *incident.Entry) error
+	Append(ctx context.Context, e *incident.Entry, settled func() error) error
 	Replay(ctx context.Context, after event.BatchID) iter.Seq2[*incident.Entry, error]
 	Tail(ctx context.Context) (incident.Tail, error)
 }
@@ -63,30 +64,31 @@ type WorkerSettings struct {
 	RulesText   func(*rules.Set) []byte          // What a set can be read from again, to be kept in checkpoints; nil: nothing is.
 	RulesOf     func([]byte) (*rules.Set, error) // Reads a set from it.
 	Every       int64                            // Microseconds of our clock between checkpoints.
-	Published   func([]incident.Change)          // Told of recorded changes, in order; nil: nobody.
+	Published   func([]incident.Change)          // Told of recorded changes, in order, beside the next Handle; nil: nobody.
 	Warm        func(context.Context) error      // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
 	Folded      func(batch *event.Batch, hits, findings, changes int)
 	Slog        *slog.Logger
 }
 
 // Worker is the delivery guarantee: every accepted record is in the log once; every published change follows from the log; after any crash,
-// both are true again before the first new event is read. A batch is appended only after what follows from its predecessor has been recorded:
+// both are true again before the first new event is read. A batch gets its marker only after what follows from its predecessor has been recorded:
 // logs rely on it to tell what may be missing. Recover is called once, before Handle; Handle by one goroutine; Act by any.
 type Worker struct {
-	set     WorkerSettings
-	id      event.BatchID
-	ends    map[endKey]int64        // everything before is in the log
-	carried map[event.Position]bool // but these, which wait for the rest of their message
-	rules   *rules.Set              // Of the engine.
-	force   *rules.Set              // In force when the process began.
-	whole   bool                    // There is a checkpoint from which the log can be folded by the rules that it was made by.
-	tail    incident.Tail           // of the last batch handled: marks, ends and carry
-	torn    bool                    // a batch was folded and could not be written: the state is ahead of the log
-	saved   int64                   // our clock at the last checkpoint
-	saving  sync.WaitGroup
-	size    checkpointSize // Of the newest checkpoint.
-	mu      sync.Mutex     // guards waiting
-	waiting []*request
+	set       WorkerSettings
+	id        event.BatchID
+	ends      map[endKey]int64        // everything before is in the log
+	carried   map[event.Position]bool // but these, which wait for the rest of their message
+	rules     *rules.Set              // Of the engine.
+	force     *rules.Set              // In force when the process began.
+	whole     bool                    // There is a checkpoint from which the log can be folded by the rules that it was made by.
+	tail      incident.Tail           // of the last batch handled: marks, ends and carry
+	torn      bool                    // a batch was folded and could not be written: the state is ahead of the log
+	recording *recording              // Of the last batch handled; nil: there was none.
+	saved     int64                   // our clock at the last checkpoint
+	saving    sync.WaitGroup
+	size      checkpointSize // Of the newest checkpoint.
+	mu        sync.Mutex     // guards waiting
+	waiting   []*request
 }
 
 type endKey struct {
@@ -172,7 +174,8 @@ func (w *Worker) restore(ctx context.Context) (event.BatchID, error) {
 	return c.Batch, nil
 }
 
-// Handle implements ingest.Handler: it makes b durable and records what follows from it. b is sorted and stripped of redelivered records.
+// Handle implements ingest.Handler: it makes b durable, and begins to record what follows from it. That it could not is the error of the next Handle.
+// b is sorted and stripped of redelivered records.
 func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 	if err := w.follow(ctx); err != nil {
 		return err
@@ -189,19 +192,15 @@ func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 		e.Actions = append(e.Actions, r.action)
 	}
 	appended := make(chan error, 1)
-	go func() { appended <- w.set.Log.Append(ctx, e) }()
+	go func() { appended <- w.set.Log.Append(ctx, e, w.Settled) }()
 	findings, changes := w.fold(e, requests)
-	w.torn = true // until all of it is written
+	w.torn = true // until it is written
 	if err := <-appended; err != nil {
 		w.answer(requests, err)
 		return fmt.Errorf("append batch: %w", err)
 	}
-	if err := w.record(ctx, b.ID, findings, changes); err != nil {
-		w.answer(requests, err)
-		return err
-	}
 	w.torn = false
-	w.answer(requests, nil)
+	w.recordBeside(ctx, b.ID, findings, changes, requests)
 	w.passed(b)
 	if w.set.Folded != nil {
 		w.set.Folded(b, len(hits), len(findings), len(changes))
@@ -272,16 +271,6 @@ func (w *Worker) fold(e *incident.Entry, requests []*request) ([]incident.Findin
 	return findings, changes
 }
 
-func (w *Worker) record(ctx context.Context, id event.BatchID, findings []incident.Finding, changes []incident.Change) error {
-	if err := w.set.Records.Record(ctx, id, findings, changes); err != nil {
-		return fmt.Errorf("record: %w", err)
-	}
-	if w.set.Published != nil && len(changes) > 0 {
-		w.set.Published(changes)
-	}
-	return nil
-}
-
 // Act puts an analyst's action into the next batch and returns once it is in the log and folded. wake is called so that a batch comes soon.
 // The error wraps one of incident's if the action was refused.
 func (w *Worker) Act(ctx context.Context, a incident.Action, wake func()) ([]incident.Change, error) {
@@ -342,6 +331,9 @@ func (w *Worker) checkpoint(ctx context.Context, b *event.Batch) {
 
 func (w *Worker) save(ctx context.Context, id event.BatchID) {
 	w.saving.Wait() // Before the bytes are made: there is memory for one checkpoint, not for two.
+	if w.Settled() != nil {
+		return // What follows from the last batch is not on the disk, and nobody would record it again from here.
+	}
 	data, err := w.appendCheckpoint(make([]byte, 0, w.size.room(w.set.Engine)))
 	if err != nil {
 		w.set.Slog.Error("checkpoint failed", "err", err)
@@ -355,12 +347,13 @@ func (w *Worker) save(ctx context.Context, id event.BatchID) {
 	})
 }
 
-// Stop saves a last checkpoint, so that the next start is quick, and waits for it. No Handle may run. After a batch that could not be written
+// Stop waits for what is being recorded and saves a last checkpoint, so that the next start is quick. No Handle may run. After a batch that could not be written
 // there is none to save: the state has what the log has not.
 func (w *Worker) Stop(ctx context.Context) {
 	if w.id.Number > 0 && !w.torn {
 		w.save(ctx, w.id)
 	}
+	_ = w.Settled() // The next start records it.
 	w.saving.Wait()
 }
 
@@ -374,7 +367,7 @@ func (w *Worker) Drain(ctx context.Context, now int64) error {
 	e := &incident.Entry{Batch: b}
 	e.Rules, e.Tables = w.rules.Hash, w.set.Tables()
 	w.torn = true
-	if err := w.set.Log.Append(ctx, e); err != nil {
+	if err := w.set.Log.Append(ctx, e, w.Settled); err != nil {
 		return fmt.Errorf("append batch: %w", err)
 	}
 	findings := w.set.Engine.Drain()

@@ -54,11 +54,20 @@ func (d *disk) step() error {
 	return nil
 }
 
-func (d *disk) Append(_ context.Context, e *incident.Entry) error {
+func (d *disk) Append(_ context.Context, e *incident.Entry, settled func() error) error {
+	d.mu.Lock()
+	err := d.step() // Died among the rows, while what follows from the batch before is being recorded.
+	d.mu.Unlock()
+	if err := errors.Join(settled(), err); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.step(); err != nil {
-		return err // Rows may have been written, but not the marker: the batch does not exist.
+		return err // Rows are written, but not the marker: the batch does not exist.
+	}
+	if n := len(d.entries); n > 0 && d.recorded.Less(d.entries[n-1].Batch.ID) {
+		d.conflict = fmt.Sprintf("batch %v gets its marker before what follows from %v is recorded", e.Batch.ID, d.entries[n-1].Batch.ID)
 	}
 	copied := *e
 	b := *e.Batch

@@ -94,7 +94,7 @@ func BenchmarkAppend(b *testing.B) {
 			for b.Loop() {
 				number++
 				began := time.Now()
-				must(b, db.Append(b.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: batches[number%3]}}))
+				must(b, db.Append(b.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: batches[number%3]}}, nil))
 				longest = max(longest, time.Since(began))
 			}
 			rows := float64(n) * float64(number)
@@ -118,7 +118,7 @@ func BenchmarkEntity(b *testing.B) {
 		for i := range events {
 			events[i].Time = start + (events[i].Time-start)*432
 		}
-		must(b, db.Append(b.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: uint64(n + 1)}, Events: events}}))
+		must(b, db.Append(b.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: uint64(n + 1)}, Events: events}}, nil))
 	}
 	var id event.ID
 	for name, f := range map[string]store.EventFilter{

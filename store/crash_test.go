@@ -107,7 +107,7 @@ func TestABatchWithoutItsMarkerDoesNotExist(t *testing.T) {
 	cfg.Addr = []string{g.listener.Addr().String()}
 	db := open(t, cfg)
 	first := entry(1, 1, 0, 20)
-	must(t, db.Append(t.Context(), first))
+	must(t, db.Append(t.Context(), first, nil))
 
 	// The engine dies when the marker of the second batch is about to be written; then the process gives up.
 	ctx, cancel := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func TestABatchWithoutItsMarkerDoesNotExist(t *testing.T) {
 		cancel()
 	}
 	g.armed.Store(new("tocsin.batches"))
-	if err := db.Append(ctx, entry(1, 2, 20, 20)); err == nil {
+	if err := db.Append(ctx, entry(1, 2, 20, 20), nil); err == nil {
 		t.Fatal("the batch was appended without an engine")
 	}
 
@@ -139,7 +139,7 @@ func TestABatchWithoutItsMarkerDoesNotExist(t *testing.T) {
 	}
 
 	// The records come again, cut into batches in another way.
-	must(t, again.Append(t.Context(), entry(2, 1, 20, 30)))
+	must(t, again.Append(t.Context(), entry(2, 1, 20, 30), nil))
 	if got := offsets(collect(t, again.Events(t.Context(), store.EventFilter{}))); len(got) != 50 {
 		t.Errorf("%d events after the crash, want 50", len(got))
 	}
@@ -158,7 +158,7 @@ func TestAnAppendSurvivesARestartOfTheEngine(t *testing.T) {
 	cfg.Addr = []string{g.listener.Addr().String()}
 	cfg.Password = store.Secret(r.process.Load().Token())
 	db := open(t, cfg)
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 20)))
+	must(t, db.Append(t.Context(), entry(1, 1, 0, 20), nil))
 	sick := make(chan error, 1)
 	g.strike = func() {
 		r.kill(t)
@@ -172,7 +172,7 @@ func TestAnAppendSurvivesARestartOfTheEngine(t *testing.T) {
 	}
 	g.armed.Store(new("tocsin.hits"))
 	want := entry(1, 2, 20, 20)
-	must(t, db.Append(t.Context(), want))
+	must(t, db.Append(t.Context(), want, nil))
 	if err := <-sick; err == nil || !strings.Contains(err.Error(), "append batch 1/2 fails since") {
 		t.Errorf("health during the outage is %v, want what fails", err)
 	}

@@ -20,12 +20,12 @@ var ErrFenced = errors.New("another process has taken over the log")
 // them, and would never see those of a process that does everything, which come before.
 var ErrRoles = errors.New("this database has incidents of the roles correlate and triage: one process cannot go on with them; start the roles, or name another clickhouse.database")
 
-// Append writes one batch: its event rows, hits, notes, rejects and actions, and then its marker. When it returns nil all of it is on the
-// disk and the batch exists; before the marker is acknowledged nothing of it does. Transient errors are retried until ctx ends; any
+// Append writes one batch: its event rows, hits, notes, rejects and actions, and then its marker, once settled (if it is not nil) has returned nil. When it returns nil all of
+// it is on the disk and the batch exists; before the marker is acknowledged nothing of it does. Transient errors are retried until ctx ends; any
 // error ends the right to write, and recovery is a new process. The entry is not changed and may be reused after the return.
 //
 // The first batch of an epoch claims the epoch: batches of older epochs that this process did not see in Tail are void from then on.
-func (db *DB) Append(ctx context.Context, e *incident.Entry) error {
+func (db *DB) Append(ctx context.Context, e *incident.Entry, settled func() error) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	start := db.now()
@@ -42,6 +42,11 @@ func (db *DB) Append(ctx context.Context, e *incident.Entry) error {
 	written := uint32(start.Unix())
 	if err := db.appendRows(ctx, what, e, written); err != nil {
 		return err
+	}
+	if settled != nil {
+		if err := settled(); err != nil {
+			return err
+		}
 	}
 	if err := db.appendMarker(ctx, what, e, written); err != nil {
 		return err

@@ -78,10 +78,10 @@ func TestAServerThatRefusesForAWhileIsWaitedForAndLosesNothing(t *testing.T) {
 			cfg.Addr = []string{s.Listener.Addr().String()}
 			db := open(t, cfg)
 			first, second := entry(1, 1, 0, 20), entry(1, 2, 20, 20)
-			must(t, db.Append(t.Context(), first))
+			must(t, db.Append(t.Context(), first, nil))
 			s.set(tc.spoil)
 			done := make(chan error, 1)
-			go func() { done <- db.Append(t.Context(), second) }()
+			go func() { done <- db.Append(t.Context(), second, nil) }()
 			var fault error
 			for fault = db.Health(); fault == nil; fault = db.Health() {
 				select {
@@ -118,7 +118,7 @@ func TestAWrongPasswordAtTheStartIsAnErrorAtOnce(t *testing.T) {
 	cfg.Addr = []string{s.Listener.Addr().String()}
 	db := open(t, cfg)
 	s.set(wrongPassword)
-	if err := db.Append(t.Context(), entry(1, 1, 0, 5)); err == nil {
+	if err := db.Append(t.Context(), entry(1, 1, 0, 5), nil); err == nil {
 		t.Error("the first append is not refused")
 	}
 }

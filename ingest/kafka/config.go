@@ -21,6 +21,7 @@ type Config struct {
 	TLS            TLS           `yaml:"tls"`
 	SASL           SASL          `yaml:"sasl"`
 	FetchBytes     int           `yaml:"fetch_bytes"`     // Most bytes of one fetch; a single larger batch still comes whole.
+	FetchWait      time.Duration `yaml:"fetch_wait"`      // Longest time a broker gathers records for one answer while they keep coming; 0: it answers at the first.
 	MaxBatch       int           `yaml:"max_batch"`       // Most bytes of one batch, as it comes and unpacked; beyond it the batch is a reject.
 	DialTimeout    time.Duration `yaml:"dial_timeout"`    // Longest wait for a connection, TLS and SASL included.
 	RequestTimeout time.Duration `yaml:"request_timeout"` // Longest wait for an answer before the connection counts as dead.
@@ -51,6 +52,7 @@ func DefaultConfig() Config {
 	return Config{
 		ClientID:       "tocsin",
 		FetchBytes:     1 << 20,
+		FetchWait:      25 * time.Millisecond,
 		MaxBatch:       64 << 20,
 		DialTimeout:    10 * time.Second,
 		RequestTimeout: 30 * time.Second,
@@ -80,6 +82,9 @@ func (c Config) Validate() error {
 	}
 	if c.FetchBytes < minFetch || c.FetchBytes > maxFetch {
 		bad("fetch_bytes is %d: give between %d and %d", c.FetchBytes, minFetch, maxFetch)
+	}
+	if c.FetchWait < 0 || c.FetchWait > longPoll {
+		bad("fetch_wait is %v: give between 0s and %v", c.FetchWait, longPoll)
 	}
 	if c.MaxBatch < minBatch || c.MaxBatch > maxBatch {
 		bad("max_batch is %d: give between %d and %d", c.MaxBatch, minBatch, maxBatch)

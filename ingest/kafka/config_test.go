@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
 )
@@ -20,6 +21,7 @@ func TestSettingsThatCannotWorkAreRefusedWithKeyAndFix(t *testing.T) {
 		`kafka.brokers[1] "localhost"`:   func(c *kafka.Config) { c.Brokers = append(c.Brokers[:1:1], "localhost") },
 		"kafka.fetch_bytes is 7":         func(c *kafka.Config) { c.FetchBytes = 7 },
 		"kafka.max_batch is 4096":        func(c *kafka.Config) { c.MaxBatch = 4096 },
+		"kafka.fetch_wait is 1m0s":       func(c *kafka.Config) { c.FetchWait = time.Minute },
 		"kafka.stall is 0s":              func(c *kafka.Config) { c.Stall = 0 },
 		"only one of cert and key":       func(c *kafka.Config) { c.TLS = kafka.TLS{Enabled: true, Cert: "a.pem"} },
 		"kafka.tls.enabled to true":      func(c *kafka.Config) { c.TLS.CA = "a.pem" },

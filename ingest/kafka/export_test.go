@@ -84,8 +84,8 @@ func ParseIdentities(body []byte, number int32) (map[string]string, error) {
 }
 
 // FetchByID is a request for records of the topic with an id, with its size in front.
-func FetchByID(number int32, client string, topic [16]byte, partition int32, offset int64, wait, size int32) []byte {
-	return fetchByIDRequest(nil, number, client, topic, partition, offset, wait, size)
+func FetchByID(number int32, client string, topic [16]byte, partition int32, offset int64, wait, least, size int32) []byte {
+	return fetchByIDRequest(nil, number, client, topic, partition, offset, wait, least, size)
 }
 
 // Answer is what was read of one: its error, where the partition begins and ends, its records and how many transactions of it were aborted.

@@ -18,12 +18,12 @@ var someTopic = [16]byte{0xfb, 1, 2, 3, 15: 9}
 
 func TestTheFetchByIDIsTheOneOfTheProtocol(t *testing.T) {
 	want := kmsg.NewPtrFetchRequest()
-	want.Version, want.MaxWaitMillis, want.MinBytes, want.MaxBytes, want.IsolationLevel = 13, 500, 1, 2<<20, 1
+	want.Version, want.MaxWaitMillis, want.MinBytes, want.MaxBytes, want.IsolationLevel = 13, 500, 9, 2<<20, 1
 	part := kmsg.NewFetchRequestTopicPartition()
 	part.Partition, part.FetchOffset, part.PartitionMaxBytes = 3, 77, 1<<20
 	want.Topics = []kmsg.FetchRequestTopic{{TopicID: someTopic, Partitions: []kmsg.FetchRequestTopicPartition{part}}}
 	whole := kmsg.NewRequestFormatter(kmsg.FormatterClientID("tocsin")).AppendRequest(nil, want, 7)
-	if d := cmp.Diff(whole, kafka.FetchByID(7, "tocsin", someTopic, 3, 77, 500, 1<<20)); d != "" {
+	if d := cmp.Diff(whole, kafka.FetchByID(7, "tocsin", someTopic, 3, 77, 500, 9, 1<<20)); d != "" {
 		t.Error(d)
 	}
 }

@@ -251,7 +251,7 @@ func (r *Reader) turn(ctx context.Context, end time.Time) error {
 		r.stats.Reconnects++
 	}
 	if !r.sent {
-		if err := r.send(r.decoder.next, longPoll); err != nil {
+		if err := r.send(r.decoder.next, longPoll, 1); err != nil {
 			return r.fail(ctx, err)
 		}
 	}
@@ -321,10 +321,19 @@ func (r *Reader) settle(ctx context.Context) {
 		// Batches, but none with an offset we want.
 		_ = r.stalled(ctx)
 	case r.link != nil:
-		if err := r.send(d.next, longPoll); err != nil {
+		if err := r.gather(d.next); err != nil {
 			_ = r.fail(ctx, err)
 		}
 	}
+}
+
+// gather sends the fetch after one that gave something. Records keep coming then, and a broker that answers each batch of theirs at once is kept busy
+// with answering: it may wait a little for more. An answer without any ends that, and the next record is waited for alone.
+func (r *Reader) gather(offset int64) error {
+	if cfg := &r.cluster.config; cfg.FetchWait > 0 {
+		return r.send(offset, cfg.FetchWait, cfg.FetchBytes/2)
+	}
+	return r.send(offset, longPoll, 1)
 }
 
 // TopicID is the id of the topic that is read, as Kafka's tools write it; "" if it is not known.

@@ -18,8 +18,8 @@ const fetchVersion = 10
 const readCommitted = 1
 
 // fetchRequest appends a Fetch request for one partition (Kafka protocol guide, "Fetch API", version 10). wait is in milliseconds: how long the
-// broker may hold its answer back while there is nothing new.
-func fetchRequest(dst []byte, correlation int32, client, topic string, partition int32, offset int64, wait, size int32) []byte {
+// broker may hold its answer back while there are fewer than least bytes.
+func fetchRequest(dst []byte, correlation int32, client, topic string, partition int32, offset int64, wait, least, size int32) []byte {
 	be := binary.BigEndian
 	text := func(s string) {
 		dst = be.AppendUint16(dst, uint16(len(s)))
@@ -36,7 +36,7 @@ func fetchRequest(dst []byte, correlation int32, client, topic string, partition
 	text(client)
 	i32(-1) // replica: none, a consumer
 	i32(wait)
-	i32(1)                              // least bytes
+	i32(least)
 	i32(min(size, math.MaxInt32/2) * 2) // of all partitions: there is one, and its bound is below
 	dst = append(dst, readCommitted)
 	i32(0)  // session: none

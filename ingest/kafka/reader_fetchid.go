@@ -16,7 +16,7 @@ const fetchByIDVersion = 13
 
 // fetchByIDRequest appends a Fetch request for one partition of the topic with an id (Kafka protocol guide, "Fetch API", version 13); else it is
 // fetchRequest.
-func fetchByIDRequest(dst []byte, correlation int32, client string, topic [16]byte, partition int32, offset int64, wait, size int32) []byte {
+func fetchByIDRequest(dst []byte, correlation int32, client string, topic [16]byte, partition int32, offset int64, wait, least, size int32) []byte {
 	be := binary.BigEndian
 	i32 := func(v int32) { dst = be.AppendUint32(dst, uint32(v)) }
 	i64 := func(v int64) { dst = be.AppendUint64(dst, uint64(v)) }
@@ -32,7 +32,7 @@ func fetchByIDRequest(dst []byte, correlation int32, client string, topic [16]by
 	noTags()
 	i32(-1) // replica: none, a consumer
 	i32(wait)
-	i32(1)                              // least bytes
+	i32(least)
 	i32(min(size, math.MaxInt32/2) * 2) // of all partitions: there is one, and its bound is below
 	dst = append(dst, readCommitted)
 	i32(0)  // session: none

@@ -34,16 +34,16 @@ func (r *Reader) drop() {
 	r.link, r.sent, r.have, r.cut = nil, false, 0, false
 }
 
-// send sends a fetch. Its answer is for receive.
-func (r *Reader) send(offset int64, wait time.Duration) error {
+// send sends a fetch that the broker may hold back for wait while it has fewer than least bytes. Its answer is for receive.
+func (r *Reader) send(offset int64, wait time.Duration, least int) error {
 	cfg := &r.cluster.config
 	wait = min(wait, cfg.RequestTimeout/2)
 	r.number++
 	held, most := int32(wait/time.Millisecond), int32(cfg.FetchBytes)
 	if id, ok := r.link.fetchID(); ok {
-		r.request = fetchByIDRequest(r.request[:0], r.number, cfg.ClientID, id, r.partition, offset, held, most)
+		r.request = fetchByIDRequest(r.request[:0], r.number, cfg.ClientID, id, r.partition, offset, held, int32(least), most)
 	} else {
-		r.request = fetchRequest(r.request[:0], r.number, cfg.ClientID, r.topic, r.partition, offset, held, most)
+		r.request = fetchRequest(r.request[:0], r.number, cfg.ClientID, r.topic, r.partition, offset, held, int32(least), most)
 	}
 	if err := r.link.raw.SetWriteDeadline(time.Now().Add(cfg.RequestTimeout)); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (r *Reader) makeRoom() error {
 
 // exchange fetches at an offset and waits for the answer.
 func (r *Reader) exchange(ctx context.Context, offset int64) (fetched, error) {
-	if err := r.send(offset, 0); err != nil {
+	if err := r.send(offset, 0, 1); err != nil {
 		return fetched{}, err
 	}
 	for {
