@@ -65,7 +65,7 @@ func TestAStopAfterABatchThatCouldNotBeWrittenSavesNoCheckpoint(t *testing.T) {
 		refuses := *f
 		f.append, f.record = false, false
 		w := workerOn(t, f)
-		if err := w.Handle(t.Context(), batchAt(0)); err != nil {
+		if err := errors.Join(w.Handle(t.Context(), batchAt(0)), w.Settled()); err != nil {
 			t.Fatal(err)
 		}
 		f.append, f.record = refuses.append, refuses.record
