@@ -350,10 +350,9 @@ func (w *Worker) save(ctx context.Context, id event.BatchID) {
 // Stop waits for what is being recorded and saves a last checkpoint, so that the next start is quick. No Handle may run. After a batch that could not be written
 // there is none to save: the state has what the log has not.
 func (w *Worker) Stop(ctx context.Context) {
-	if w.id.Number > 0 && !w.torn {
+	if w.finish(ctx) == nil && w.id.Number > 0 && !w.torn { // Else the next start records it.
 		w.save(ctx, w.id)
 	}
-	_ = w.Settled() // The next start records it.
 	w.saving.Wait()
 }
 
