@@ -133,7 +133,7 @@ func (s *server) sight(r *http.Request) (entityPage, error) {
 		}
 	}
 	if entityPath(id) == "" {
-		return p, fmt.Errorf("%w: %q names no entity: write kind:name, with a kind such as robot, user, device, ip or zone", ErrQuestion, clip(100, id))
+		return p, noEntity(id)
 	}
 	var err error
 	if p.Card, err = s.set.Entities.Card(r.Context(), id, p.At); err != nil {

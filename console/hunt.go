@@ -138,6 +138,9 @@ func (s *server) questionOf(r *http.Request) (question, error) {
 	if len(q.Expression) > maxHunt {
 		return q, fmt.Errorf("%w: the expression has %d bytes; at most %d fit", ErrQuestion, len(q.Expression), maxHunt)
 	}
+	if q.Entity != "" && entityPath(q.Entity) == "" {
+		return q, noEntity(q.Entity)
+	}
 	if who := access.From(r.Context()); who.Sites != nil {
 		q.Sites = who.Sites
 	}

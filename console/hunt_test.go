@@ -130,6 +130,10 @@ func TestAQuestionThatCannotBeAnsweredStaysInItsForm(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	g.err = nil
+	w = get(h, "/hunt?entity=cobot-03")
+	if body := readPage(t, w.Body.String()).text; w.Code != http.StatusBadRequest || !strings.Contains(body, `"cobot-03" names no entity: write kind:name`) || !strings.Contains(w.Body.String(), `value="cobot-03"`) {
+		t.Errorf("an entity without its kind: %d %s", w.Code, body)
+	}
 	for _, path := range []string{"/hunt?range=1y", "/hunt?from=yesterday", "/hunt?after=x", "/hunt?after=1.ev_zz", "/hunt?q=" + strings.Repeat("a", 9000), "/hunt?by=nothing", "/api/v1/hunt?limit=0", "/api/v1/hunt?limit=5000", "/hunt?incident=x"} {
 		if w := get(h, path); w.Code != http.StatusBadRequest {
 			t.Errorf("%.30s: %d", path, w.Code)
@@ -223,7 +227,7 @@ func TestWhatAHuntFindsIsShownAsText(t *testing.T) {
 			hostile := func(text string) string {
 				g := &grounds{events: sightings(2, text), groups: []console.Group{{Value: text, Count: 1, First: night, Last: night}}, views: []console.View{{Title: "view=" + text, Query: "q=x", By: "by=" + text}}}
 				query := url.QueryEscape(text)
-				body := get(onGrounds(t, g, anAnalyst), "/hunt?by=user.name&entity="+query+"&text="+query+"&q="+query).Body.String()
+				body := get(onGrounds(t, g, anAnalyst), "/hunt?by=user.name&entity=robot:"+query+"&text="+query+"&q="+query).Body.String()
 				mustBeVisible(t, "the page", body)
 				return body
 			}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -136,4 +137,9 @@ func entityPath(id string) string {
 		return ""
 	}
 	return "/entities/" + url.PathEscape(id)
+}
+
+// noEntity is the error for text that is not the id of an entity.
+func noEntity(id string) error {
+	return fmt.Errorf("%w: %q names no entity: write kind:name, with a kind such as robot, user, device, ip or zone", ErrQuestion, clip(100, id))
 }

@@ -66,6 +66,7 @@ type balanceRow struct {
 // radius is how far an incident reaches, in one kind of thing.
 type radius struct {
 	Kind  string
+	Count int // Of all, also those that are not listed.
 	Names []string
 	More  int
 }
@@ -217,29 +218,37 @@ const maxRadius = 8
 
 // radiusOf says how far an incident reaches: robots first, then who and what else takes part, then the zones and the plants.
 func radiusOf(in *incident.Incident, zones []string) []radius {
-	robots := radius{Kind: "robots"}
-	for _, id := range in.Robots {
-		robots.Names = append(robots.Names, bare(id))
+	var out []radius
+	add := func(one, many string, names []string) {
+		x := radius{Kind: many, Count: len(names), Names: names, More: max(0, len(names)-maxRadius)}
+		if x.Count == 1 {
+			x.Kind = one
+		}
+		x.Names = names[:x.Count-x.More]
+		if x.Count > 0 || len(out) == 0 {
+			out = append(out, x)
+		}
 	}
-	out := []radius{robots}
+	var robots []string
+	for _, id := range in.Robots {
+		robots = append(robots, bare(id))
+	}
+	add("robot", "robots", robots)
 	for _, k := range []struct {
-		kind event.EntityKind
-		many string
-	}{{event.EntityUser, "users"}, {event.EntityDevice, "devices"}, {event.EntityIP, "addresses"}} {
-		x := radius{Kind: k.many}
+		kind      event.EntityKind
+		one, many string
+	}{{event.EntityUser, "user", "users"}, {event.EntityDevice, "device", "devices"}, {event.EntityIP, "address", "addresses"}} {
+		var names []string
 		for _, n := range nodesOf(in) {
 			if n.Kind == k.kind {
-				x.Names = append(x.Names, bare(n.ID))
+				names = append(names, bare(n.ID))
 			}
 		}
-		out = append(out, x)
+		add(k.one, k.many, names)
 	}
-	out = append(out, radius{Kind: "zones", Names: zones}, radius{Kind: "sites", Names: in.Sites})
-	for i := range out {
-		out[i].More = max(0, len(out[i].Names)-maxRadius)
-		out[i].Names = out[i].Names[:len(out[i].Names)-out[i].More]
-	}
-	return slices.DeleteFunc(out, func(x radius) bool { return len(x.Names) == 0 && x.Kind != "robots" })
+	add("zone", "zones", zones)
+	add("site", "sites", in.Sites)
+	return out
 }
 
 // changesOf are the changes of an incident, those before the first evidence first, each part newest first: as claims, which tell the same, are.

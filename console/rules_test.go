@@ -117,6 +117,9 @@ func TestARuleIsShownWithItsChainItsDaysAndItsNearMisses(t *testing.T) {
 	if strings.Count(body, `class="chainarrow"`) != 4 || strings.Count(body, `class="chainbox unless"`) != 1 || !strings.Contains(body, "/rules/editor?id=rb-0001") {
 		t.Errorf("arrows, guard or editor are missing\n%s", body)
 	}
+	if want := `href="/incidents?q=%22rb-0001%22%20in%20rules"`; !strings.Contains(body, want) {
+		t.Errorf("the page does not lead to the incidents of the rule by a filter: no %s", want)
+	}
 	if strings.Contains(body, "fate") {
 		t.Error("near misses are looked for though nobody asked")
 	}
