@@ -57,3 +57,15 @@ func (m *Matcher) Tried(s *Scratch, e *event.Event) (steps []string) {
 	}
 	return steps
 }
+
+// Remembered is how many values of raw fields the workspace remembers.
+func (s *Scratch) Remembered() (n int) {
+	if s.found.values != nil {
+		for i := range s.found.values.slots {
+			if s.found.values.slots[i].in != nil {
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -18,6 +18,7 @@ type index struct {
 	texts    []textIndex
 	lists    []textIndex // Over fields that are lists.
 	raws     []textIndex // Over raw fields, by name.
+	rawless  []int32     // Postings that an event without raw fields holds.
 	anyRaw   *textIndex
 	numbers  []numberIndex
 	flags    []flagIndex
@@ -102,6 +103,9 @@ func (x *index) file(list []expression.Predicate) {
 		}
 	}
 	slices.SortFunc(x.raws, func(a, b textIndex) int { return strings.Compare(a.name, b.name) })
+	for i := range x.raws {
+		x.rawless = x.raws[i].absent(x.rawless)
+	}
 }
 
 // candidates is the workspace of one lookup: the targets found as bits, and which postings were taken already, so that a text which holds the
@@ -113,6 +117,7 @@ type candidates struct {
 	canon []byte   // A text in canonical form.
 
 	layouts []layout // Of the kinds of event met, by a hash.
+	values  *values
 }
 
 // reset makes the workspace ready for an event and an index.
@@ -165,14 +170,14 @@ func (x *index) find(c *candidates, e *event.Event) {
 
 // findRaw reads the raw fields. One that is absent reads as "".
 func (x *index) findRaw(c *candidates, e *event.Event) {
-	if l := c.layoutOf(x, e.Raw); l != nil {
-		for j := range e.Raw {
-			var own *textIndex
-			if at := l.own[j]; at >= 0 {
-				own = &x.raws[at]
-			}
-			x.findIn(c, own, e.Raw[j].Value)
+	if len(e.Raw) == 0 {
+		for _, p := range x.rawless {
+			c.take(x, p)
 		}
+		return
+	}
+	if l := c.layoutOf(x, e.Raw); l != nil {
+		x.findLaid(c, l, e.Raw)
 		for _, p := range l.absent {
 			c.take(x, p)
 		}
@@ -187,6 +192,31 @@ func (x *index) findRaw(c *candidates, e *event.Event) {
 		default:
 			x.findIn(c, &x.raws[at], e.Raw[j].Value)
 		}
+	}
+}
+
+// findLaid reads the raw fields that l knows. Values that come again are remembered where more than a look at a table is saved.
+func (x *index) findLaid(c *candidates, l *layout, raw []event.RawField) {
+	if c.values == nil {
+		c.values = &values{}
+	}
+	l.events++
+	for j := range raw {
+		value := raw[j].Value
+		if l.own[j] < 0 {
+			if x.anyRaw != nil && len(value) >= x.anyRaw.shortest {
+				x.findIn(c, nil, value)
+			}
+			continue
+		}
+		own := &x.raws[l.own[j]]
+		if again := &l.repeats[j]; own.dear && len(value) >= own.held && (*again > 0 || l.events%askAgain == 0) {
+			ok := c.values.recall(x, c, own, value)
+			if again.note(ok); ok {
+				continue
+			}
+		}
+		x.findIn(c, own, value)
 	}
 }
 

@@ -9,11 +9,13 @@ import (
 
 // layout remembers how the raw fields of one kind of event and those of an index go together: events of one kind have the same names.
 type layout struct {
-	x      *index
-	names  []string // Of the event's fields; not its memory.
-	own    []int32  // By field of the event: the place in index.raws; −1: none.
-	absent []int32  // Postings that fields hold by being absent.
-	credit int8     // Rises with every event of the kind and falls with every other one that comes to this slot.
+	x       *index
+	names   []string     // Of the event's fields; not its memory.
+	own     []int32      // By field of the event: the place in index.raws; −1: none.
+	absent  []int32      // Postings that fields hold by being absent.
+	repeats []recurrence // By field of the event.
+	events  uint32
+	credit  int8 // Rises with every event of the kind and falls with every other one that comes to this slot.
 }
 
 // Events of more fields than maxLayout have no layout: their names may differ every time.
@@ -25,7 +27,7 @@ const (
 
 // layoutOf is the layout for an event's raw fields; nil where there is none, or one of another kind that is still in use.
 func (c *candidates) layoutOf(x *index, raw []event.RawField) *layout {
-	if len(raw) == 0 || len(raw) > maxLayout {
+	if len(raw) > maxLayout {
 		return nil
 	}
 	if c.layouts == nil {
@@ -64,17 +66,14 @@ func (l *layout) fits(x *index, raw []event.RawField) bool {
 }
 
 func (l *layout) learn(x *index, raw []event.RawField) {
-	*l = layout{x: x, names: l.names[:0], own: l.own[:0], absent: l.absent[:0]}
+	*l = layout{x: x, names: l.names[:0], own: l.own[:0], absent: l.absent[:0], repeats: l.repeats[:0]}
 	for j, at := range pairs(x.raws, raw) {
 		if j >= 0 {
 			l.names, l.own = append(l.names, strings.Clone(raw[j].Name)), append(l.own, int32(at))
+			l.repeats = append(l.repeats, mayRecur)
 			continue
 		}
-		for _, p := range [...]int32{x.raws[at].empty, x.raws[at].start.blank} {
-			if p >= 0 {
-				l.absent = append(l.absent, p)
-			}
-		}
+		l.absent = x.raws[at].absent(l.absent)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
-// sameHits matches events in three ways: with the indexes, without them, and without them in expr's machine. Hits and errors must be the same.
+// sameHits matches events in three ways: with the indexes, without them, and without them in expr's machine. Hits and errors must be the same, and so
+// must hits be when the same events come again to a workspace that remembers their values.
 // It gives the number of hits.
 func sameHits(t *testing.T, set *rules.Set, l expression.Lookups, events []event.Event) int {
 	t.Helper()
@@ -33,16 +34,27 @@ func sameHits(t *testing.T, set *rules.Set, l expression.Lookups, events []event
 			t.Errorf("%s and in expr's machine: errors differ (-machine +closures):\n%s", name, d)
 		}
 	}
+	s := indexed.NewScratch(l)
+	for round := range 3 {
+		if d := cmp.Diff(want, inWords(indexed.Match(s, b, 0, len(b.Sorted), nil))); d != "" {
+			t.Errorf("with the index, round %d: hits differ (-machine +closures):\n%s", round+1, d)
+		}
+	}
 	return len(want)
 }
 
 // matchedBy are the hits in words, and the rules with as many errors as they have.
 func matchedBy(m *correlate.Matcher, l expression.Lookups, b *event.Batch) (hits []string, failed map[int]int64) {
 	s := m.NewScratch(l)
-	for _, h := range m.Match(s, b, 0, len(b.Sorted), nil) {
-		hits = append(hits, fmt.Sprintln(h.Rule, h.Branch, h.Step, h.Ref.Event, h.Key, h.Vars))
-	}
+	hits = inWords(m.Match(s, b, 0, len(b.Sorted), nil))
 	return hits, s.Failures()
+}
+
+func inWords(hits []event.Hit) (out []string) {
+	for _, h := range hits {
+		out = append(out, fmt.Sprintln(h.Rule, h.Branch, h.Step, h.Ref.Event, h.Key, h.Vars))
+	}
+	return out
 }
 
 // interpreted is a matcher whose conditions run in expr's machine.

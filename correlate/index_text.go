@@ -16,6 +16,7 @@ import (
 type textIndex struct {
 	field *event.Field
 	name  string // Of a raw field.
+	salt  uint64 // Tells equal values of different fields apart; by the name.
 	exact map[string]int32
 	empty int32 // The posting of the exact value ""; −1: none.
 	start anchored
@@ -24,12 +25,16 @@ type textIndex struct {
 	canon bool // Any of start, end and grams is in use.
 	// shortest is the length of the shortest text looked for: no shorter value can be or hold one, since canonical forms are never longer.
 	shortest int
-	held     int // The same of those that are not exact values.
+	held     int  // The same of those that are not exact values.
+	dear     bool // To search costs more than to remember.
 }
 
 func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32) *textIndex {
 	x := &textIndex{field: fd, empty: -1}
 	x.name, _ = fd.RawName()
+	for i := range len(x.name) {
+		x.salt = hashByte(x.salt, x.name[i])
+	}
 	var start, end, inside []literal
 	for i, at := range postings {
 		p := &list[at]
@@ -63,6 +68,7 @@ func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32
 	}
 	x.canon = len(start)+len(end)+len(inside) > 0
 	x.start, x.end, x.grams = newAnchored(start, false), newAnchored(end, true), newGramIndex(inside)
+	x.dear = len(x.start.lengths)+len(x.end.lengths) > 4 || x.grams.short != nil || 0 < x.grams.stride && x.grams.stride < maxStride
 	return x
 }
 
@@ -91,6 +97,16 @@ func (t *textIndex) plain(x *index, c *candidates, s string) bool {
 		}
 	}
 	return t.canon && len(s) >= t.held
+}
+
+// absent appends the postings that a field holds by being absent.
+func (t *textIndex) absent(to []int32) []int32 {
+	for _, p := range [...]int32{t.empty, t.start.blank} {
+		if p >= 0 {
+			to = append(to, p)
+		}
+	}
+	return to
 }
 
 // spelled takes what the canonical form in c holds.
