@@ -26,6 +26,7 @@ type textIndex struct {
 	// shortest is the length of the shortest text looked for: no shorter value can be or hold one, since canonical forms are never longer.
 	shortest int
 	held     int  // The same of those that are not exact values.
+	onlyHeld bool // Nothing is looked for but long literals anywhere.
 	dear     bool // To search costs more than to remember.
 }
 
@@ -68,6 +69,7 @@ func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32
 	}
 	x.canon = len(start)+len(end)+len(inside) > 0
 	x.start, x.end, x.grams = newAnchored(start, false), newAnchored(end, true), newGramIndex(inside)
+	x.onlyHeld = len(start)+len(end) == 0 && x.grams.short == nil
 	x.dear = len(x.start.lengths)+len(x.end.lengths) > 4 || x.grams.short != nil || 0 < x.grams.stride && x.grams.stride < maxStride
 	return x
 }
@@ -96,7 +98,7 @@ func (t *textIndex) plain(x *index, c *candidates, s string) bool {
 			c.take(x, p)
 		}
 	}
-	return t.canon && len(s) >= t.held
+	return t.canon && len(s) >= t.held && (!t.onlyHeld || t.grams.mayHold(s))
 }
 
 // absent appends the postings that a field holds by being absent.
@@ -229,6 +231,7 @@ type gramIndex struct {
 	short    [][]literal // Literals of less than a gram by their first byte; nil: none.
 	stride   int         // How far it is from one gram looked at to the next: 1, 2 or 4.
 	shortest int         // Length of the shortest literal of the table.
+	blind    []uint64    // Of a table with the widest stride: a filter like the table's, of grams with blindGram.
 }
 
 const maxStride = 4
@@ -276,8 +279,48 @@ func newGramIndex(literals []literal) (x gramIndex) {
 		}
 	}
 	x.table = newTable(filed, hashes)
+	if x.stride == maxStride {
+		x.blind = make([]uint64, len(x.filter))
+		for i := range filed {
+			n := hashGram(gramAt([]byte(filed[i].text), int(filed[i].at))|blindGram) >> x.bit
+			x.blind[n>>6] |= 1 << (n & 63)
+		}
+	}
 	return x
 }
+
+// blindGram sets the bit in which small letters of ASCII and capitals differ, and with it some other characters.
+const blindGram = 0x20202020
+
+// mayHold reports whether s, which is not in canonical form, may hold a literal: mostly not, and then its canonical form need not be made.
+func (t *gramIndex) mayHold(s string) bool {
+	if t.literals == nil || len(s) < t.shortest {
+		return false
+	}
+	if t.blind == nil || len(s) < 8 {
+		return true
+	}
+	bit, blind, i := t.bit, t.blind, 0
+	for ; i+8 <= len(s); i += 8 {
+		w := eightOf(s, i)
+		m, n := hashGram(uint32(w)|blindGram)>>bit, hashGram(uint32(w>>32)|blindGram)>>bit
+		if (blind[m>>6]>>(m&63)|blind[n>>6]>>(n&63))&1 != 0 || w&highBits != 0 {
+			return true
+		}
+	}
+	rest := eightOf(s, len(s)-8)
+	if rest&highBits != 0 {
+		return true
+	}
+	if i+gramLength <= len(s) {
+		n := hashGram(uint32(rest>>(8*uint(8-(len(s)-i))))|blindGram) >> bit
+		return blind[n>>6]>>(n&63)&1 != 0
+	}
+	return false
+}
+
+// highBits are those that bytes of ASCII do not have.
+const highBits = 0x8080808080808080
 
 // rarest is where the rarest grams of a literal are, as many side by side as the stride is long.
 func (t *gramIndex) rarest(text []byte, shared map[uint32]int, all float64) (at int) {

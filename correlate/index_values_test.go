@@ -2,6 +2,7 @@ package correlate_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -11,7 +12,9 @@ import (
 
 // TestValueThatIsRememberedStandsForNoOther sends values of which one hash is made, since they differ in the middle of a half only.
 func TestValueThatIsRememberedStandsForNoOther(t *testing.T) {
-	set := ruleSet(t, 2, func(i int) string { return fmt.Sprintf(`icontains(raw("CommandLine"), %q, "-e")`, []string{"evil", "good"}[i]) })
+	set := ruleSet(t, 2, func(i int) string {
+		return fmt.Sprintf(`icontains(raw("CommandLine"), %q, "-e")`, []string{"evil", "good"}[i])
+	})
 	m := correlate.NewMatcher(set)
 	s := m.NewScratch(nil)
 	long := strings.Repeat("x", 600)
@@ -51,5 +54,30 @@ func TestOnlyValuesThatComeAgainAreRemembered(t *testing.T) {
 	}
 	if n := s.Remembered(); n != 0 {
 		t.Errorf("%d values are remembered of which none came twice", n)
+	}
+}
+
+// TestLongWordsAreFoundHoweverTheyAreSpelled is about fields in which nothing but long words is looked for: most of their values are passed over
+// before they are brought into a canonical form.
+func TestLongWordsAreFoundHoweverTheyAreSpelled(t *testing.T) {
+	words := []string{"mimikat", "straße-x", "k-long_word", "[abc]defg", "0123456789"}
+	spoken := append([]string{"MIMIKAT", "MimiKat", "mimıkat", "STRASSE-X", "STRAßE-X", "\u212a-LONG_WORD", "K-long\x7fword", "{ABC}DEFG", "[ABC]DEFG", "a", "bc", "xyz", "é", "\xff", "\\"}, words...)
+	seed := seedOf()
+	r := rand.New(rand.NewPCG(seed, 44))
+	set := ruleSet(t, len(words), func(i int) string { return fmt.Sprintf(`icontains(raw("Hashes"), %q)`, words[i]) })
+	events := make([]event.Event, 600)
+	for i := range events {
+		var b strings.Builder
+		for range r.IntN(6) {
+			b.WriteString(spoken[r.IntN(len(spoken))])
+		}
+		e := event.Event{ClassUID: event.ClassAPI, ActivityID: 1, Time: start + int64(i), Robot: &event.Robot{UID: "r1"}}
+		e.SetRaw([]event.RawField{{Name: "Hashes", Value: b.String()}})
+		e.Envelope.ID = event.NewID("spelled", fmt.Sprint(i))
+		e.FindEntities()
+		events[i] = e
+	}
+	if n := sameHits(t, set, nil, events); n < 100 || t.Failed() {
+		t.Fatalf("seed %d: %d hits", seed, n)
 	}
 }

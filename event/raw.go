@@ -45,10 +45,17 @@ func (e *Event) SetSortedRaw(fields []RawField) {
 
 // RawValue is the value of the raw field of that name; ok is false where the record has none.
 func (e *Event) RawValue(name string) (value string, ok bool) {
-	from, to := 0, len(e.Raw)
+	if name == "" {
+		if len(e.Raw) > 0 && e.Raw[0].Name == "" {
+			return e.Raw[0].Value, true
+		}
+		return "", false
+	}
+	from, to, first := 0, len(e.Raw), name[0]
 	for from < to {
 		mid := int(uint(from+to) >> 1)
-		if e.Raw[mid].Name < name {
+		at := e.Raw[mid].Name
+		if at == "" || at[0] < first || at[0] == first && at < name { // Most names differ in their first byte.
 			from = mid + 1
 		} else {
 			to = mid
