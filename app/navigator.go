@@ -12,7 +12,7 @@ import (
 // rules, its comment names all of them. framework is rules.Enterprise or rules.ICS.
 func WriteLayer(w io.Writer, framework string, covered []rules.Covered) error {
 	l := layer{Name: "Rules of Tocsin", Domain: framework + "-attack", Description: "Score: live rules for the technique.", Techniques: []layerTechnique{}}
-	l.Versions.Layer = "4.5"
+	l.Versions.Layer, l.Versions.Navigator = "4.5", oldestNavigator
 	highest := 1
 	for _, c := range covered {
 		if c.Framework != framework {
@@ -31,6 +31,9 @@ func WriteLayer(w io.Writer, framework string, covered []rules.Covered) error {
 	enc.SetIndent("", "  ")
 	return enc.Encode(l)
 }
+
+// oldestNavigator is the version that a layer names, which the format requires: of the first Navigators of today's series, which all read format 4.5.
+const oldestNavigator = "5.0.0"
 
 // mergeParents leaves one entry of a technique that is named itself or by several of its sub-techniques.
 func mergeParents(list []layerTechnique) []layerTechnique {
@@ -55,7 +58,8 @@ func mergeParents(list []layerTechnique) []layerTechnique {
 type layer struct {
 	Name     string `json:"name"`
 	Versions struct {
-		Layer string `json:"layer"`
+		Layer     string `json:"layer"`
+		Navigator string `json:"navigator"`
 	} `json:"versions"`
 	Domain      string           `json:"domain"`
 	Description string           `json:"description"`

@@ -3,6 +3,8 @@ package app_test
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,3 +39,35 @@ func TestALayerOfTheNavigatorHasEachTechniqueOnceWithTheLiveRulesAsItsScore(t *t
 		t.Errorf("%s %s\n%s", got.Domain, got.Versions.Layer, diff)
 	}
 }
+
+// TestALayerHasWhatTheFormatRequires holds what format 4.5 asks of a layer, and MITRE's own library when it loads one: both versions, identifiers of
+// their form, and a gradient that rises, also where no rule is live.
+func TestALayerHasWhatTheFormatRequires(t *testing.T) {
+	for _, covered := range [][]rules.Covered{nil, {{Framework: rules.ICS, ID: "T0858", Rules: []string{"a"}}, {Framework: rules.ICS, ID: "T0803", Rules: []string{"a", "b"}, Live: 2}}} {
+		var got struct {
+			Name, Domain string
+			Versions     struct{ Layer, Navigator string }
+			Techniques   []struct{ TechniqueID string }
+			Gradient     struct {
+				Colors             []string
+				MinValue, MaxValue int
+			}
+		}
+		var out bytes.Buffer
+		must(t, app.WriteLayer(&out, rules.ICS, covered))
+		must(t, json.Unmarshal(out.Bytes(), &got))
+		if got.Name == "" || got.Domain != "ics-attack" || got.Versions.Layer != "4.5" || !strings.HasPrefix(got.Versions.Navigator, "5.") || got.Techniques == nil || len(got.Techniques) != len(covered) {
+			t.Errorf("a required member is missing:\n%s", out.Bytes())
+		}
+		for _, x := range got.Techniques {
+			if !techniqueID.MatchString(x.TechniqueID) {
+				t.Errorf("%q is no technique", x.TechniqueID)
+			}
+		}
+		if len(got.Gradient.Colors) < 2 || got.Gradient.MinValue >= got.Gradient.MaxValue {
+			t.Errorf("the gradient does not rise: %+v", got.Gradient)
+		}
+	}
+}
+
+var techniqueID = regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"github.com/tocsin-siem/tocsin/rules"
 )
@@ -13,7 +14,7 @@ import (
 // listed as rules of the tool, also those without a result; columns count Unicode characters, as the problems do.
 func WriteSARIF(w io.Writer, version string, problems []rules.Problem) error {
 	run := sarifRun{ColumnKind: "unicodeCodePoints", Results: []sarifResult{}} // An empty list still says that the tool has run.
-	run.Tool.Driver = sarifDriver{Name: "tocsin rules lint", Version: version, InformationURI: "https://github.com/tocsin-siem/tocsin"}
+	run.Tool.Driver = sarifDriver{Name: "tocsin rules lint", Version: sarifVersion(version), InformationURI: "https://github.com/tocsin-siem/tocsin"}
 	index := map[string]int{}
 	for _, c := range rules.Codes() {
 		index[c.Code] = len(run.Tool.Driver.Rules)
@@ -27,7 +28,7 @@ func WriteSARIF(w io.Writer, version string, problems []rules.Problem) error {
 			r.Message.Text += " (" + p.Hint + ")"
 		}
 		var at sarifLocation
-		at.PhysicalLocation.ArtifactLocation.URI = (&url.URL{Path: filepath.ToSlash(p.File)}).EscapedPath()
+		at.PhysicalLocation.ArtifactLocation.URI = (&url.URL{Path: filepath.ToSlash(p.File)}).String() // With ./ before a colon that would end a scheme.
 		at.PhysicalLocation.Region = sarifRegion{p.Line, p.Column}
 		r.Locations = []sarifLocation{at}
 		run.Results = append(run.Results, r)
@@ -35,6 +36,15 @@ func WriteSARIF(w io.Writer, version string, problems []rules.Problem) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(sarifLog{Schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
+}
+
+// sarifVersion is a version as readers of SARIF compare them, which begins with a digit; "" for one of a build that has none.
+func sarifVersion(version string) string {
+	version = strings.TrimPrefix(version, "v")
+	if version == "" || version[0] < '0' || version[0] > '9' {
+		return ""
+	}
+	return version
 }
 
 // The part of SARIF 2.1.0 (OASIS, 2020; sections 3.13 to 3.30) that linters use.

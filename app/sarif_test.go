@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,6 +59,44 @@ func TestProblemsOfRulesAreResultsOfASARIFLogAtTheirPlaces(t *testing.T) {
 		}
 		if len(run.Tool.Driver.Rules) != len(rules.Codes()) {
 			t.Errorf("%d codes are described, want %d", len(run.Tool.Driver.Rules), len(rules.Codes()))
+		}
+	}
+}
+
+// TestASARIFLogHasWhatValidatorsAskFor holds what the validator of the SARIF SDK (multitool) asks for beyond the schema: a version that begins with a
+// digit, or none, and locations that are references to files and not addresses of a scheme.
+func TestASARIFLogHasWhatValidatorsAskFor(t *testing.T) {
+	for version, want := range map[string]string{"1.2.3": "1.2.3", "v1.2.3": "1.2.3", "devel": "", "": ""} {
+		var out bytes.Buffer
+		must(t, app.WriteSARIF(&out, version, []rules.Problem{{File: "line:3.yaml", Line: 1, Column: 1, Code: "R001", Message: "x"}, {File: "a/b:c.yaml", Line: 1, Column: 1, Code: "R001", Message: "x"}}))
+		var log struct {
+			Runs []struct {
+				Tool struct {
+					Driver struct{ Version *string }
+				}
+				Results []struct {
+					Locations []struct {
+						PhysicalLocation struct{ ArtifactLocation struct{ URI string } }
+					}
+				}
+			}
+		}
+		must(t, json.Unmarshal(out.Bytes(), &log))
+		got := ""
+		if v := log.Runs[0].Tool.Driver.Version; v != nil {
+			got = *v
+			if got == "" {
+				t.Errorf("version %q: the member is there and empty", version)
+			}
+		}
+		if got != want {
+			t.Errorf("version %q is written as %q, want %q", version, got, want)
+		}
+		for i, want := range []string{"./line:3.yaml", "a/b:c.yaml"} {
+			uri := log.Runs[0].Results[i].Locations[0].PhysicalLocation.ArtifactLocation.URI
+			if u, err := url.Parse(uri); err != nil || u.Scheme != "" || uri != want {
+				t.Errorf("location %q, want %q", uri, want)
+			}
 		}
 	}
 }
