@@ -21,7 +21,7 @@ const scripted = "; script-src 'self'; connect-src 'self'; require-trusted-types
 func (s *server) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.page(w, "problem", http.StatusForbidden, s.problemOf(r, http.StatusForbidden, "The request came from another web site.", ""))
+		s.page(w, "problem", http.StatusForbidden, s.problemOf(r, http.StatusForbidden, "The request came from another web site. Open the console itself and send the form there.", ""))
 	}))
 	inner := s.receive(origin.Handler(next))
 	allowed := policy

@@ -28,10 +28,13 @@ func (p problemPage) Incident() bool { return strings.HasPrefix(p.Back, "/incide
 // nothingChanged is what people want to know first where they sent something, and only there.
 const nothingChanged = "Nothing was changed. "
 
+// askAdmin is what to do about a role, a site or a scope that is missing.
+const askAdmin = " Roles, sites and tokens are given by an admin of Tocsin: ask one."
+
 // problems is what a page says above the error's own words, and what to do about it.
 var problems = map[int]struct{ title, help string }{
 	http.StatusBadRequest:            {"That does not work", nothingChanged + "Check the address, or go back and mend the form."},
-	http.StatusForbidden:             {"Refused", nothingChanged + "Roles, sites and tokens are given by an admin of Tocsin: ask one."},
+	http.StatusForbidden:             {"Refused", nothingChanged},
 	http.StatusUnauthorized:          {"Sign in", nothingChanged + "Sign in, or send an API token: Authorization: Bearer tct_…"},
 	http.StatusTooManyRequests:       {"Too fast", nothingChanged + "Wait a moment and try again."},
 	http.StatusServiceUnavailable:    {"Not now", "Nothing is lost: what was received is kept. Try again in a moment."},

@@ -67,11 +67,11 @@ func (s *server) admit(x route) http.Handler {
 		case who.Role == 0 && s.set.Access != nil:
 			s.askToSignIn(w, r)
 		case !who.May(x.needs):
-			s.refuse(w, r, fmt.Sprintf("This needs the role %s; %s.", x.needs, roleOf(who)))
+			s.refuse(w, r, fmt.Sprintf("This needs the role %s; %s.", x.needs, roleOf(who))+askAdmin)
 		case !who.Has(scope):
-			s.refuse(w, r, fmt.Sprintf("This needs a token with the scope %s; this one has %s.", scope, strings.Join(who.Scopes, ", ")))
+			s.refuse(w, r, fmt.Sprintf("This needs a token with the scope %s; this one has %s.", scope, strings.Join(who.Scopes, ", "))+askAdmin)
 		case whole && !who.Everywhere():
-			s.refuse(w, r, "This cannot be told by site, so it needs somebody who may see all sites; you see "+strings.Join(who.Sites, ", ")+".")
+			s.refuse(w, r, "This cannot be told by site, so it needs somebody who may see all sites; you see "+strings.Join(who.Sites, ", ")+"."+askAdmin)
 		default:
 			x.do(w, r)
 		}
