@@ -28,6 +28,9 @@ func DraftKinds() [][2]string {
 		{"count", "the same thing many times within a while"},
 		{"absence", "one thing that is not followed by another"},
 		{"new", "a value that was not seen before"},
+		{"spike", "far more than is usual at this hour"},
+		{"beacon", "something that comes as regularly as a clock"},
+		{"drop", "something regular that stays away"},
 	}
 }
 
@@ -219,5 +222,67 @@ tests:
     events:
       - {at: 0m, class: {{.First}}, message: usual, {{.One}}}
     fires: []
+{{end}}
+{{define "spike"}}{{template "head" .}}match:
+  event:
+    id: burst
+    class: {{.First}}
+    # where: status == "Success"
+    bind: {who: {{.Per}}}
+    spike: {per: [who], over: 10m, baseline: 14d, ratio: 4, floor: 5}
+throttle: {per: [who], for: 1h}
+tests:
+  - name: five where one is usual
+    given: {baseline: {burst: {{"{"}}{{.Name}}: 1}}}
+    events:
+{{template "five" .}}    fires: [{at: 4m, vars: {who: {{.Name}}}}]
+  - name: five where five are usual
+    given: {baseline: {burst: {{"{"}}{{.Name}}: 5}}}
+    events:
+{{template "five" .}}    fires: []
+{{end}}
+{{define "five"}}      - {at: 0m, class: {{.First}}, {{.One}}}
+      - {at: 1m, class: {{.First}}, {{.One}}}
+      - {at: 2m, class: {{.First}}, {{.One}}}
+      - {at: 3m, class: {{.First}}, {{.One}}}
+      - {at: 4m, class: {{.First}}, {{.One}}}
+{{end}}
+{{define "beacon"}}{{template "head" .}}match:
+  event:
+    id: call
+    class: {{.First}}
+    # where: status == "Success"
+    bind: {who: {{.Per}}}
+    beacon: {per: [who], over: 2h, at_least: 4, jitter_max: 0.2, min_gap: 10s}
+throttle: {per: [who], for: 1h}
+tests:
+  - name: every minute
+    events:
+{{template "five" .}}    fires: [{at: 4m, vars: {who: {{.Name}}}}]
+  - name: when it comes it comes
+    events:
+      - {at: 0m, class: {{.First}}, {{.One}}}
+      - {at: 1m, class: {{.First}}, {{.One}}}
+      - {at: 9m, class: {{.First}}, {{.One}}}
+      - {at: 10m, class: {{.First}}, {{.One}}}
+      - {at: 31m, class: {{.First}}, {{.One}}}
+    fires: []
+{{end}}
+{{define "drop"}}{{template "head" .}}match:
+  event:
+    id: sign
+    class: {{.First}}
+    # where: status == "Success"
+    bind: {who: {{.Per}}}
+    drop: {per: [who], over: 2h, at_least: 4, for: 10m}
+throttle: {per: [who], for: 1h}
+tests:
+  - name: then only signs of another one
+    events:
+{{template "five" .}}      - {at: 30m, class: {{.First}}, {{.Two}}}
+    fires: [{at: 4m, vars: {who: {{.Name}}}}]
+  - name: the end of what is known is no silence
+    events:
+{{template "five" .}}    fires: []
 {{end}}
 `))
