@@ -20,7 +20,7 @@ func (w *Worker) appendCheckpoint(b []byte) ([]byte, error) {
 	b = append(b, checkpointMagic...)
 	b = append(b, make([]byte, 16)...) // length and checksum
 	body := len(b)
-	b = section(b, w.set.Engine.Snapshot)
+	b = section(b, w.set.Engine.Pack)
 	stitched, err := w.set.Stitcher.Snapshot(nil)
 	if err != nil {
 		return nil, err
@@ -45,11 +45,10 @@ type checkpointSize struct{ bytes, held int64 }
 
 func sizeOf(e *Engine, n int) checkpointSize { return checkpointSize{int64(n), e.held()} }
 
-// room is how many bytes the next checkpoint is likely to need. It is made between batches, and to copy hundreds of megabytes each time a slice
-// that began with nothing is full takes longer than to write them once, and leaves several times as much for the collector.
+// room is how many bytes the next checkpoint is likely to need: it is made between batches, and is not to be copied as it grows.
 func (s checkpointSize) room(e *Engine) int {
 	held := e.held()
-	n := min(s.bytes*held/max(s.held, 1), s.bytes+held) // The first one of all, of next to no state, says little.
+	n := min(s.bytes*held/max(s.held, 1), s.bytes+held/4) // The first one of all, of next to no state, says little.
 	return int(n + n/8)
 }
 

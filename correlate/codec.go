@@ -18,6 +18,23 @@ type writer struct {
 	cells   map[*cell]uint64
 	links   map[*link]uint64
 	matches map[*match]uint64
+	scratch []byte             // Of the last gate, for the next.
+	full    func(piece []byte) // Takes what was written once that is a piece, and keeps nothing of it; nil: all stays in b.
+}
+
+func newWriter(b []byte) *writer {
+	return &writer{
+		b:       b,
+		strings: map[string]uint64{}, refs: map[*event.Ref]uint64{}, cells: map[*cell]uint64{}, links: map[*link]uint64{}, matches: map[*match]uint64{},
+	}
+}
+
+// pass hands over what was written if there is enough of it. Where it is called, nothing refers to a place in b.
+func (w *writer) pass() {
+	if w.full != nil && len(w.b) >= pieceBytes {
+		w.full(w.b)
+		w.b = w.b[:0]
+	}
 }
 
 func (w *writer) uint(v uint64)   { w.b = binary.AppendUvarint(w.b, v) }
@@ -35,6 +52,7 @@ func (w *writer) bool(v bool) {
 
 // numbered writes the number of v, and says whether it has to be written out as well.
 func numbered[K comparable](w *writer, seen map[K]uint64, v K) bool {
+	w.pass()
 	n, known := seen[v]
 	if !known {
 		n = uint64(len(seen))

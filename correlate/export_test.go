@@ -69,3 +69,6 @@ func (s *Scratch) Remembered() (n int) {
 	}
 	return n
 }
+
+// Saved waits until no checkpoint is under way.
+func (w *Worker) Saved() { w.saving.Wait() }

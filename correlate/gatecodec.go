@@ -11,18 +11,41 @@ import (
 // The state of a gate is a piece of its own within a snapshot, with its own numbers for texts: a rule that is not known any more is read over.
 
 func (w *writer) gate(g *gate, now int64) {
-	in := &writer{strings: map[string]uint64{}}
+	in := &writer{b: w.scratch[:0], strings: map[string]uint64{}, full: w.piece}
 	g.numbers = map[uint32]uint64{}
 	for _, m := range g.mods {
 		m.write(in, now)
 	}
 	g.numbers = nil
-	w.uint(uint64(len(in.b)))
-	w.b = append(w.b, in.b...)
+	if len(in.b) > 0 {
+		w.piece(in.b)
+	}
+	w.uint(0)
+	w.scratch = in.b
+}
+
+// piece writes a piece of something whose length is not known yet; an empty one ends it.
+func (w *writer) piece(b []byte) {
+	w.uint(uint64(len(b)))
+	w.b = append(w.b, b...)
+	w.pass()
+}
+
+// pieces puts together what was written in pieces.
+func (r *reader) pieces() []byte {
+	all := r.take(r.uint())
+	if len(all) == 0 {
+		return nil
+	}
+	all = slices.Clip(all) // What is appended goes elsewhere.
+	for next := r.take(r.uint()); len(next) > 0; next = r.take(r.uint()) {
+		all = append(all, next...)
+	}
+	return all
 }
 
 func (r *reader) gate(s *ruleState, g *gate) {
-	in := &reader{b: r.take(r.uint())}
+	in := &reader{b: r.pieces()}
 	if s == nil || r.err != nil {
 		return
 	}

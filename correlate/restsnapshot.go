@@ -21,14 +21,13 @@ func (w *writer) resting(s *resting) {
 	for _, t := range s.templates.all {
 		w.cell(&cell{Hit: t.sample})
 	}
-	size := 0
+	size := uint64(0)
 	for i := range s.arena.pages {
 		for _, b := range s.arena.each(i) {
-			size += len(b)
+			size += uint64(len(b))
 		}
 	}
-	w.uint(uint64(size))
-	w.b = append(make([]byte, 0, len(w.b)+size+1<<16), w.b...)
+	w.uint(size)
 	var piled []*pile
 	for class := range classes {
 		for i := range s.arena.pages {
@@ -41,6 +40,7 @@ func (w *writer) resting(s *resting) {
 					record(w.b[len(w.b)-len(b):]).setPile(len(piled))
 					piled = append(piled, s.piles.of(b))
 				}
+				w.pass()
 			}
 		}
 	}
@@ -50,6 +50,7 @@ func (w *writer) resting(s *resting) {
 		for i := range q.layers {
 			w.uint(uint64(len(q.layers[i].bytes)))
 			w.b = append(w.b, q.layers[i].bytes...)
+			w.pass()
 		}
 	}
 }

@@ -61,6 +61,7 @@ func (w *writer) shelf(k *partition) *state {
 		w.int(b.last.time())
 		w.uint(uint64(len(b.hits)))
 		w.b = append(w.b, b.hits...)
+		w.pass()
 	}
 	w.cellList(k.buf)
 	return before

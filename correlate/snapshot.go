@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
@@ -17,7 +16,7 @@ import (
 // another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 8
+	snapshotVersion = 9
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
@@ -26,19 +25,25 @@ var ErrSnapshot = errors.New("snapshot refused")
 
 // Snapshot appends the engine's state to b. The same state gives the same bytes.
 func (e *Engine) Snapshot(b []byte) []byte {
-	w := &writer{
-		b:       append(append(b, snapshotMagic...), make([]byte, snapshotHead-len(snapshotMagic))...),
-		strings: map[string]uint64{}, refs: map[*event.Ref]uint64{}, cells: map[*cell]uint64{}, links: map[*link]uint64{}, matches: map[*match]uint64{},
-	}
+	w := newWriter(appendHead(b, snapshotMagic))
 	w.engine(e)
-	head, body := w.b[len(b):len(b)+snapshotHead], w.b[len(b)+snapshotHead:]
-	binary.LittleEndian.PutUint16(head[4:], snapshotVersion)
-	binary.LittleEndian.PutUint64(head[6:], uint64(len(body)))
-	binary.LittleEndian.PutUint64(head[14:], crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)))
-	return w.b
+	return closeHead(w.b, len(b))
 }
 
-// Restore replaces the engine's state by one that Snapshot wrote, for the same or another set of rules: rules the snapshot does not know, or
+// appendHead makes room for a head, and closeHead fills the one that begins at a place when the body is behind it.
+func appendHead(b []byte, magic string) []byte {
+	return append(append(b, magic...), make([]byte, snapshotHead-len(magic))...)
+}
+
+func closeHead(b []byte, at int) []byte {
+	head, body := b[at:at+snapshotHead], b[at+snapshotHead:]
+	binary.LittleEndian.PutUint16(head[4:], snapshotVersion)
+	binary.LittleEndian.PutUint64(head[6:], uint64(len(body)))
+	binary.LittleEndian.PutUint64(head[14:], crc64.Checksum(body, crcTable))
+	return b
+}
+
+// Restore replaces the engine's state by one that Snapshot or Pack wrote, for the same or another set of rules: rules the snapshot does not know, or
 // knows in another form, start without state and wait as after a Swap (Stats says which). Nothing empties the state. An error wraps
 // ErrSnapshot and says what is wrong; the engine is then without state.
 func (e *Engine) Restore(b []byte) error {
@@ -68,7 +73,8 @@ func (e *Engine) reset() {
 }
 
 func openSnapshot(b []byte) ([]byte, error) {
-	if len(b) < snapshotHead || !bytes.HasPrefix(b, []byte(snapshotMagic)) {
+	packed := bytes.HasPrefix(b, []byte(packedMagic))
+	if len(b) < snapshotHead || !packed && !bytes.HasPrefix(b, []byte(snapshotMagic)) {
 		return nil, fmt.Errorf("%w: these are not the bytes of a snapshot", ErrSnapshot)
 	}
 	if v := binary.LittleEndian.Uint16(b[4:]); v != snapshotVersion {
@@ -78,8 +84,11 @@ func openSnapshot(b []byte) ([]byte, error) {
 	if n := binary.LittleEndian.Uint64(b[6:]); n != uint64(len(body)) {
 		return nil, fmt.Errorf("%w: it should have %d bytes and has %d", ErrSnapshot, n, len(body))
 	}
-	if crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) != binary.LittleEndian.Uint64(b[14:]) {
+	if crc64.Checksum(body, crcTable) != binary.LittleEndian.Uint64(b[14:]) {
 		return nil, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
+	}
+	if packed {
+		return unpackPieces(body)
 	}
 	return body, nil
 }

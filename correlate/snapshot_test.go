@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc64"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,9 +100,10 @@ func sign(b []byte) {
 func FuzzRestoreNeverPanics(f *testing.F) {
 	all := lawfulSet(f)
 	set := &rules.Set{Rules: append([]*rules.Rule{all[3], all[7]}, all[len(all)-8:]...)}
-	f.Add(midway(f, set, 25).Snapshot(nil)[22:])
+	good := midway(f, set, 25).Snapshot(nil)
+	f.Add(good[22:])
 	f.Fuzz(func(t *testing.T, body []byte) {
-		b := append([]byte("TCSN\x05\x00"), make([]byte, 16)...)
+		b := append(slices.Clone(good[:6]), make([]byte, 16)...)
 		b = append(b, body...)
 		sign(b)
 		e := correlate.New(set, correlate.Settings{})

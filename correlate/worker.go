@@ -85,7 +85,7 @@ type Worker struct {
 	torn      bool                    // a batch was folded and could not be written: the state is ahead of the log
 	recording *recording              // Of the last batch handled; nil: there was none.
 	saved     int64                   // our clock at the last checkpoint
-	saving    sync.WaitGroup
+	saving    saving
 	size      checkpointSize // Of the newest checkpoint.
 	mu        sync.Mutex     // guards waiting
 	waiting   []*request
@@ -314,46 +314,6 @@ func (w *Worker) answer(requests []*request, err error) {
 		r.err = cmp.Or(r.err, err)
 		close(r.done)
 	}
-}
-
-// checkpoint saves the state every few minutes. The bytes are made here, between batches; the writing goes on beside the next ones.
-func (w *Worker) checkpoint(ctx context.Context, b *event.Batch) {
-	w.begin(ctx)
-	if w.saved == 0 {
-		w.saved = b.Received
-	}
-	if b.Received-w.saved < w.set.Every {
-		return
-	}
-	w.saved = b.Received
-	w.save(ctx, b.ID)
-}
-
-func (w *Worker) save(ctx context.Context, id event.BatchID) {
-	w.saving.Wait() // Before the bytes are made: there is memory for one checkpoint, not for two.
-	if w.Settled() != nil {
-		return // What follows from the last batch is not on the disk, and nobody would record it again from here.
-	}
-	data, err := w.appendCheckpoint(make([]byte, 0, w.size.room(w.set.Engine)))
-	if err != nil {
-		w.set.Slog.Error("checkpoint failed", "err", err)
-		return
-	}
-	w.size = sizeOf(w.set.Engine, len(data))
-	w.saving.Go(func() {
-		if err := w.set.Checkpoints.Save(ctx, incident.Checkpoint{Batch: id, Data: data}); err != nil && ctx.Err() == nil {
-			w.set.Slog.Error("checkpoint failed", "err", err)
-		}
-	})
-}
-
-// Stop waits for what is being recorded and saves a last checkpoint, so that the next start is quick. No Handle may run. After a batch that could not be written
-// there is none to save: the state has what the log has not.
-func (w *Worker) Stop(ctx context.Context) {
-	if w.finish(ctx) == nil && w.id.Number > 0 && !w.torn { // Else the next start records it.
-		w.save(ctx, w.id)
-	}
-	w.saving.Wait()
 }
 
 var errCheckpoint = errors.New("checkpoint is damaged or foreign")

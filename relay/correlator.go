@@ -48,6 +48,7 @@ type CorrelatorSettings struct {
 // Correlator is the work of a correlate member. Its methods may be called by any goroutine.
 type Correlator struct {
 	set    CorrelatorSettings
+	turn   turn       // Of the partitions to save a checkpoint.
 	mu     sync.Mutex // guards status
 	status map[int32]PartitionStatus
 }
@@ -166,7 +167,7 @@ func (o *ownership) restore(ctx context.Context) error {
 	}
 	o.keeper = &keeper{
 		name: PartitionCheckpoint(o.claim.Partition), to: o.set.Checkpoints, every: o.set.Every.Microseconds(), clock: o.set.Clock,
-		farewell: o.set.Farewell, snapshot: o.p.Snapshot, log: o.log,
+		farewell: o.set.Farewell, snapshot: o.p.Snapshot, turn: &o.turn, log: o.log,
 	}
 	o.keeper.kept.Store(o.p.Next())
 	if err := o.accept(ctx); err != nil {

@@ -31,6 +31,8 @@ type keeper struct {
 	last   int64        // Our clock when one was last begun.
 	kept   atomic.Int64 // Offset of the newest that was saved, or restored.
 	saving chan struct{}
+	failed atomic.Bool
+	turn   *turn              // Among the folds of one process; nil: it is alone.
 	abort  context.CancelFunc // Of the one that is being saved.
 }
 
@@ -40,10 +42,16 @@ func (k *keeper) due(ctx context.Context, next int64) {
 	if k.last == 0 {
 		k.last = now
 	}
-	if now-k.last < k.every || next == k.kept.Load() || k.busy() {
+	if k.busy() {
 		return
 	}
-	k.save(ctx, next)
+	if k.failed.Swap(false) {
+		k.last = now - k.every + k.every/sooner
+	}
+	if now-k.last < k.every || next == k.kept.Load() || !k.turn.take() {
+		return
+	}
+	k.saveAs(ctx, next, k.turn)
 }
 
 func (k *keeper) busy() bool {
@@ -58,10 +66,16 @@ func (k *keeper) busy() bool {
 	}
 }
 
-func (k *keeper) save(ctx context.Context, next int64) {
+// save saves a checkpoint whoever else is saving one. It waits for one that is under way, and gives that up after the farewell time.
+func (k *keeper) save(ctx context.Context, next int64) { k.saveAs(ctx, next, nil) }
+
+// saveAs leaves a turn when the checkpoint is saved, or is not.
+func (k *keeper) saveAs(ctx context.Context, next int64, t *turn) {
+	k.settle(k.farewell)
 	data, err := k.snapshot(make([]byte, 0, k.size+k.size/8)) // About as many as the last time: growing step by step copies them several times.
 	if err != nil {
-		k.log.Error("checkpoint failed", "name", k.name, "err", err)
+		t.leave()
+		k.fail(err)
 		return
 	}
 	k.size = len(data)
@@ -71,16 +85,23 @@ func (k *keeper) save(ctx context.Context, next int64) {
 	k.saving, k.abort = done, abort
 	go func() {
 		defer close(done)
+		defer t.leave()
 		defer abort()
 		c := incident.Checkpoint{Name: k.name, Batch: event.BatchID{Epoch: RoleEpoch, Number: uint64(next)}, Data: data}
 		if err := k.to.Save(ctx, c); err != nil {
 			if ctx.Err() == nil {
-				k.log.Error("checkpoint failed", "name", k.name, "err", err)
+				k.fail(err)
 			}
 			return
 		}
 		k.kept.Store(next)
 	}()
+}
+
+// fail says that there is no new checkpoint; the one before it stays good.
+func (k *keeper) fail(err error) {
+	k.failed.Store(true)
+	k.log.Error("checkpoint failed", "name", k.name, "err", err)
 }
 
 // part ends the saving. If the state is one to be kept, a last checkpoint makes the beginning of who comes next quick. It waits for the
@@ -123,3 +144,18 @@ func PartitionCheckpoint(n int32) string { return fmt.Sprint(PartitionPrefix, n)
 
 // FindingsCheckpoint is the name of the checkpoints of triage.
 const FindingsCheckpoint = "findings"
+
+// sooner is how many times sooner than usual a checkpoint follows one that failed.
+const sooner = 8
+
+// turn is taken by one fold at a time, so that a process has the bytes of one checkpoint in memory and not those of all its partitions. The
+// last ones, which everything waits for, do not ask for it. A nil turn is always free.
+type turn struct{ taken atomic.Bool }
+
+func (t *turn) take() bool { return t == nil || t.taken.CompareAndSwap(false, true) }
+
+func (t *turn) leave() {
+	if t != nil {
+		t.taken.Store(false)
+	}
+}

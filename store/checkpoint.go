@@ -21,8 +21,25 @@ const (
 
 // Save keeps a checkpoint in chunks with a checksum and removes all but the newest three of its name, as Batch orders them. A worker's own, without
 // a name, then also removes what of the log has outlived its retention and the oldest checkpoint kept; no other does. Save may run beside
-// Append, and beside another process that saves under the same name.
+// Append, and beside another process that saves under the same name. Before its last chunk is on the disk a checkpoint does not count, and those
+// before it stay.
 func (db *DB) Save(ctx context.Context, c incident.Checkpoint) error {
+	start := time.Now()
+	err := db.saveChunks(ctx, c)
+	db.metrics.checkpointed(ctx, len(c.Data), time.Since(start), err)
+	if err != nil {
+		return err
+	}
+	if err := db.retry(ctx, "remove old checkpoints", func() error { return db.dropCheckpoints(ctx, c.Name) }); err != nil {
+		return err
+	}
+	if c.Name != "" {
+		return nil
+	}
+	return db.retry(ctx, "remove the log's old end", func() error { return db.prune(ctx, db.now()) })
+}
+
+func (db *DB) saveChunks(ctx context.Context, c incident.Checkpoint) error {
 	what := fmt.Sprintf("save the checkpoint %safter batch %d/%d", called(c.Name), c.Batch.Epoch, c.Batch.Number)
 	sum := sha256.Sum256(c.Data)
 	chunks := max(1, (len(c.Data)+chunkBytes-1)/chunkBytes)
@@ -33,13 +50,7 @@ func (db *DB) Save(ctx context.Context, c incident.Checkpoint) error {
 			return err
 		}
 	}
-	if err := db.retry(ctx, "remove old checkpoints", func() error { return db.dropCheckpoints(ctx, c.Name) }); err != nil {
-		return err
-	}
-	if c.Name != "" {
-		return nil
-	}
-	return db.retry(ctx, "remove the log's old end", func() error { return db.prune(ctx, written) })
+	return nil
 }
 
 // called is a name for messages.

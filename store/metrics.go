@@ -11,10 +11,12 @@ import (
 
 // metrics are counted per insert, never per row.
 type metrics struct {
-	rows    metric.Int64Counter
-	insert  metric.Float64Histogram
-	append  metric.Float64Histogram
-	retries metric.Int64Counter
+	rows       metric.Int64Counter
+	insert     metric.Float64Histogram
+	append     metric.Float64Histogram
+	checkpoint metric.Float64Histogram
+	bytes      metric.Int64Counter
+	retries    metric.Int64Counter
 }
 
 func newMetrics(m metric.Meter) (metrics, error) {
@@ -32,16 +34,30 @@ func newMetrics(m metric.Meter) (metrics, error) {
 	if s.append, err = m.Float64Histogram("tocsin.store.append.duration", metric.WithUnit("s"), metric.WithDescription("Time from handing a batch to the log to its marker's acknowledgement, retries included.")); err != nil {
 		return s, err
 	}
+	if s.checkpoint, err = m.Float64Histogram("tocsin.store.checkpoint.duration", metric.WithUnit("s"), metric.WithDescription("Time to send a checkpoint until it counts, retries included, by outcome: ok or error. Batches go on meanwhile.")); err != nil {
+		return s, err
+	}
+	if s.bytes, err = m.Int64Counter("tocsin.store.checkpoint.bytes", metric.WithUnit("By"), metric.WithDescription("Bytes of checkpoints, as they are sent.")); err != nil {
+		return s, err
+	}
 	s.retries, err = m.Int64Counter("tocsin.store.retries", metric.WithUnit("{attempt}"), metric.WithDescription("Statements tried again after a transient error."))
 	return s, err
 }
 
-func (m *metrics) inserted(ctx context.Context, table string, rows int, took time.Duration, err error) {
-	outcome := "ok"
+func outcomeOf(err error) attribute.KeyValue {
 	if err != nil {
-		outcome = "error"
+		return attribute.String("outcome", "error")
 	}
-	set := metric.WithAttributeSet(attribute.NewSet(attribute.String("table", table), attribute.String("outcome", outcome)))
+	return attribute.String("outcome", "ok")
+}
+
+func (m *metrics) checkpointed(ctx context.Context, bytes int, took time.Duration, err error) {
+	m.checkpoint.Record(ctx, took.Seconds(), metric.WithAttributes(outcomeOf(err)))
+	m.bytes.Add(ctx, int64(bytes))
+}
+
+func (m *metrics) inserted(ctx context.Context, table string, rows int, took time.Duration, err error) {
+	set := metric.WithAttributeSet(attribute.NewSet(attribute.String("table", table), outcomeOf(err)))
 	m.rows.Add(ctx, int64(rows), set)
 	m.insert.Record(ctx, took.Seconds(), set)
 }

@@ -1,0 +1,118 @@
+package correlate_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// manyOpen is an engine with so many keys waiting that its snapshot has several pieces.
+func manyOpen(t *testing.T, set *rules.Set, keys int) *correlate.Engine {
+	t.Helper()
+	e := correlate.New(set, correlate.Settings{})
+	from := newSource(set, keys)
+	for at := 0; at < keys; at += stateBatch {
+		hits, marks := from.next(stateBatch, func(i int) int { return at + i }, constant)
+		e.Fold(hits, marks)
+	}
+	return e
+}
+
+func TestAPackedSnapshotHoldsWhatASnapshotHolds(t *testing.T) {
+	open := &rules.Set{Rules: []*rules.Rule{ruleOf(t, openSequence)}}
+	values := &rules.Set{Rules: []*rules.Rule{ruleOf(t, manyNew)}}
+	law := &rules.Set{Rules: lawfulSet(t)}
+	for _, c := range []struct {
+		name   string
+		set    *rules.Set
+		engine *correlate.Engine
+		least  int // Bytes of the snapshot.
+		most   int // Thousandths of them that may be left.
+	}{
+		{"nothing", law, correlate.New(law, correlate.Settings{}), 0, 2000},
+		{"a bit of everything", law, midway(t, law, 400), 0, 1000},
+		{"keys in several pieces", open, manyOpen(t, open, 60_000), 3 << 20, 900},
+		{"a modifier's memory in several pieces", values, known(t, values, 60_000), 2 << 20, 1001}, // Hashes.
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			plain := c.engine.Snapshot(nil)
+			if len(plain) < c.least {
+				t.Fatalf("the snapshot has %d bytes: the test is void", len(plain))
+			}
+			packed := c.engine.Pack([]byte("before"))
+			if !bytes.HasPrefix(packed, []byte("before")) || !bytes.Equal(packed, c.engine.Pack([]byte("before"))) {
+				t.Error("packing twice gives other bytes, or loses those before")
+			}
+			packed = packed[len("before"):]
+			if len(packed) > len(plain)*c.most/1000 {
+				t.Errorf("%d bytes are packed into %d", len(plain), len(packed))
+			}
+			for _, b := range [][]byte{plain, packed} {
+				again := correlate.New(c.set, correlate.Settings{})
+				if err := again.Restore(b); err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(again.Snapshot(nil), plain) {
+					t.Error("an engine that was restored writes another snapshot")
+				}
+			}
+		})
+	}
+}
+
+func TestADamagedPackedSnapshotIsRefusedAndLeavesNoState(t *testing.T) {
+	set := &rules.Set{Rules: lawfulSet(t)}
+	good := midway(t, set, 120).Pack(nil)
+	empty := correlate.New(set, correlate.Settings{}).Snapshot(nil)
+	seed := seedOf()
+	r := rand.New(rand.NewPCG(seed, 31))
+	for i := range 500 {
+		bad := slices.Clone(good)
+		switch i % 4 {
+		case 0:
+			bad = bad[:1+r.IntN(len(bad)-1)]
+		case 1:
+			bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+		case 2:
+			bad = append(bad, 0)
+		case 3: // Damage with a checksum to match.
+			bad[22+r.IntN(len(bad)-22)] ^= byte(1 + r.IntN(255))
+			sign(bad)
+		}
+		e := correlate.New(set, correlate.Settings{})
+		err := e.Restore(bad)
+		if i%4 == 3 && err == nil {
+			continue // The damage made another sound state.
+		}
+		if !errors.Is(err, correlate.ErrSnapshot) {
+			t.Fatalf("seed %d, case %d: error is %v", seed, i, err)
+		}
+		if !bytes.Equal(e.Snapshot(nil), empty) {
+			t.Fatalf("seed %d, case %d: something is left after a refusal", seed, i)
+		}
+	}
+}
+
+func FuzzPackedSnapshotsNeverPanic(f *testing.F) {
+	all := lawfulSet(f)
+	set := &rules.Set{Rules: append([]*rules.Rule{all[3], all[7]}, all[len(all)-8:]...)}
+	good := midway(f, set, 25).Pack(nil)
+	f.Add(good[22:])
+	f.Fuzz(func(t *testing.T, body []byte) {
+		b := append(slices.Clone(good[:6]), make([]byte, 16)...)
+		b = append(b, body...)
+		sign(b)
+		e := correlate.New(set, correlate.Settings{})
+		if e.Restore(b) != nil {
+			return
+		}
+		e.Fold(nil, []event.Mark{{Source: "s", Newest: start + 60_000_000}})
+		e.Pack(nil)
+	})
+}

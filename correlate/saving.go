@@ -1,0 +1,75 @@
+package correlate
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// sooner is how many times sooner than usual a checkpoint follows one that failed.
+const sooner = 8
+
+// saving is the checkpoint that is under way, at most one. Its bytes are made between two batches, at one place of the log, and have nothing in
+// common with the state any more; sending them goes on beside the next batches.
+type saving struct {
+	sync.WaitGroup
+	busy, failed atomic.Bool
+}
+
+// checkpoint saves the state every few minutes, unless the one before is still under way.
+func (w *Worker) checkpoint(ctx context.Context, b *event.Batch) {
+	w.begin(ctx)
+	if w.saved == 0 {
+		w.saved = b.Received
+	}
+	if w.saving.busy.Load() {
+		return
+	}
+	if w.saving.failed.Swap(false) {
+		w.saved = b.Received - w.set.Every + w.set.Every/sooner
+	}
+	if b.Received-w.saved < w.set.Every {
+		return
+	}
+	w.saved = b.Received
+	w.save(ctx, b.ID)
+}
+
+func (w *Worker) save(ctx context.Context, id event.BatchID) {
+	w.saving.Wait() // Before the bytes are made: there is memory for one checkpoint, not for two.
+	if w.Settled() != nil {
+		return // What follows from the last batch is not on the disk, and nobody would record it again from here.
+	}
+	data, err := w.appendCheckpoint(make([]byte, 0, w.size.room(w.set.Engine)))
+	if err != nil {
+		w.failed(err)
+		return
+	}
+	w.size = sizeOf(w.set.Engine, len(data))
+	w.saving.busy.Store(true)
+	w.saving.Go(func() {
+		defer w.saving.busy.Store(false)
+		if err := w.set.Checkpoints.Save(ctx, incident.Checkpoint{Batch: id, Data: data}); err != nil && ctx.Err() == nil {
+			w.failed(err)
+		}
+	})
+}
+
+// failed says that there is no new checkpoint; the one before it stays good.
+func (w *Worker) failed(err error) {
+	w.saving.failed.Store(true)
+	w.set.Slog.Error("checkpoint failed", "err", err)
+}
+
+// Stop waits for what is being recorded and saves a last checkpoint, so that the next start is quick. One that is under way is waited for; where its
+// context ended with that of Handle it is given up. No Handle may run. After a batch that could not be written there is none to save: the state has
+// what the log has not.
+func (w *Worker) Stop(ctx context.Context) {
+	if w.finish(ctx) == nil && w.id.Number > 0 && !w.torn { // Else the next start records it.
+		w.save(ctx, w.id)
+	}
+	w.saving.Wait()
+}
