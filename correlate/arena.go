@@ -1,15 +1,23 @@
 package correlate
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Records of resting keys lie in pages without pointers, so that the collector does not look at them. A page holds blocks of one size; a block
-// in use begins with the length of its record, a free one with 0 and the place of the next free block of its page.
+// in use begins with the length of its record, a free one with 0 and the place of the next free block of its page. Pages lie in slabs, for
+// which the operating system is asked for large pages: without them every other look-up of a record waits twice, the first time for where in
+// memory it lies.
 const (
-	unitBytes  = 16
-	pageUnits  = 1 << 10 // 16 KiB: a rule with few resting keys wastes little.
-	pageBytes  = pageUnits * unitBytes
-	maxRecord  = 128 * unitBytes
-	spareEmpty = 8
+	unitBytes = 16
+	pageUnits = 1 << 10
+	pageBytes = pageUnits * unitBytes // 16 KiB
+	slabPages = 1 << 7
+	slabUnits = slabPages * pageUnits
+	slabBytes = slabPages * pageBytes // 2 MiB
+	maxRecord = 128 * unitBytes
+	maxHot    = 1 << 10
 )
 
 // classes are the sizes of blocks in units: fine where most records are.
@@ -36,10 +44,8 @@ type place uint32
 func (p place) page() int { return int(p / pageUnits) }
 func (p place) unit() int { return int(p % pageUnits) }
 
-// page is what is known of a page outside of it.
+// page is what is known of a page, beside its class.
 type page struct {
-	bytes      []byte
-	class      int8   // −1: empty, of no class.
 	free       uint16 // First free block; 0: none.
 	fresh      uint16 // First unit that was never used.
 	used       uint16 // Blocks in use.
@@ -47,16 +53,32 @@ type page struct {
 	listed     bool
 }
 
-// arena is the pages of one rule.
+// arena is the pages of one rule. What finding a record reads of it is small: a million keys have thousands of pages.
 type arena struct {
-	pages []page
-	open  [len(classes)]int32 // Pages with room by class, +1.
-	empty []int32
-	held  int64 // Bytes of blocks in use.
+	slabs  []recordSlab
+	class  []int8 // By page; −1: empty, of no class.
+	pages  []page
+	open   [len(classes)]int32   // Pages with room by class, +1.
+	empty  []int32               // Pages of slabs that are there.
+	absent []int32               // Chunks that are not there any more.
+	hot    [len(classes)][]place // Blocks that records have left not long ago; their pages count them as used.
+	held   int64                 // Bytes of blocks in use.
+}
+
+// recordSlab is the memory of some pages. The first of an arena is smaller as long as that is enough: a rule with few resting keys wastes little.
+type recordSlab struct {
+	bytes []byte
+	used  int // Pages with a class.
 }
 
 // at is the block at a place, to its page's end.
-func (a *arena) at(p place) []byte { return a.pages[p.page()].bytes[p.unit()*unitBytes:] }
+func (a *arena) at(p place) []byte {
+	to := int(p|(pageUnits-1))%slabUnits + 1
+	return a.slabs[p/slabUnits].bytes[int(p%slabUnits)*unitBytes : to*unitBytes]
+}
+
+// size is how many bytes the block at a place has.
+func (a *arena) size(p place) int { return int(classes[a.class[p.page()]]) * unitBytes }
 
 // record is the record at a place.
 func (a *arena) record(p place) []byte {
@@ -64,9 +86,15 @@ func (a *arena) record(p place) []byte {
 	return b[:binary.LittleEndian.Uint16(b)]
 }
 
-// room takes a block for n bytes.
+// room takes a block for n bytes. The first slab may move: bytes of records that were at hand are no longer those of the arena.
 func (a *arena) room(n int) place {
 	class := classOf(n)
+	a.held += int64(classes[class]) * unitBytes
+	if n := len(a.hot[class]); n > 0 {
+		p := a.hot[class][n-1]
+		a.hot[class] = a.hot[class][:n-1]
+		return p
+	}
 	at := a.open[class] - 1
 	if at < 0 {
 		at = a.grow(class)
@@ -74,22 +102,49 @@ func (a *arena) room(n int) place {
 	g := &a.pages[at]
 	u := g.free
 	if u != 0 {
-		g.free = binary.LittleEndian.Uint16(g.bytes[int(u)*unitBytes+2:])
+		g.free = binary.LittleEndian.Uint16(a.at(place(int(at)*pageUnits + int(u)))[2:])
 	} else {
 		u = g.fresh
 		g.fresh += classes[class]
 	}
 	g.used++
-	a.held += int64(classes[class]) * unitBytes
-	if g.full() {
+	if g.free == 0 && g.fresh+classes[class] > pageUnits {
 		a.unlist(at)
 	}
 	return place(int(at)*pageUnits + int(u))
 }
 
-func (g *page) full() bool { return g.free == 0 && g.fresh+classes[g.class] > pageUnits }
+// leave gives a block back that another record will soon be in: the one left last is taken first, since the cache has it still.
+func (a *arena) leave(p place) {
+	class := a.class[p.page()]
+	hot := a.hot[class]
+	if len(hot) == maxHot {
+		a.cool(class, maxHot/2)
+		hot = a.hot[class]
+	}
+	a.held -= int64(classes[class]) * unitBytes
+	binary.LittleEndian.PutUint16(a.at(p), 0)
+	a.hot[class] = append(hot, p)
+}
 
-// release gives a block back.
+// cool gives the n blocks of a class back to their pages that were left first.
+func (a *arena) cool(class int8, n int) {
+	hot := a.hot[class]
+	for _, p := range hot[:n] {
+		a.held += int64(classes[class]) * unitBytes
+		a.release(p)
+	}
+	a.hot[class] = append(hot[:0], hot[n:]...)
+}
+
+// coolAll gives all of them back.
+func (a *arena) coolAll() {
+	for class, hot := range a.hot {
+		a.cool(int8(class), len(hot))
+	}
+}
+
+// release gives a block back to its page.
 func (a *arena) release(p place) {
 	at := int32(p.page())
 	g := &a.pages[at]
@@ -98,35 +153,64 @@ func (a *arena) release(p place) {
 	binary.LittleEndian.PutUint16(b[2:], g.free)
 	g.free = uint16(p.unit())
 	g.used--
-	a.held -= int64(classes[g.class]) * unitBytes
+	a.held -= int64(a.size(p))
 	if g.used > 0 {
 		a.list(at)
 		return
 	}
 	a.unlist(at)
-	g.class = -1
-	if len(a.empty) >= spareEmpty {
-		g.bytes = nil
-	}
+	a.class[at] = -1
 	a.empty = append(a.empty, at)
+	c := int(at) / slabPages
+	if a.slabs[c].used--; a.slabs[c].used == 0 && c > 0 && len(a.empty) >= 2*slabPages {
+		a.slabs[c].bytes = nil
+		a.absent = append(a.absent, int32(c))
+		a.empty = slices.DeleteFunc(a.empty, func(at int32) bool { return int(at)/slabPages == c })
+	}
 }
 
-// grow makes a page for a class.
+// grow takes a page for a class.
 func (a *arena) grow(class int) int32 {
-	var at int32
-	if n := len(a.empty); n > 0 {
-		at, a.empty = a.empty[n-1], a.empty[:n-1]
-	} else {
-		at = int32(len(a.pages))
-		a.pages = append(a.pages, page{})
+	if len(a.empty) == 0 {
+		a.extend()
 	}
-	g := &a.pages[at]
-	if g.bytes == nil {
-		g.bytes = make([]byte, pageBytes)
-	}
-	g.class, g.free, g.fresh = int8(class), 0, 1
+	n := len(a.empty) - 1
+	at := a.empty[n]
+	a.empty = a.empty[:n]
+	a.class[at] = int8(class)
+	a.pages[at] = page{fresh: 1}
+	a.slabs[at/slabPages].used++
 	a.list(at)
 	return at
+}
+
+// extend makes empty pages.
+func (a *arena) extend() {
+	var c, from, to int
+	switch n := len(a.absent); {
+	case n > 0:
+		c, a.absent = int(a.absent[n-1]), a.absent[:n-1]
+		from, to = c*slabPages, (c+1)*slabPages
+		a.slabs[c].bytes = largePages(make([]byte, slabBytes))
+	case len(a.pages) < slabPages:
+		from, to = len(a.pages), max(1, 2*len(a.pages))
+		if from == 0 {
+			a.slabs = make([]recordSlab, 1)
+		}
+		bytes := make([]byte, to*pageBytes)
+		copy(bytes, a.slabs[0].bytes)
+		a.slabs[0].bytes = bytes
+	default:
+		c = len(a.slabs)
+		from, to = c*slabPages, (c+1)*slabPages
+		a.slabs = append(a.slabs, recordSlab{bytes: largePages(make([]byte, slabBytes))})
+	}
+	for at := len(a.pages); at < to; at++ {
+		a.pages, a.class = append(a.pages, page{}), append(a.class, -1)
+	}
+	for at := to - 1; at >= from; at-- {
+		a.empty = append(a.empty, int32(at))
+	}
 }
 
 func (a *arena) list(at int32) {
@@ -134,12 +218,12 @@ func (a *arena) list(at int32) {
 	if g.listed {
 		return
 	}
-	head := a.open[g.class] - 1
+	head := a.open[a.class[at]] - 1
 	g.listed, g.prev, g.next = true, -1, head
 	if head >= 0 {
 		a.pages[head].prev = at
 	}
-	a.open[g.class] = at + 1
+	a.open[a.class[at]] = at + 1
 }
 
 func (a *arena) unlist(at int32) {
@@ -153,7 +237,7 @@ func (a *arena) unlist(at int32) {
 	if g.prev >= 0 {
 		a.pages[g.prev].next = g.next
 	} else {
-		a.open[g.class] = g.next + 1
+		a.open[a.class[at]] = g.next + 1
 	}
 	g.listed = false
 }
@@ -161,18 +245,17 @@ func (a *arena) unlist(at int32) {
 // each yields the records of a page in order. The one that is yielded may be released.
 func (a *arena) each(at int) func(func(place, []byte) bool) {
 	return func(yield func(place, []byte) bool) {
-		g := &a.pages[at]
-		if g.class < 0 {
+		if a.class[at] < 0 {
 			return
 		}
-		size := classes[g.class]
-		for u, end := uint16(1), g.fresh; u < end; u += size {
-			b := a.pages[at].bytes[int(u)*unitBytes:]
+		size := classes[a.class[at]]
+		for u, end := uint16(1), a.pages[at].fresh; u < end; u += size {
+			b := a.at(place(at*pageUnits + int(u)))
 			n := binary.LittleEndian.Uint16(b)
 			if n > 0 && !yield(place(at*pageUnits+int(u)), b[:n]) {
 				return
 			}
-			if a.pages[at].class < 0 {
+			if a.class[at] < 0 {
 				return // The last one was released.
 			}
 		}

@@ -31,7 +31,11 @@ type fold struct {
 	touched  []*partition
 	near     [hitsAhead]ahead // The hits that come next,
 	next     ahead            // and the one that is taken now.
-	warmKeys []*partition     // Settled not long ago: they may rest soon.
+	far      [hitsAhead]*ahead
+	blocks   [hitsAhead][]byte
+	heaps    [hitsAhead]*pile
+	seen     uint64       // So that reading ahead is not for nothing.
+	warmKeys []*partition // Settled not long ago: they may rest soon.
 	batch    uint64
 	gated    []gated // Of this batch; kept for an observer alone.
 	out      []incident.Finding

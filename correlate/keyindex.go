@@ -103,7 +103,7 @@ func (x *keyIndex) grow(homes int) {
 	old := x.entries
 	for size := homes; ; size += size / 2 {
 		x.homes, x.n = size, 0
-		x.entries = make([]uint64, size+overrun)
+		x.entries = largePages(make([]uint64, size+overrun))
 		if x.refill(old) {
 			return
 		}

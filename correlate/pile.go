@@ -109,18 +109,6 @@ func (s *resting) mayPile(steps uint16) bool {
 	return s.piles.above > 0 && (s.counts || steps == 1 || steps&1 == 0)
 }
 
-// touchPile reads the end of a record's pile, if it has one.
-func (s *resting) touchPile(p place) {
-	b := record(s.arena.at(p))
-	if !b.piled() {
-		return
-	}
-	if all := s.piles.of(b).layers; len(all) > 0 {
-		last := all[len(all)-1].bytes
-		s.index.touched ^= uint64(last[len(last)-1])
-	}
-}
-
 // heap makes a pile of hits in order.
 func (s *resting) heap(cells []*cell, pieces *keyPieces) (q pile) {
 	q.n = len(cells)

@@ -23,6 +23,9 @@ type resting struct {
 	arena arena
 	index keyIndex
 	piles piles
+
+	pieces keyPieces // Of the key whose hit is being written.
+
 	n     int   // Keys.
 	swept int64 // W when expired keys were last removed.
 
@@ -108,10 +111,11 @@ const (
 )
 
 // foresee reads what is needed first for each of the hits that come next, so that the processor waits for their places in memory at once and
-// not for one after the other.
+// not for one after the other: in each round it only reads what the rounds before have brought.
 func (f *fold) foresee(hits []*event.Hit) {
 	var last *ruleState
 	near := f.near[:len(hits)]
+	many := 0
 	for i, h := range hits {
 		if last == nil || last.rule.ID != h.Rule {
 			last = f.byID[h.Rule]
@@ -119,31 +123,71 @@ func (f *fold) foresee(hits []*event.Hit) {
 		near[i] = ahead{rule: last}
 		if last != nil && last.rest != nil && last.rest.direct && last.rest.n > 0 {
 			near[i].rest, near[i].hash = last.rest, last.rest.index.hashString(h.Key)
-		}
-	}
-	for i := range near {
-		if s := near[i].rest; s != nil && s.n >= keysAhead {
-			s.index.touched ^= s.index.entries[s.index.home(near[i].hash)]
-		}
-	}
-	for i := range near {
-		if s := near[i].rest; s != nil && s.n >= keysAhead {
-			if p := s.index.first(near[i].hash); p != 0 {
-				b := s.arena.at(p)
-				s.index.touched ^= uint64(b[0]) ^ uint64(b[min(cacheLine, len(b)-1)])
-				near[i].place = p
+			if last.rest.n >= keysAhead {
+				f.far[many] = &near[i]
+				many++
 			}
 		}
 	}
-	for i := range near {
-		if p := near[i].place; p != 0 {
-			near[i].rest.touchPile(p)
-		}
-	}
+	f.touchRecords(f.far[:many])
 }
 
-// cacheLine is how many bytes the processor reads at once.
-const cacheLine = 64
+// touchRecords reads the records of keys, and where their next hits go.
+func (f *fold) touchRecords(far []*ahead) {
+	seen := uint64(0)
+	for _, a := range far {
+		x := &a.rest.index
+		seen ^= x.entries[x.home(a.hash)]
+	}
+	there := 0
+	for _, a := range far {
+		if a.place = a.rest.index.first(a.hash); a.place != 0 {
+			s := &a.rest.arena
+			f.blocks[there] = s.at(a.place)[:s.size(a.place)]
+			far[there] = a
+			there++
+		}
+	}
+	far = far[:there]
+	for _, b := range f.blocks[:there] { // Where a loop does little the processor is further ahead of itself.
+		seen ^= uint64(b[0])
+		if len(b) > cacheLine-unitBytes {
+			seen ^= uint64(b[len(b)-1])
+		}
+		if len(b) > 2*cacheLine-unitBytes {
+			seen ^= uint64(b[cacheLine])
+		}
+	}
+	piled := 0
+	for i, a := range far {
+		b := record(f.blocks[i])
+		if len(b) > 3*cacheLine-unitBytes {
+			for at := 2 * cacheLine; at < min(len(b), linesAhead*cacheLine); at += cacheLine {
+				seen ^= uint64(b[at])
+			}
+		}
+		if b.piled() {
+			if q := a.rest.piles.of(b); len(q.layers) > 0 {
+				f.heaps[piled] = q
+				piled++
+			}
+		}
+	}
+	for _, q := range f.heaps[:piled] {
+		seen ^= uint64(q.layers[len(q.layers)-1].n)
+	}
+	for _, q := range f.heaps[:piled] {
+		last := q.layers[len(q.layers)-1].bytes
+		seen ^= uint64(last[len(last)-1])
+	}
+	f.seen ^= seen
+}
+
+// cacheLine is how many bytes the processor reads at once, and linesAhead of how many lines of a record it is worth while.
+const (
+	cacheLine  = 64
+	linesAhead = 6
+)
 
 // ahead is what is known of a hit that comes next: its rule and, where it may go into a record, the hash of its key.
 type ahead struct {
@@ -216,8 +260,8 @@ func (f *fold) open(s *resting, hash uint32, h *event.Hit) bool {
 		}
 	}
 	f.born++
-	pieces := piecesOf(h.Key)
-	b := record(s.appendHit(appendRecord(s.scratch[:0], h.Key, f.born, false), h, &pieces))
+	s.pieces.split(h.Key)
+	b := record(s.appendHit(appendRecord(s.scratch[:0], h.Key, f.born, false), h, &s.pieces))
 	s.scratch = b
 	if len(b) > maxRecord {
 		return false
@@ -253,18 +297,18 @@ func (s *resting) add(hash uint32, p place, h *event.Hit, limit int) bool {
 	if !spanFits(t) {
 		return false
 	}
-	pieces := piecesOf(h.Key)
-	s.packed = s.appendHit(s.packed[:0], h, &pieces)
+	s.pieces.split(h.Key)
+	s.packed = s.appendHit(s.packed[:0], h, &s.pieces)
 	if b.piled() {
-		return s.pileOn(b, h, s.packed, &pieces, limit)
+		return s.pileOn(b, h, s.packed, &s.pieces, limit)
 	}
 	complete := s.complete(b.steps()|bit, n)
 	if (n > s.piles.above || len(b)+len(s.packed) > maxRecord) && s.mayPile(b.steps()|bit) && !complete {
 		b, ok := s.heapUp(hash, p, b)
-		return ok && s.pileOn(b, h, s.packed, &pieces, limit)
+		return ok && s.pileOn(b, h, s.packed, &s.pieces, limit)
 	}
 	if t > b.last() && n <= min(s.most, limit) && !complete {
-		size := int(classes[s.arena.pages[p.page()].class]) * unitBytes
+		size := s.arena.size(p)
 		to := len(b) + len(s.packed)
 		if to > size && to <= maxRecord && s.allMatter(b) {
 			p, b = s.enlarge(hash, p, b, to)
@@ -289,14 +333,15 @@ func (s *resting) add(hash uint32, p place, h *event.Hit, limit int) bool {
 // allMatter reports whether it is plain that none of a record's hits can be dropped yet; false says nothing.
 func (s *resting) allMatter(b record) bool {
 	w := s.rule.w - s.epoch
-	x, after, ok := nextHit(b.body())
+	body := b.body()
+	x, ok := s.glance(body)
 	switch {
 	case !ok:
 		return false
 	case s.alone:
 		return x.time > w-s.shortest
-	case len(after) > 0:
-		x, _, ok = nextHit(after)
+	case x.size < len(body):
+		x, ok = s.glance(body[x.size:])
 	}
 	return ok && x.time > w
 }
@@ -307,7 +352,7 @@ func (s *resting) enlarge(hash uint32, p place, b record, size int) (place, reco
 	moved := s.arena.at(to)
 	copy(moved, b)
 	s.index.move(hash, p, to)
-	s.arena.release(p)
+	s.arena.leave(p)
 	return to, record(moved[:len(b):size])
 }
 
@@ -333,23 +378,20 @@ func (s *resting) rebuild(b record, t int64, step int, written []byte, limit int
 	}
 	oldest := s.oldest(b, t, w)
 	for rest := b.body(); len(rest) > 0; {
-		x, after, ok := nextHit(rest)
-		at := -1
-		if ok {
-			at = s.step(&x)
-		}
-		if at < 0 || at >= len(s.keep) || x.time == t {
+		x, ok := s.glance(rest)
+		if !ok || x.step >= len(s.keep) || x.time == t {
 			return nil, false
 		}
-		rest = after
-		if x.time < oldest || s.alone && x.time <= w-s.keep[at] {
+		all := rest[:x.size]
+		rest = rest[x.size:]
+		if x.time < oldest || s.alone && x.time <= w-s.keep[x.step] {
 			continue
 		}
 		if !done && x.time > t {
 			write()
 		}
-		out = append(out, x.all...)
-		note(at, x.time)
+		out = append(out, all...)
+		note(x.step, x.time)
 	}
 	if !done {
 		write()
@@ -374,14 +416,14 @@ func (s *resting) oldest(b record, t, w int64) int64 {
 	first, before := int64(never), int64(never)
 	replaced := s.latest && b.steps() == 1
 	for rest := b.body(); len(rest) > 0; {
-		x, after, ok := nextHit(rest)
+		x, ok := s.glance(rest)
 		if !ok || x.time > w {
 			break // A hit that is not late may still come before this one.
 		}
 		if replaced || x.time-before > s.memory {
 			first = x.time
 		}
-		before, rest = x.time, after
+		before, rest = x.time, rest[x.size:]
 	}
 	return first
 }
@@ -389,14 +431,14 @@ func (s *resting) oldest(b record, t, w int64) int64 {
 // replace stores a record in the place of an older one, and says where it lies now.
 func (s *resting) replace(hash uint32, p place, b record) place {
 	b.set(len(b))
-	if classOf(len(b)) == int(s.arena.pages[p.page()].class) {
+	if classOf(len(b)) == int(s.arena.class[p.page()]) {
 		copy(s.arena.at(p), b)
 		return p
 	}
 	to := s.arena.room(len(b))
 	copy(s.arena.at(to), b)
 	s.index.move(hash, p, to)
-	s.arena.release(p)
+	s.arena.leave(p)
 	return to
 }
 
@@ -422,6 +464,7 @@ func (s *resting) sweep(w int64) {
 		return
 	}
 	s.swept = w
+	s.arena.coolAll()
 	oldest := w - s.epoch - s.memory - 1
 	for i := range s.arena.pages {
 		for p, b := range s.arena.each(i) {
@@ -435,26 +478,26 @@ func (s *resting) sweep(w int64) {
 
 // thin empties a page of which little is left: its records go to other pages of the class.
 func (s *resting) thin(i int) {
-	g := &s.arena.pages[i]
-	if g.class < 0 || int(g.used)*4 > capacity(g.class) {
+	a := &s.arena
+	if a.class[i] < 0 || int(a.pages[i].used)*4 > capacity(a.class[i]) {
 		return
 	}
-	s.arena.unlist(int32(i))
-	if s.arena.open[g.class] == 0 {
-		s.arena.list(int32(i)) // There is no other with room.
+	a.unlist(int32(i))
+	if a.open[a.class[i]] == 0 {
+		a.list(int32(i)) // There is no other with room.
 		return
 	}
-	for p, b := range s.arena.each(i) {
-		if s.arena.open[s.arena.pages[i].class] == 0 {
-			s.arena.list(int32(i))
+	for p, b := range a.each(i) {
+		if a.open[a.class[i]] == 0 {
+			a.list(int32(i))
 			return
 		}
-		to := s.arena.room(len(b))
-		copy(s.arena.at(to), b)
+		to := a.room(len(b))
+		copy(a.at(to), b)
 		s.index.move(s.index.hash(record(b).key()), p, to)
-		s.arena.release(p)
-		if s.arena.pages[i].class >= 0 {
-			s.arena.unlist(int32(i))
+		a.release(p)
+		if a.class[i] >= 0 {
+			a.unlist(int32(i))
 		}
 	}
 }

@@ -31,7 +31,7 @@ func (w *writer) resting(s *resting) {
 	var piled []*pile
 	for class := range classes {
 		for i := range s.arena.pages {
-			if int(s.arena.pages[i].class) != class {
+			if int(s.arena.class[i]) != class {
 				continue
 			}
 			for _, b := range s.arena.each(i) {

@@ -41,7 +41,12 @@ type keyPieces struct {
 }
 
 func piecesOf(key string) (p keyPieces) {
-	for p.n+2 <= len(p.text) && key != "" {
+	p.split(key)
+	return p
+}
+
+func (p *keyPieces) split(key string) {
+	for p.n = 0; p.n+2 <= len(p.text) && key != ""; {
 		value, rest, _ := strings.Cut(key, keySeparator)
 		_, bare, found := strings.Cut(value, ":")
 		if !found || len(bare) < 2 {
@@ -51,7 +56,6 @@ func piecesOf(key string) (p keyPieces) {
 		p.n += 2
 		key = rest
 	}
-	return p
 }
 
 // learnPattern finds the longest piece of the key in a text.
