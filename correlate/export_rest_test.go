@@ -1,5 +1,67 @@
 package correlate
 
+import (
+	"encoding/binary"
+
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// Blocks is an arena.
+type Blocks struct{ a arena }
+
+// Room takes a block for a record of these bytes, which begin with their length.
+func (b *Blocks) Room(record []byte) uint32 {
+	binary.LittleEndian.PutUint16(record, uint16(len(record)))
+	p := b.a.room(len(record))
+	copy(b.a.at(p), record)
+	return uint32(p)
+}
+
+// At is the record of a block.
+func (b *Blocks) At(p uint32) []byte { return b.a.record(place(p)) }
+
+// Leave gives a block back; soon says that another one will be wanted.
+func (b *Blocks) Leave(p uint32, soon bool) {
+	if soon {
+		b.a.leave(place(p))
+		return
+	}
+	b.a.release(place(p))
+}
+
+// Settle gives back what was kept at hand.
+func (b *Blocks) Settle() { b.a.coolAll() }
+
+// Records are those of all pages.
+func (b *Blocks) Records() map[uint32]string {
+	out := map[uint32]string{}
+	for i := range b.a.pages {
+		for p, r := range b.a.each(i) {
+			out[uint32(p)] = string(r)
+		}
+	}
+	return out
+}
+
+// Held are the bytes of blocks in use, and of memory.
+func (b *Blocks) Held() (used, memory int64) {
+	for i := range b.a.slabs {
+		memory += int64(len(b.a.slabs[i].bytes))
+	}
+	return b.a.held, memory
+}
+
+// Glance reads the beginning of a written hit in the two ways there are.
+func Glance(b []byte) (short, long [3]int64, ok, also bool) {
+	s := packer{rule: &ruleState{program: &program{rule: &rules.Rule{}}}}
+	for i := range 3 {
+		s.templates.all = append(s.templates.all, &template{step: uint8(7 * i)})
+	}
+	x, ok := s.glance(b)
+	y, also := s.glanceLong(b)
+	return [3]int64{x.time, int64(x.step), int64(x.size)}, [3]int64{y.time, int64(y.step), int64(y.size)}, ok, also
+}
+
 // WithoutRest keeps every key in the working form.
 func (s Settings) WithoutRest() Settings {
 	s.restAbove = keysWithoutRest

@@ -6,16 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	largePage = 2 << 20 // Bytes; on processors with others the advice is merely rounded otherwise.
-	fewBytes  = largePage
-)
+// largePage is the size of most processors' large pages in bytes, and from where on they are asked for.
+const largePage = 2 << 20
 
 // largePages asks the system to lay memory out in large pages, and returns it. That is advice and changes nothing else: whether it is heard is
 // seen in time alone. It reaches to the ends of the large pages that memory begins and ends in, which may hold other things of the heap.
 func largePages[T byte | uint64](memory []T) []T {
 	size := uintptr(len(memory)) * unsafe.Sizeof(memory[0])
-	if size < fewBytes {
+	if size < largePage {
 		return memory
 	}
 	begin := uintptr(unsafe.Pointer(&memory[0]))

@@ -183,7 +183,7 @@ func (f *fold) touchRecords(far []*ahead) {
 	f.seen ^= seen
 }
 
-// cacheLine is how many bytes the processor reads at once, and linesAhead of how many lines of a record it is worth while.
+// cacheLine is how many bytes the processor reads at once, and linesAhead of how many lines of a record it is worth while to read them ahead.
 const (
 	cacheLine  = 64
 	linesAhead = 6
