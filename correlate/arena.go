@@ -60,9 +60,10 @@ type arena struct {
 	pages  []page
 	open   [len(classes)]int32   // Pages with room by class, +1.
 	empty  []int32               // Pages of slabs that are there.
-	absent []int32               // Chunks that are not there any more.
+	absent []int32               // Slabs that are not there any more.
 	hot    [len(classes)][]place // Blocks that records have left not long ago; their pages count them as used.
 	held   int64                 // Bytes of blocks in use.
+	laid   int                   // Slabs that were gathered into large pages.
 }
 
 // recordSlab is the memory of some pages. The first of an arena is smaller as long as that is enough: a rule with few resting keys wastes little.
@@ -84,6 +85,14 @@ func (a *arena) size(p place) int { return int(classes[a.class[p.page()]]) * uni
 func (a *arena) record(p place) []byte {
 	b := a.at(p)
 	return b[:binary.LittleEndian.Uint16(b)]
+}
+
+// settle gathers one slab into large pages if a later one is in use: one at a time, since it takes a while.
+func (a *arena) settle() {
+	if a.laid+1 < len(a.slabs) {
+		gather(a.slabs[a.laid].bytes)
+		a.laid++
+	}
 }
 
 // room takes a block for n bytes. The first slab may move: bytes of records that were at hand are no longer those of the arena.

@@ -10,6 +10,7 @@ type keyIndex struct {
 	entries []uint64 // hash<<32 | place; 0: free. The last ones are room for what runs over the end.
 	homes   int
 	n       int
+	fresh   bool   // It has not been gathered into large pages.
 	touched uint64 // So that touch is not for nothing.
 }
 
@@ -24,6 +25,14 @@ func (x *keyIndex) hash(key []byte) uint32       { return uint32(maphash.Bytes(x
 func (x *keyIndex) hashString(key string) uint32 { return uint32(maphash.String(x.seed, key) >> 32) }
 
 func (x *keyIndex) home(hash uint32) int { return int(uint64(hash) * uint64(x.homes) >> 32) }
+
+// settle gathers the entries into large pages.
+func (x *keyIndex) settle() {
+	if x.fresh {
+		gather(x.entries)
+		x.fresh = false
+	}
+}
 
 // find gives the place of the entry for which is is true.
 func (x *keyIndex) find(hash uint32, is func(place) bool) place {
@@ -105,6 +114,7 @@ func (x *keyIndex) grow(homes int) {
 		x.homes, x.n = size, 0
 		x.entries = largePages(make([]uint64, size+overrun))
 		if x.refill(old) {
+			x.fresh = true
 			return
 		}
 	}

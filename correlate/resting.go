@@ -454,6 +454,8 @@ func (s *resting) drop(hash uint32, p place) {
 
 // expire removes keys in which nothing can matter any more, once W has moved by a quarter of the time that they are kept.
 func (s *resting) expire() {
+	s.index.settle()
+	s.arena.settle()
 	if s.n > 0 && s.rule.w-s.swept >= max(s.memory/4, second) {
 		s.sweep(s.rule.w)
 	}
