@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,6 +131,9 @@ func (s *Service) checks() []console.Check {
 		}
 		if e.Error != "" {
 			detail += ": " + e.Error
+		}
+		if len(e.Told) > 0 {
+			detail += "; told through " + strings.Join(e.Told, ", ")
 		}
 		out = append(out, console.Check{Name: "endpoint " + e.Name, Good: e.State == "ok" || e.State == triage.Starting, Detail: detail})
 	}

@@ -79,6 +79,9 @@ func (s *server) carryOut(r *http.Request, id event.ID) (incident.Action, error)
 		return a, fmt.Errorf("%w: %w", errBadRequest, err)
 	}
 	a.At = s.set.Now()
+	if err := s.toPin(r.Context(), &a, in); err != nil {
+		return a, err
+	}
 	if a.Kind == actionMove {
 		return a, s.move(r.Context(), a)
 	}
@@ -161,6 +164,7 @@ func (s *server) actionOf(r *http.Request, id event.ID, in *incident.Incident) (
 // particulars read what only one kind of action has.
 var particulars = map[incident.ActionKind]func(a *incident.Action, form url.Values, in *incident.Incident, now int64) error{
 	incident.ActionAnswer: readAnswer, incident.ActionSnooze: readSnooze, incident.ActionTicket: readTicket,
+	incident.ActionPin: readPin, incident.ActionUnpin: readPin,
 }
 
 // readAnswer reads one or more of the three answers.
@@ -245,6 +249,9 @@ func actionID(a incident.Action) event.ID {
 	}
 	if s := a.Said; s != nil {
 		parts = append(parts, "said", s.Assessment, strconv.FormatBool(s.ScopeSet), strings.Join(s.Scope, "\x00"), s.Trigger, string(s.TriggerEvent[:]))
+	}
+	if p := a.Pin; p != nil {
+		parts = append(parts, "pin", string(p.Event[:]))
 	}
 	if t := a.Ticket; t != nil {
 		parts = append(parts, "ticket", t.System, t.ID, t.URL)

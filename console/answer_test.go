@@ -112,6 +112,20 @@ func TestFurtherActsDoWhatTheySay(t *testing.T) {
 	if now := sent(t, p, h, in, "decide", "text", "isolate the laptop"); now.Decided == 0 {
 		t.Error("not decided")
 	}
+	evidence := in.Findings[0].Evidence[0].Event
+	now := sent(t, p, h, in, "pin", "event", evidence.Event.String())
+	if len(now.Pins) != 1 || now.Pins[0].Event != evidence.Event || now.Pins[0].Time != evidence.Time || now.Pins[0].Text == "" {
+		t.Fatalf("pinned %+v", now.Pins)
+	}
+	if body := readPage(t, get(h, "/incidents/"+id(in)).Body.String()); !strings.Contains(body.text, "Pinned to the summary") || !strings.Contains(body.text, now.Pins[0].Text) {
+		t.Error("the page does not show what is pinned")
+	}
+	if body := get(h, "/api/v1/incidents/"+id(in)).Body.String(); !strings.Contains(body, `"pinned":[{"event":"`+evidence.Event.String()) {
+		t.Error("the API does not tell what is pinned")
+	}
+	if now = sent(t, p, h, in, "unpin", "event", evidence.Event.String()); len(now.Pins) != 0 {
+		t.Errorf("still pinned: %+v", now.Pins)
+	}
 	view := "around=5&in=lane%3Arobot"
 	f := form(p.stitcher.Get(in.ID), "note", "text", "seen", "view", view)
 	if w := post(h, "/incidents/"+id(in), f); w.Header().Get("Location") != "/incidents/"+id(in)+"?"+view {

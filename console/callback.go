@@ -123,6 +123,7 @@ type actionDoc struct {
 	At       time.Time  `json:"at"`
 	Ticket   *ticketDoc `json:"ticket"`
 	Answers  *saidDoc   `json:"answers"`
+	Event    string     `json:"event"`
 }
 
 // saidDoc is one or more of the three answers.
@@ -137,7 +138,8 @@ type saidDoc struct {
 // apiActions are the actions that apiAct takes: all on one incident but the disposition, which has an address and a scope of its own.
 var apiActions = []incident.ActionKind{
 	incident.ActionAcknowledge, incident.ActionAssign, incident.ActionNote, incident.ActionMerge, incident.ActionSplit, incident.ActionDetach, incident.ActionClose, incident.ActionReopen,
-	incident.ActionView, incident.ActionAnswer, incident.ActionSnooze, incident.ActionUnsnooze, incident.ActionContain, incident.ActionDecide, incident.ActionTicket, incident.ActionUndo,
+	incident.ActionView, incident.ActionAnswer, incident.ActionSnooze, incident.ActionUnsnooze, incident.ActionContain, incident.ActionDecide, incident.ActionTicket, incident.ActionPin,
+	incident.ActionUnpin, incident.ActionUndo,
 }
 
 func (s *server) apiAct(w http.ResponseWriter, r *http.Request) {
@@ -182,6 +184,12 @@ func (d *actionDoc) read(a *incident.Action) error {
 		}
 		a.Findings = append(a.Findings, id)
 	}
+	if d.Event != "" {
+		a.Pin = &incident.Pin{}
+		if a.Pin.Event, err = event.ParseID(event.EventPrefix, d.Event); err != nil {
+			return fmt.Errorf("event: %w", err)
+		}
+	}
 	if a.Said, err = d.Answers.said(); err != nil {
 		return err
 	}
@@ -225,6 +233,10 @@ func (s *server) apiAction(w http.ResponseWriter, r *http.Request, read func([]b
 	a := incident.Action{Incident: in.ID, At: s.set.Now(), Origin: who.Origin}
 	if err := read(body, &a, who); err != nil {
 		done(w, s.troubleOf(fmt.Errorf("%w: %w", errBadRequest, err), nil))
+		return
+	}
+	if err := s.toPin(r.Context(), &a, in); err != nil {
+		done(w, s.troubleOf(err, nil))
 		return
 	}
 	s.once(w, r, body, func(id event.ID) result {

@@ -42,6 +42,12 @@ var offers = []struct {
 	{incident.ActionUndo, "Undo the last act", "u", func(in *incident.Incident, _ int64) bool { return in.Touched }},
 }
 
+// besides are the actions whose forms stand where they belong on the page, and not in the list.
+var besides = []struct {
+	kind  incident.ActionKind
+	title string
+}{{incident.ActionAnswer, "Answer"}, {incident.ActionPin, "Pin to the summary"}, {incident.ActionUnpin, "Take out of the summary"}}
+
 func several(in *incident.Incident, _ int64) bool { return len(in.Findings) > 1 }
 
 // forms are what the person may do with an incident as it is: by kind, none where nothing can be done.
@@ -64,8 +70,10 @@ func (s *server) forms(who access.Person, in *incident.Incident, v trailView) ma
 			out[o.kind] = base
 		}
 	}
-	base.Kind, base.Title, base.Key = incident.ActionAnswer, "Answer", ""
-	out[incident.ActionAnswer] = base
+	for _, o := range besides {
+		base.Kind, base.Title, base.Key = o.kind, o.title, ""
+		out[o.kind] = base
+	}
 	return out
 }
 

@@ -296,3 +296,9 @@ func triggersOf(changes []noteRow) []noteRow {
 
 // Answer is the form of the three answers.
 func (p incidentPage) Answer() form { return p.Forms[incident.ActionAnswer] }
+
+// Pin is the form of the events that stand in the summary, Unpin that of those that are to stand there no longer.
+func (p incidentPage) Pin() form { return p.Forms[incident.ActionPin] }
+
+// Unpin: see Pin.
+func (p incidentPage) Unpin() form { return p.Forms[incident.ActionUnpin] }

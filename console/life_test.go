@@ -334,6 +334,10 @@ func TestEveryActionIsPossibleAsJSON(t *testing.T) {
 		{`"action":"decide","text":"lock the badge"`, func(x *incident.Incident, _ map[string]any) bool { return x.Decided != 0 }},
 		{`"action":"contain","at":"2026-11-21T02:40:00Z"`, func(x *incident.Incident, _ map[string]any) bool { return x.Contained != 0 }},
 		{`"action":"ticket","ticket":{"system":"jira","id":"T-1","url":""}`, func(x *incident.Incident, _ map[string]any) bool { return len(x.Tickets) == 1 }},
+		{`"action":"pin","event":"` + in.Findings[0].Evidence[0].Event.Event.String() + `"`, func(x *incident.Incident, _ map[string]any) bool {
+			return len(x.Pins) == 1 && x.Pins[0].By == "soar-bot" && x.Pins[0].Text != ""
+		}},
+		{`"action":"unpin","event":"` + in.Findings[0].Evidence[0].Event.Event.String() + `"`, func(x *incident.Incident, _ map[string]any) bool { return len(x.Pins) == 0 }},
 		{`"action":"detach","findings":["` + first + `"]`, func(x *incident.Incident, got map[string]any) bool {
 			return x.Detached == 1 && len(got["split_off"].([]any)) == 1
 		}},
@@ -353,9 +357,9 @@ func TestEveryActionIsPossibleAsJSON(t *testing.T) {
 		t.Errorf("%d %v", status, got)
 	}
 	for body, want := range map[string]string{
-		`{"action":"explode","expected_version":1}`: "use acknowledge, assign", `{"action":"suppress","expected_version":1}`: "ticket or undo", `{"action":"note","text":"x"}`: "expected_version is missing",
+		`{"action":"explode","expected_version":1}`: "use acknowledge, assign", `{"action":"suppress","expected_version":1}`: "unpin or undo", `{"action":"note","text":"x"}`: "expected_version is missing",
 		`{"action":"merge","expected_version":1,"into":"x"}`: "into: ", `{"action":"split","expected_version":1,"findings":["x"]}`: "findings: ",
-		`{"action":"answer","expected_version":1,"answers":{"trigger_event":"x"}}`: "answers.trigger_event",
+		`{"action":"answer","expected_version":1,"answers":{"trigger_event":"x"}}`: "answers.trigger_event", `{"action":"pin","expected_version":1,"event":"x"}`: "event: ",
 	} {
 		if status, got := c.send(actionsOf(other), body); status != 400 || !strings.Contains(got["detail"].(string), want) {
 			t.Errorf("%s: %d %v", body, status, got["detail"])

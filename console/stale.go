@@ -129,6 +129,16 @@ func differences(a, b *incident.Incident) []string {
 	for _, r := range b.Remarks[min(len(a.Remarks), len(b.Remarks)):] {
 		out = append(out, "note by "+r.By+": "+clip(200, r.Text))
 	}
+	for _, p := range b.Pins {
+		if !isPinned(a, p.Event) {
+			out = append(out, "pinned by "+p.By+": "+clip(200, p.Text))
+		}
+	}
+	for _, p := range a.Pins {
+		if !isPinned(b, p.Event) {
+			out = append(out, "no longer pinned: "+clip(200, p.Text))
+		}
+	}
 	for _, t := range b.Tickets[min(len(a.Tickets), len(b.Tickets)):] {
 		out = append(out, "ticket "+t.System+" "+t.ID)
 	}

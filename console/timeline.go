@@ -24,6 +24,7 @@ type momentRow struct {
 	Context bool   // It is of no finding: what else happened.
 	Around  []widening
 	Values  []facet // What it can be filtered by, with addresses.
+	Pinned  bool    // It stands in the summary.
 	All     string  // Where every event of a run of repeats is to be seen; "" for what stands for one.
 }
 

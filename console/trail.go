@@ -90,6 +90,9 @@ func (s *server) trailOf(ctx context.Context, in *incident.Incident, v trailView
 	t.Cut = max(0, len(shown)-maxRows)
 	shown = shown[:len(shown)-t.Cut]
 	t.Rows = rowsOf(shown, v, path)
+	for i := range t.Rows {
+		t.Rows[i].Pinned = isPinned(in, t.Rows[i].Event)
+	}
 	t.Chart = chart(t.Rows, v.Received)
 	t.facets(counts, path)
 	for _, n := range append([]int{0}, wider...) {

@@ -24,6 +24,7 @@ type Action struct {
 	Until       int64        `json:",omitzero"`  // Snooze: our clock, microseconds.
 	Said        *Said        `json:",omitempty"` // Answer: what is set of it is taken over.
 	Ticket      *Ticket      `json:",omitempty"` // Ticket, dispose.
+	Pin         *Pin         `json:",omitempty"` // Pin: the event, its time and what it says; unpin reads its Event only.
 	Undoes      event.ID     `json:",omitzero"`  // Undo: the action to undo; zero for the last one on the incident.
 	Suppression *Suppression `json:",omitempty"` // Suppress; unsuppress reads its ID only.
 }
@@ -48,6 +49,8 @@ const (
 	ActionContain     ActionKind = "contain"    // It was reported as contained.
 	ActionDecide      ActionKind = "decide"     // It was decided what is to be done.
 	ActionTicket      ActionKind = "ticket"     // Where it is worked on elsewhere.
+	ActionPin         ActionKind = "pin"        // An event stands in the summary from now on.
+	ActionUnpin       ActionKind = "unpin"      // It does so no longer.
 	ActionUndo        ActionKind = "undo"       // Back to before an action, as long as nothing else has happened since.
 	ActionDispose     ActionKind = "dispose"    // Status, verdict, ticket and comment in one, as another system reports them.
 	ActionSuppress    ActionKind = "suppress"   // A suppression or maintenance window; concerns no incident.
@@ -58,7 +61,7 @@ const (
 func ActionKinds() []ActionKind {
 	return []ActionKind{
 		ActionAcknowledge, ActionAssign, ActionNote, ActionMerge, ActionSplit, ActionDetach, ActionClose, ActionReopen, ActionView, ActionAnswer, ActionSnooze, ActionUnsnooze,
-		ActionContain, ActionDecide, ActionTicket, ActionUndo, ActionDispose, ActionSuppress, ActionUnsuppress,
+		ActionContain, ActionDecide, ActionTicket, ActionPin, ActionUnpin, ActionUndo, ActionDispose, ActionSuppress, ActionUnsuppress,
 	}
 }
 

@@ -72,6 +72,7 @@ type Incident struct {
 
 	Said     Said     `json:",omitzero"`  // What people answered to the three questions.
 	Tickets  []Ticket `json:",omitempty"` // Where it is worked on elsewhere, in the order in which they were named.
+	Pins     []Pin    `json:",omitempty"` // Events that people pinned to the summary, by time; at most MaxPins.
 	Reopened int32    `json:",omitzero"`  // How often it was reopened.
 	Detached int32    `json:",omitzero"`  // How many findings people took out of it.
 

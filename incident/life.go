@@ -100,6 +100,8 @@ var acts = map[ActionKind]func(*Stitcher, *Incident, Action) ([]Change, error){
 	ActionContain:     (*Stitcher).contain,
 	ActionDecide:      (*Stitcher).decide,
 	ActionTicket:      (*Stitcher).ticket,
+	ActionPin:         (*Stitcher).pin,
+	ActionUnpin:       (*Stitcher).unpin,
 	ActionUndo:        (*Stitcher).undo,
 	ActionDispose:     (*Stitcher).dispose,
 }
@@ -190,7 +192,7 @@ func (s *Stitcher) merge(in *Incident, a Action) ([]Change, error) {
 		remark(x, a)
 	})
 	moved := *into
-	moved.Links = links
+	moved.Links, moved.Pins = links, joinPins(into, in)
 	moved.Findings = append(slices.Clone(into.Findings), in.Findings...)
 	kept := s.rebuild(&moved, ChangeUpdated, a)
 	return []Change{kept, gone}, nil

@@ -264,6 +264,8 @@ func everyAct(s *incident.Stitcher, in *incident.Incident, r *rand.Rand) []incid
 		{Kind: incident.ActionContain},
 		{Kind: incident.ActionDecide, Text: "so"},
 		{Kind: incident.ActionTicket, Ticket: &incident.Ticket{System: "s", ID: fmt.Sprint(r.IntN(9))}},
+		{Kind: incident.ActionPin, Pin: &incident.Pin{Event: event.NewID("pin", fmt.Sprint(r.IntN(9))), Time: r.Int64N(9), Text: "here"}},
+		{Kind: incident.ActionUnpin, Pin: &incident.Pin{Event: event.NewID("pin", fmt.Sprint(r.IntN(9)))}},
 		{Kind: incident.ActionDispose, Status: incident.Closed, Verdict: incident.Duplicate},
 	}
 	for _, other := range s.Incidents() {

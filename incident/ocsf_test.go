@@ -60,6 +60,9 @@ func anyIncident(r *rand.Rand) (*incident.Incident, incident.Answers, []incident
 		in.Tickets = append(in.Tickets, incident.Ticket{System: anyText(r), ID: anyText(r), URL: []string{"", "https://t.example/1"}[r.IntN(2)]})
 		in.Said = incident.Said{Assessment: "misuse", ScopeSet: true, Trigger: anyText(r), TriggerEvent: event.NewID("t"), By: anyText(r), At: 1795230123456789}
 	}
+	for range r.IntN(3) {
+		in.Pins = append(in.Pins, incident.Pin{Event: event.NewID(anyText(r)), Time: 1795230123456789, Text: anyText(r), By: anyText(r), At: 1795230123456789})
+	}
 	for range r.IntN(4) {
 		f := anyFinding(r)
 		in.Findings = append(in.Findings, f)

@@ -59,9 +59,19 @@ type incidentExtra struct {
 	Timeline   []momentDoc `json:"timeline"`
 	Links      []linkDoc   `json:"links"`
 	Said       *saidDoc    `json:"said,omitempty"`
+	Pins       []pinDoc    `json:"pinned,omitempty"`
 	Understood int64       `json:"understood,omitempty"`
 	Contained  int64       `json:"contained,omitempty"`
 	Snoozed    int64       `json:"snoozed_until,omitempty"`
+}
+
+// pinDoc is an event that somebody pinned to the summary.
+type pinDoc struct {
+	Event string `json:"event"`
+	Time  int64  `json:"time"`
+	Text  string `json:"text"`
+	By    string `json:"by"`
+	At    int64  `json:"at"`
 }
 
 type answersDoc struct {
@@ -194,6 +204,9 @@ func incidentExtraOf(in *Incident, a Answers, tl []Moment) incidentExtra {
 		Timeline: make([]momentDoc, 0, len(tl)), Links: make([]linkDoc, 0, len(in.Links)),
 	}
 	x.Said, x.Understood, x.Contained, x.Snoozed = saidOf(&in.Said), in.Understood/1000, in.Contained/1000, in.Snoozed/1000
+	for _, p := range in.Pins {
+		x.Pins = append(x.Pins, pinDoc{p.Event.String(), p.Time / 1000, p.Text, p.By, p.At / 1000})
+	}
 	if !in.MergedInto.IsZero() {
 		x.MergedInto = event.FormatID(event.IncidentPrefix, in.MergedInto)
 	}

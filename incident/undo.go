@@ -192,7 +192,7 @@ func turn(now, next *Incident) ChangeKind {
 func copyLife(to, from *Incident) {
 	to.Status, to.Verdict, to.Assignee, to.MergedInto, to.Touched = from.Status, from.Verdict, from.Assignee, from.MergedInto, from.Touched
 	to.Acked, to.ClosedAt, to.Decided, to.Contained, to.Understood, to.Snoozed = from.Acked, from.ClosedAt, from.Decided, from.Contained, from.Understood, from.Snoozed
-	to.Said, to.Tickets, to.Remarks, to.Reopened, to.Detached = from.Said, from.Tickets, from.Remarks, from.Reopened, from.Detached
+	to.Said, to.Tickets, to.Pins, to.Remarks, to.Reopened, to.Detached = from.Said, from.Tickets, from.Pins, from.Remarks, from.Reopened, from.Detached
 }
 
 // lifeFields names what differs of that, sorted.
@@ -207,6 +207,7 @@ func lifeFields(a, b *Incident) []string {
 	note("contained", a.Contained == b.Contained)
 	note("decided", a.Decided == b.Decided)
 	note("merged_into", a.MergedInto == b.MergedInto)
+	note("pins", slices.Equal(a.Pins, b.Pins))
 	note("remarks", slices.Equal(a.Remarks, b.Remarks))
 	note("said", sameAnswers(&a.Said, &b.Said))
 	note("snoozed", a.Snoozed == b.Snoozed)

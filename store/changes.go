@@ -1,10 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"iter"
+	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -154,13 +158,45 @@ func (db *DB) revisions(ctx context.Context, keys []revisionKey) (map[revisionKe
 	q := query{head: "SELECT doc FROM " + db.table("incidents")}
 	q.revisions("id", keys)
 	found := map[revisionKey]*incident.Incident{}
-	for in, err := range stream(ctx, db, "read incidents", q, scanDocument[incident.Incident]) {
-		if err != nil {
-			return nil, err
-		}
+	list, err := readAll[incident.Incident](stream(ctx, db, "read incidents", q, scanText))
+	for _, in := range list {
 		found[revisionKey{in.ID, in.Revision}] = in
 	}
-	return found, nil
+	return found, err
+}
+
+// readAll reads documents, in any order, while more of them come: reading one takes longer than fetching it.
+func readAll[T any](docs iter.Seq2[string, error]) ([]*T, error) {
+	readers := min(4, runtime.GOMAXPROCS(0))
+	feed := make(chan string, readers)
+	lists, errs := make([][]*T, readers), make([]error, readers+1)
+	var all sync.WaitGroup
+	for i := range readers {
+		all.Go(func() {
+			for doc := range feed {
+				v := new(T)
+				if err := readDocument([]byte(doc), v); err != nil {
+					errs[i] = err
+				}
+				lists[i] = append(lists[i], v)
+			}
+		})
+	}
+	for doc, err := range docs {
+		if err != nil {
+			errs[readers] = err
+			break
+		}
+		feed <- doc
+	}
+	close(feed)
+	all.Wait()
+	return slices.Concat(lists...), cmp.Or(errs...)
+}
+
+func scanText(rows driver.Rows) (s string, err error) {
+	err = rows.Scan(&s)
+	return s, err
 }
 
 // revisions keeps the rows of those revisions; column holds the incident's id.

@@ -42,10 +42,15 @@ func (db *DB) Events(ctx context.Context, f EventFilter) iter.Seq2[*event.Event,
 	if err != nil {
 		return func(yield func(*event.Event, error) bool) { yield(nil, err) }
 	}
+	return db.eachOnce(ctx, q, f.Limit, scanOneEvent)
+}
+
+// eachOnce streams the events of a query that sorts them, each once, at most so many; 0 is no limit.
+func (db *DB) eachOnce(ctx context.Context, q query, most int, scan func(driver.Rows) (*event.Event, error)) iter.Seq2[*event.Event, error] {
 	return func(yield func(*event.Event, error) bool) {
 		var last event.ID
 		n := 0
-		for e, err := range stream(ctx, db, "read events", q, scanOneEvent) {
+		for e, err := range stream(ctx, db, "read events", q, scan) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -54,7 +59,7 @@ func (db *DB) Events(ctx context.Context, f EventFilter) iter.Seq2[*event.Event,
 				continue
 			}
 			last = e.Envelope.ID
-			if n++; !yield(e, nil) || n == f.Limit {
+			if n++; !yield(e, nil) || n == most {
 				return
 			}
 		}
@@ -224,6 +229,27 @@ func (db *DB) Event(ctx context.Context, id event.ID) (e *event.Event, found boo
 		return []byte(s), err
 	}))
 	return e, true, err
+}
+
+// scanBareEvent gives a scan that reads what events say of themselves, without their envelopes and entities, into one event after the other.
+func scanBareEvent() func(driver.Rows) (*event.Event, error) {
+	e := &event.Event{}
+	var id string
+	var compact []byte
+	return func(rows driver.Rows) (*event.Event, error) {
+		err := rows.Scan(&id, &compact)
+		if err != nil {
+			return nil, err
+		}
+		*e = event.Event{}
+		if e.Envelope.ID, err = idOf(id); err != nil {
+			return nil, err
+		}
+		if err := event.Decode(compact, e); err != nil {
+			return nil, fmt.Errorf("event %s: %w", e.Envelope.ID, err)
+		}
+		return e, nil
+	}
 }
 
 func scanOneEvent(rows driver.Rows) (*event.Event, error) { return scanEvent(rows) }

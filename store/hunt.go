@@ -19,6 +19,7 @@ type Hunt struct {
 	// Keep decides about the events that pass the filter what the filter cannot; nil: nothing is left to decide. It is called by one goroutine
 	// at a time and keeps nothing of the event.
 	Keep func(*event.Event) bool
+	Bare bool // Keep looks at none of an event's source, format, site and entities.
 }
 
 // Hunted is a page of events, with what it took to find them.
@@ -82,82 +83,129 @@ func Decides(w *event.Where) bool {
 
 // Hunt gives a page of at most Limit events, which must be set, in order of (time, id). Events come without raw text.
 func (db *DB) Hunt(ctx context.Context, h Hunt) (Hunted, error) {
-	if h.Text != "" && h.Entity == "" && h.Keep == nil && !h.Forward {
-		return db.huntText(ctx, h)
+	h.NoRaw = true
+	width := int64(textHours)
+	if h.Keep != nil {
+		width = keepHours
+	}
+	if h.Keep == nil && h.Text == "" || h.Entity != "" || h.Forward {
+		width = 0
 	}
 	var page Hunted
-	limit := h.Limit
-	h.NoRaw, h.Limit = true, limit+1
+	for part, err := range db.slices(ctx, h.EventFilter, width) {
+		if err != nil {
+			return page, tooMuch(err)
+		}
+		if done, err := db.huntIn(ctx, h, part, &page); done || err != nil {
+			return page, tooMuch(err)
+		}
+	}
+	return page, nil
+}
+
+// huntIn adds to a page what is found in a slice of time; done means that the page is full, or that enough was examined.
+func (db *DB) huntIn(ctx context.Context, h Hunt, part EventFilter, page *Hunted) (done bool, err error) {
+	part.Limit = h.Limit + 1
 	if h.Keep != nil {
-		h.Limit = max(examinedStep, limit+1)
+		part.Limit = max(examinedStep, part.Limit)
 	}
 	for {
 		n := 0
-		for e, err := range db.Events(bounded(ctx), h.EventFilter) {
+		for e, err := range db.examine(bounded(ctx), h, part, false) {
 			if err != nil {
-				return page, tooMuch(err)
+				return false, err
 			}
 			n++
-			if len(page.Events) == limit { // One more than was asked for: the page has a successor.
-				page.Next = placeOf(page.Events[limit-1])
-				return page, nil
+			page.Examined++
+			if len(page.Events) == h.Limit { // One more than was asked for: the page has a successor.
+				page.Next = placeOf(page.Events[h.Limit-1])
+				return true, nil
 			}
-			h.After = placeOf(e)
+			part.After = placeOf(e)
 			if h.Keep == nil || h.Keep(e) {
 				page.Events = append(page.Events, e)
 			}
 		}
-		if h.Keep == nil || n < h.Limit {
-			page.Examined += n
-			return page, nil
+		if h.Keep != nil && page.Examined >= maxExamined {
+			page.Next, page.Cut = part.After, true
+			return true, nil
 		}
-		if page.Examined += n; page.Examined >= maxExamined {
-			page.Next, page.Cut = h.After, true
-			return page, nil
+		if n < part.Limit {
+			return false, nil
 		}
 	}
 }
 
-// A search for text looks at the newest hours first, and then at stretches that grow as much each time.
+// examine gives the events of a slice that may pass. Of those that a person's condition has to be asked about many are thrown away again: in a
+// short slice they are read at once, and bare, each in the place of the one before, if that is enough, where finding their places first would cost a second reading.
+func (db *DB) examine(ctx context.Context, h Hunt, part EventFilter, bare bool) iter.Seq2[*event.Event, error] {
+	if h.Keep == nil || h.Entity != "" || part.From == 0 || cmp.Or(part.After.Time, part.To)-part.From > shortHours*hourMicros {
+		return db.Events(ctx, part)
+	}
+	q, err := db.eventSearch(part)
+	if err != nil {
+		return func(yield func(*event.Event, error) bool) { yield(nil, err) }
+	}
+	scan := scanOneEvent
+	q.head = eventSelect + "'' FROM " + db.table("events")
+	if bare {
+		q.head, scan = "SELECT id, event FROM "+db.table("events"), scanBareEvent()
+	}
+	q.tail += limit(part.Limit + slack)
+	return db.eachOnce(ctx, q, part.Limit, scan)
+}
+
+// A search looks at the newest hours first, and then at stretches that grow as much each time.
 const (
-	textHours  = 6
-	textGrowth = 4
+	textHours  = 6  // For text.
+	keepHours  = 2  // For what columns do not decide.
+	countHours = 24 // For counts of that, which want many events.
+	shortHours = 26
+	growth     = 4
 )
 
-// huntText finds text without reading all that there is where the newest events fill the page. What it finds is what one search would find.
-func (db *DB) huntText(ctx context.Context, h Hunt) (page Hunted, err error) {
-	oldest, newest, err := db.hours(ctx)
-	if err != nil {
-		return page, err
+// narrows reports whether columns, or the text of the compact form, tell which events a condition is not true of.
+func narrows(w *event.Where) bool {
+	if w == nil {
+		return false
 	}
-	limit := h.Limit
-	part := h.EventFilter
-	part.NoRaw = true
-	end := newest + 1
-	if until := cmp.Or(h.After.Time, h.To); until != 0 {
-		end = min(end, int64(hourOf(until))+1)
-	}
-	for width := int64(textHours); ; width *= textGrowth {
-		begin := end - width
-		last := begin <= oldest || begin*hourMicros <= h.From
-		part.Limit, part.From = limit+1-len(page.Events), h.From
-		if !last {
-			part.From = begin * hourMicros
+	var q query
+	sql, _ := q.sift(w, true)
+	return sql != truth(true)
+}
+
+// slices parts a search, newest first: one after the other they give what the whole gives. The first is of width hours, none is left out though it
+// were empty. A width of 0 parts nothing.
+func (db *DB) slices(ctx context.Context, f EventFilter, width int64) iter.Seq2[EventFilter, error] {
+	return func(yield func(EventFilter, error) bool) {
+		if width == 0 {
+			yield(f, nil)
+			return
 		}
-		for e, err := range db.Events(bounded(ctx), part) {
+		oldest, end := int64(hourOf(f.From)), int64(hourOf(cmp.Or(f.After.Time, f.To)))+1
+		if f.From == 0 || f.After.Time == 0 && f.To == 0 {
+			first, last, err := db.hours(ctx)
 			if err != nil {
-				return page, tooMuch(err)
+				yield(f, err)
+				return
 			}
-			if page.Examined++; len(page.Events) == limit {
-				page.Next = placeOf(page.Events[limit-1])
-				return page, nil
+			oldest = max(oldest, first)
+			if end = min(end, last+1); f.After.Time == 0 && f.To == 0 {
+				end = last + 1
 			}
-			page.Events = append(page.Events, e)
 		}
-		if last {
-			return page, nil
+		part := f
+		for ; ; width *= growth {
+			begin := end - width
+			last := begin <= oldest
+			if part.From = begin * hourMicros; last {
+				part.From = f.From
+			}
+			if !yield(part, nil) || last {
+				return
+			}
+			end, part.To = begin, part.From
 		}
-		end, part.To = begin, part.From
 	}
 }
 
@@ -173,22 +221,39 @@ func (db *DB) hours(ctx context.Context) (oldest, newest int64, err error) {
 
 func placeOf(e *event.Event) EventCursor { return EventCursor{e.Time, e.Envelope.ID} }
 
-// kept streams the newest events that pass, at most maxExamined of them examined; cut is told if there were more.
-func (db *DB) kept(ctx context.Context, h Hunt, cut *bool, oldest *int64) iter.Seq2[*event.Event, error] {
-	h.NoRaw, h.Limit, h.After, h.Forward = true, maxExamined, EventCursor{}, false
+// kept streams the newest events that pass, at most maxExamined of them examined; cut is told if there were more. bare says that whoever reads them
+// looks at nothing but what Keep may.
+func (db *DB) kept(ctx context.Context, h Hunt, bare bool, cut *bool, oldest *int64) iter.Seq2[*event.Event, error] {
+	h.NoRaw, h.After, h.Forward = true, EventCursor{}, false
+	width := int64(countHours)
+	switch {
+	case h.Entity != "":
+		width = 0
+	case !narrows(h.Matching): // The newest hours have enough.
+		width = keepHours
+	}
 	return func(yield func(*event.Event, error) bool) {
 		n := 0
-		for e, err := range db.Events(bounded(ctx), h.EventFilter) {
+		for part, err := range db.slices(ctx, h.EventFilter, width) {
 			if err != nil {
 				yield(nil, tooMuch(err))
 				return
 			}
-			n++
-			*oldest = e.Time
-			if h.Keep(e) && !yield(e, nil) {
+			part.Limit = maxExamined - n
+			for e, err := range db.examine(bounded(ctx), h, part, bare && h.Bare) {
+				if err != nil {
+					yield(nil, tooMuch(err))
+					return
+				}
+				n++
+				*oldest = e.Time
+				if h.Keep(e) && !yield(e, nil) {
+					return
+				}
+			}
+			if *cut = n == maxExamined; *cut {
 				return
 			}
 		}
-		*cut = n == maxExamined
 	}
 }

@@ -1,6 +1,10 @@
 package triage
 
-import "github.com/tocsin-siem/tocsin/incident"
+import (
+	"cmp"
+
+	"github.com/tocsin-siem/tocsin/incident"
+)
 
 // Reading is one side of the balance: what speaks for it, and how much that weighs together. It is no probability.
 type Reading struct {
@@ -32,4 +36,9 @@ func ReadingOf(in *incident.Incident) string {
 		return in.Said.Assessment
 	}
 	return Answer(in).Assessment
+}
+
+// readingBy is the same where the answers are known.
+func readingBy(in *incident.Incident, a *incident.Answers) string {
+	return cmp.Or(in.Said.Assessment, a.Assessment)
 }

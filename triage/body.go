@@ -80,7 +80,8 @@ func detectionsOf(in *incident.Incident) [][]byte {
 }
 
 func describe(in *incident.Incident, console string) *adapter.Incident {
-	a := Answer(in)
+	f := factsOf(in)
+	a := f.answer()
 	b := &adapter.Incident{
 		ID: event.FormatID(event.IncidentPrefix, in.ID), Revision: in.Revision, Title: cut(plain(in.Title), 300), Status: in.Status.String(), Verdict: string(in.Verdict),
 		Severity: in.Severity.String(), Priority: priority(in.Severity), Score: in.Score, OwnerTeam: cut(in.Owner, 60), Assignee: cut(in.Assignee, 120),
@@ -96,8 +97,7 @@ func describe(in *incident.Incident, console string) *adapter.Incident {
 		b.MergedInto = event.FormatID(event.IncidentPrefix, in.MergedInto)
 	}
 	b.Counts = countsOf(in)
-	before, during := factsOf(in).changes()
-	for _, c := range append(before, during...) {
+	for _, c := range a.ChangedBefore {
 		b.Changes = append(b.Changes, adapter.Note{At: stamp(c.At), What: cut(c.Text, 400), Actor: actorOf(in.Changed, c.Refs[0]), Event: c.Refs[0].String()})
 	}
 	for _, c := range a.For {
@@ -105,7 +105,7 @@ func describe(in *incident.Incident, console string) *adapter.Incident {
 			b.Summary.Refs = append(b.Summary.Refs, id.String())
 		}
 	}
-	for _, x := range Actions(in, ReadingOf(in)) {
+	for _, x := range Actions(in, readingBy(in, &a)) {
 		b.Actions = append(b.Actions, askedOf(&x))
 	}
 	return b

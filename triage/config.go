@@ -20,7 +20,8 @@ type Config struct {
 	ConsoleURL string           `yaml:"console_url"` // Where people reach the console, for links in what is sent; none if empty.
 	Retry      []time.Duration  `yaml:"retry"`       // Waiting time before each attempt, the first included.
 	LLM        ModelConfig      `yaml:"llm"`
-	Poll       time.Duration    `yaml:"poll"` // How often the outbox is looked at while something is due; else fifteen times less often.
+	Failing    FailingConfig    `yaml:"failing"` // An endpoint that has failed for long is told of through others.
+	Poll       time.Duration    `yaml:"poll"`    // How often the outbox is looked at while something is due; else fifteen times less often.
 }
 
 // EndpointConfig is one receiver.
@@ -58,8 +59,9 @@ type DigestConfig struct {
 // DefaultConfig has no endpoints. Its ten attempts take about 42 hours, dense in the first minutes.
 func DefaultConfig() Config {
 	return Config{
-		LLM:  DefaultModelConfig(),
-		Poll: 2 * time.Second,
+		LLM:     DefaultModelConfig(),
+		Poll:    2 * time.Second,
+		Failing: FailingConfig{After: 24 * time.Hour},
 		Retry: []time.Duration{
 			0, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 24 * time.Hour,
 		},
@@ -90,6 +92,7 @@ func (c Config) Validate() error {
 		}
 	}
 	errs = append(errs, c.checkRoutes()...)
+	errs = append(errs, c.checkFailing()...)
 	seen := map[string]bool{}
 	for i, e := range c.Endpoints {
 		name := e.Name

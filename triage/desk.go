@@ -106,6 +106,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	for _, e := range d.endpoints {
 		all.Go(func() { e.run(ctx) })
 	}
+	all.Go(func() { d.watch(ctx) })
 	all.Wait()
 	<-ctx.Done()
 	return ctx.Err()
@@ -126,6 +127,8 @@ type EndpointStatus struct {
 	Since    int64    `json:"since"`    // Our clock, microseconds: when the first of them was; 0 if none.
 	Error    string   `json:"error"`    // The last failure.
 	Pending  int      `json:"pending"`  // What is owed, as of the last look; says nothing while starting.
+	Trouble  int64    `json:"trouble"`  // Our clock, microseconds: since when it has taken nothing, as far as this process knows; 0 if it does.
+	Told     []string `json:"told"`     // Endpoints through which it was told that this one has failed for long.
 	Adapter  string   `json:"adapter"`
 	Place    string   `json:"place"`  // Where it is, without what may be secret.
 	Secret   Rotation `json:"secret"` // How its signing secret stands.

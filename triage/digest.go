@@ -116,7 +116,7 @@ func (e *endpoint) endDigest(ctx context.Context, a answer) error {
 		e.health.alive()
 		e.health.accept()
 	case gone:
-		e.health.disable(a.err)
+		e.health.disable(a.err, e.desk.s.Now())
 	case refused:
 		e.health.refuse(a.err)
 	}

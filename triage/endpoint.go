@@ -347,7 +347,7 @@ func (e *endpoint) conclude(d incident.Delivery, a answer) {
 		e.end(d, incident.DeliveryDone, "")
 		return
 	case gone:
-		e.health.disable(a.err)
+		e.health.disable(a.err, now)
 		e.log().Error("the endpoint says it is gone; it is told nothing until a test finds it back", "err", a.err)
 		e.end(d, incident.DeliveryDead, a.err)
 		return

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -123,6 +125,22 @@ func (f *Feed) item(c *incident.Change) item {
 	return item{at: SequenceOf(c), kind: c.Kind, body: adapter.Encode(&letterOf(c, id, f.source, f.console, 0, nil).Envelope)}
 }
 
+// items are changes as streams write them, made side by side.
+func (f *Feed) items(changes []incident.Change) []item {
+	out := make([]item, len(changes))
+	var all sync.WaitGroup
+	hands := min(4, runtime.GOMAXPROCS(0))
+	for h := range hands {
+		all.Go(func() {
+			for i := h; i < len(changes); i += hands {
+				out[i] = f.item(&changes[i])
+			}
+		})
+	}
+	all.Wait()
+	return out
+}
+
 // asked reads what both handlers take: since, or the Last-Event-ID of a stream that reconnects, and min_severity.
 func asked(r *http.Request) (since Sequence, resume bool, severity incident.Severity, err error) {
 	text := r.Header.Get("Last-Event-ID")
@@ -202,25 +220,23 @@ func (f *Feed) ServeChanges(w http.ResponseWriter, r *http.Request, pass Pass) {
 // errFar means that a stream has more to catch up with than it may.
 var errFar = errors.New("too far behind")
 
-// pages reads changes after a sequence and gives those that pass to write, at most limit.
+// pages reads changes after a sequence and gives those that pass to write, at most limit, which is positive. It reads no more at once than are still
+// wanted, and twice as many each time where few of them pass.
 func (f *Feed) pages(ctx context.Context, after Sequence, pass Pass, limit int, write func(item) error) error {
-	for {
-		page, err := f.reader.Changes(ctx, after, feedPage)
+	for step := min(feedPage, limit); ; step = min(feedPage, 2*step) {
+		page, err := f.reader.Changes(ctx, after, step)
 		if err != nil || len(page) == 0 {
 			return err
 		}
-		for i := range page {
-			after = SequenceOf(&page[i])
-			if !pass(&page[i]) {
-				continue
-			}
-			if limit == 0 {
-				return nil
-			}
-			limit--
-			if err := write(f.item(&page[i])); err != nil {
+		after = SequenceOf(&page[len(page)-1])
+		page = slices.DeleteFunc(page, func(c incident.Change) bool { return !pass(&c) })
+		for _, it := range f.items(page[:min(limit, len(page))]) {
+			if err := write(it); err != nil {
 				return err
 			}
+		}
+		if limit -= len(page); limit <= 0 {
+			return nil
 		}
 	}
 }

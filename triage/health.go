@@ -21,6 +21,8 @@ type health struct {
 	lastError     string
 	probe         time.Time // when an open breaker is tried next
 	disabled      bool
+	ill           int64    // our clock, microseconds: since when it is disabled
+	told          []string // endpoints through which it was told that this one fails
 	misconfigured bool
 	pending       int
 	looked        bool // pending is known
@@ -63,17 +65,17 @@ func (h *health) accept() {
 	h.misconfigured, h.lastError = false, ""
 }
 
-func (h *health) disable(err string) {
+func (h *health) disable(err string, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.disabled, h.lastError = true, err
+	h.disabled, h.lastError, h.ill = true, err, now.UnixMicro()
 }
 
 // found notes that an endpoint that was gone takes what it is sent again.
 func (h *health) found() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.disabled, h.misconfigured, h.lastError = false, false, ""
+	h.disabled, h.misconfigured, h.lastError, h.ill = false, false, "", 0
 }
 
 func (h *health) isDisabled() bool {
@@ -98,7 +100,7 @@ func (h *health) open() (bool, time.Time) {
 func (h *health) status(name string) EndpointStatus {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := EndpointStatus{Name: name, State: "ok", Failures: h.failures, Since: h.since, Error: h.lastError, Pending: h.pending}
+	s := EndpointStatus{Name: name, State: "ok", Failures: h.failures, Since: h.since, Error: h.lastError, Pending: h.pending, Trouble: h.trouble(), Told: append([]string{}, h.told...)}
 	switch {
 	case h.disabled:
 		s.State = "disabled"

@@ -33,8 +33,9 @@ const (
 // before. It weighs the table of signs in signs.go: For holds the claims for the leading reading, Against those for every other one, by
 // weight, each with the events that prove it. With little evidence, or readings close to each other, the assessment is undetermined, and For
 // still holds the claims of the leading one. The same incident gives the same answers.
-func Answer(in *incident.Incident) incident.Answers {
-	f := factsOf(in)
+func Answer(in *incident.Incident) incident.Answers { return factsOf(in).answer() }
+
+func (f *facts) answer() incident.Answers {
 	claims := f.weigh()
 	balance := map[string]int{}
 	for reading, list := range claims {

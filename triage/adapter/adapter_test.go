@@ -72,6 +72,12 @@ func letters() map[string]*adapter.Letter {
 		"test": letter("", func(l *adapter.Letter) {
 			l.Type, l.Data, l.Subject = adapter.TypeTest, adapter.Data{Truncated: map[string]int{}}, ""
 		}),
+		"failing": letter("", func(l *adapter.Letter) {
+			l.Type, l.Subject, l.Data = adapter.TypeFailing, "epf_a", adapter.Data{Truncated: map[string]int{}, Endpoint: failingEndpoint(true, "503 Service Unavailable")}
+		}),
+		"recovered": letter("", func(l *adapter.Letter) {
+			l.Type, l.Subject, l.Data = adapter.TypeRecovered, "epf_a", adapter.Data{Truncated: map[string]int{}, Endpoint: failingEndpoint(false, "")}
+		}),
 		"digest": letter("", func(l *adapter.Letter) {
 			l.Type, l.Subject = adapter.TypeDigest, ""
 			l.Data = adapter.Data{Truncated: map[string]int{}, Digest: &adapter.Digest{Opened: 31, Severity: "high", Counts: map[string]int{"high": 1, "low": 30}, URL: "https://console.example/incidents", Incidents: []adapter.DigestEntry{
@@ -79,6 +85,10 @@ func letters() map[string]*adapter.Letter {
 			}}}
 		}),
 	}
+}
+
+func failingEndpoint(failing bool, err string) *adapter.Endpoint {
+	return &adapter.Endpoint{Notice: "epf_a", Name: "soar", Failing: failing, Since: "2026-11-20T02:10:00.000Z", Failures: 1400, Pending: 12, Error: err, URL: "https://console.example/integrations"}
 }
 
 func TestEachFormIsAsItsGolden(t *testing.T) {

@@ -14,6 +14,9 @@ import (
 const (
 	TypeTest   = "endpoint.test"
 	TypeDigest = "incident.digest"
+
+	TypeFailing   = "endpoint.failing"   // Another endpoint has not been reached for long.
+	TypeRecovered = "endpoint.recovered" // It is reached again.
 )
 
 // Letter is what an endpoint is told, once: the model that every adapter writes in its own form. Its texts may hold whatever an attacker
@@ -42,11 +45,12 @@ type Envelope struct {
 	Data        Data   `json:"data"`
 }
 
-// Data is what is told. Incident is set but for a digest and a test.
+// Data is what is told. Incident is set but for a digest, a test, and news of another endpoint.
 type Data struct {
 	Incident  *Incident      `json:"incident,omitempty"`
 	Change    *Change        `json:"change,omitempty"`
 	Digest    *Digest        `json:"digest,omitempty"`
+	Endpoint  *Endpoint      `json:"endpoint,omitempty"`
 	Coalesced int            `json:"coalesced,omitempty"` // Older revisions this one stands for.
 	Truncated map[string]int `json:"truncated"`
 }
@@ -171,6 +175,39 @@ type DigestEntry struct {
 	URL       string `json:"url,omitempty"`
 }
 
+// Endpoint is another endpoint that has not been reached for long, or is reached again.
+type Endpoint struct {
+	Notice   string `json:"notice"` // The same for the beginning and the end.
+	Name     string `json:"name"`
+	Failing  bool   `json:"failing"`
+	Since    string `json:"since"`
+	Failures int    `json:"failures"`
+	Pending  int    `json:"pending"` // What it is owed.
+	Error    string `json:"error,omitempty"`
+	URL      string `json:"url,omitempty"`
+}
+
+// Title is the news in a few words.
+func (e *Endpoint) Title() string {
+	if e.Failing {
+		return "Endpoint " + e.Name + " has not been reached since " + e.Since
+	}
+	return "Endpoint " + e.Name + " is reached again"
+}
+
+// incident is the news as if it were an incident, for forms that know nothing else: closed when the endpoint is reached again.
+func (e *Endpoint) incident(l *Letter) *Incident {
+	in := &Incident{
+		ID: e.Notice, Revision: 1, Title: e.Title(), URL: e.URL, Status: "open", Severity: "high", Priority: 2, OpenedAt: e.Since, FirstEvent: e.Since, LastEvent: l.Time,
+		Summary: Summary{Text: "What is owed to it waits: " + number(e.Pending) + " deliveries. Last failure: " + e.Error, Source: "deterministic"},
+	}
+	if !e.Failing {
+		in.Revision, in.Status, in.Verdict, in.Severity = 2, "closed", "malfunction", "informational"
+		in.Summary.Text = "It had failed since " + e.Since + "."
+	}
+	return in
+}
+
 // Encode is v as JSON with < and > escaped, and what cannot be seen, so that a receiver that pastes it into a page or prints it on a terminal
 // does no harm. v must have a JSON form.
 func Encode(v any) []byte {
@@ -222,6 +259,8 @@ func (l *Letter) about() *Incident {
 	switch {
 	case l.Data.Incident != nil:
 		return l.Data.Incident
+	case l.Data.Endpoint != nil:
+		return l.Data.Endpoint.incident(l)
 	case l.Data.Digest != nil:
 		return l.Data.Digest.incident(l)
 	default:
