@@ -16,7 +16,7 @@ const (
 
 // measure estimates the partition's memory anew.
 func (k *partition) measure() {
-	n := len(k.buf) + len(k.matches) + 4*len(k.known)
+	n, named := len(k.buf)+len(k.matches)+4*len(k.known), 0
 	for _, g := range k.guards {
 		n += len(g)
 	}
@@ -26,12 +26,22 @@ func (k *partition) measure() {
 			n += len(b.slots[j]) + len(b.pools[j])
 		}
 		for _, g := range b.groups {
-			n += 1 + len(g.cells)
+			n += 1 + k.apart(g.cells)
+			named += len(g.cells)
 		}
 	}
-	bytes := int64(partitionBytes+n*cellBytes) + k.shelf.bytes
+	bytes := int64(partitionBytes+n*cellBytes+named*8) + k.shelf.bytes
 	k.rule.bytes += bytes - k.bytes
 	k.bytes = bytes
+}
+
+// apart is how many of a window's hits are not those of the buffer.
+func (k *partition) apart(cells []*cell) int {
+	if len(k.buf) == 0 {
+		return len(cells)
+	}
+	at, _ := find(cells, k.buf[0])
+	return at
 }
 
 // refuse counts a hit for which there is no room.

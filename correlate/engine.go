@@ -32,8 +32,9 @@ type Settings struct {
 
 	observe    func(trace) // Told of every step of the fold; nil but for Explain.
 	stateEvery int         // Less than usual in tests.
-	plain      bool        // Nothing is shelved or absorbed; for comparison in tests.
+	plain      bool        // Nothing is shelved, absorbed or thinned out; for comparison in tests.
 	restAbove  int         // Up to so many keys of a rule none rests; negative: all may.
+	press      *press      // One for all rules.
 	pileAbove  int         // Hits in a record before they are piled up; fewer than usual in tests.
 }
 
@@ -44,6 +45,7 @@ func (s Settings) withDefaults() Settings {
 	s.MaxBytes = cmp.Or(s.MaxBytes, 512<<20)
 	s.MaxEvidence = cmp.Or(s.MaxEvidence, 100)
 	s.MaxWatched = cmp.Or(s.MaxWatched, 200_000)
+	s.press = &press{short: s.stateEvery > 0 || s.pileAbove > 0}
 	s.restAbove = max(0, cmp.Or(s.restAbove, restAbove))
 	return s
 }

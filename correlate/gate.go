@@ -63,13 +63,13 @@ type flip struct {
 	leaves, enters bool
 }
 
-func newGate(branch, step int, x *rules.Step, limit int) *gate {
+func newGate(branch, step int, x *rules.Step, limit int, observed bool) *gate {
 	g := &gate{branch: branch, step: step, held: newHeld(), limit: limit, outputs: x.Outputs()}
 	if x.Changed != nil {
 		g.add(&changedMemory{gate: g, bit: g.bit(), Changed: x.Changed, names: newTexts(), prev: map[uint32]event.FieldValue{}})
 	}
 	if x.New != nil {
-		g.add(&newMemory{gate: g, bit: g.bit(), New: x.New})
+		g.add(&newMemory{gate: g, bit: g.bit(), New: x.New, thin: !observed && x.New.Inherit < 0 && thins(x)})
 	}
 	if x.Spike != nil {
 		g.add(newSpikeMemory(g, x.Spike))

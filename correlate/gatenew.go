@@ -1,6 +1,9 @@
 package correlate
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/rules"
 )
@@ -12,6 +15,7 @@ type newMemory struct {
 	*gate
 	*rules.New
 	bit      uint8
+	thin     bool // Hits that bear on no answer are not held; see between.
 	all      registers[*newRegister]
 	families registers[*newRegister]
 	told     []uint8 // By handle: what is known of a hit.
@@ -94,6 +98,9 @@ func (m *newMemory) list(all *registers[*newRegister], name string, x uint32, t,
 	}
 	s := m.sightings(r, m.value)
 	m.settle(s, w)
+	if m.thin && m.between(s, t) {
+		return true
+	}
 	var at int
 	var ok bool
 	s.held, at, ok = m.held.insert(s.held, entry{time: t, hit: x})
@@ -109,6 +116,9 @@ func (m *newMemory) list(all *registers[*newRegister], name string, x uint32, t,
 			last = min(last, at+2)
 		}
 		m.judge(r, s, at, last, family)
+		if m.thin {
+			s.held = m.thinOut(s.held, at)
+		}
 		return true
 	}
 	r.first = t
@@ -116,6 +126,31 @@ func (m *newMemory) list(all *registers[*newRegister], name string, x uint32, t,
 		m.judge(r, list, 0, len(list.held), family) // In any order: the answers do not depend on each other.
 	}
 	return true
+}
+
+// between reports whether a hit stands between two of its value that are no further apart than the history. It does not pass then, whatever
+// else comes: there is one before it within the history. And what follows it is judged no other way by the one before than by it.
+func (m *newMemory) between(s *sightings, t int64) bool {
+	n := len(s.held)
+	if n < 2 || t <= s.held[0].time || t >= s.held[n-1].time {
+		return false
+	}
+	at, _ := slices.BinarySearchFunc(s.held, t, func(e entry, t int64) int { return cmp.Compare(e.time, t) })
+	return s.held[at].time > t && s.held[at].time-s.held[at-1].time <= m.History
+}
+
+// thinOut drops the hits beside the one at a place that have come to stand between two others.
+func (m *newMemory) thinOut(list []entry, at int) []entry {
+	for _, i := range [...]int{at + 1, at - 1} {
+		if i < 1 || i >= len(list)-1 || list[i+1].time-list[i-1].time > m.History {
+			continue
+		}
+		if h := &m.held.slab[list[i].hit]; h.pass == 0 && !h.placed && !h.noted {
+			m.held.release(list[i].hit)
+			list = slices.Delete(list, i, i+1)
+		}
+	}
+	return list
 }
 
 func (m *newMemory) sightings(r *newRegister, value string) *sightings {

@@ -23,10 +23,11 @@ type layer struct {
 	first, last int64
 	n           int
 	bytes       []byte
+	pressed     bool // Nothing is added to it; see columns.go.
 }
 
 // layerHits is how many hits a layer has before the next one is begun.
-const layerHits = 64
+const layerHits = 96
 
 // maxPiledAtOnce bounds the hits of a partition that come to rest at once.
 const maxPiledAtOnce = 1 << 16
@@ -123,7 +124,35 @@ func (s *resting) heap(cells []*cell, pieces *keyPieces) (q pile) {
 		l.last = t
 		l.n++
 	}
+	s.press(&q)
 	return q
+}
+
+// press presses all layers of a pile but the newest, which is added to, and gives by how much the pile has grown, which is less than nothing.
+func (s *resting) press(q *pile) (by int64) {
+	x := s.rule.press
+	for i := range q.layers[:max(0, len(q.layers)-1)] {
+		c := &q.layers[i]
+		if c.pressed {
+			continue
+		}
+		by -= c.held()
+		if x.out, c.pressed = s.pressed(x.out[:0], c.bytes); c.pressed {
+			c.bytes = slices.Clone(x.out)
+		}
+		by += c.held()
+	}
+	return by
+}
+
+// run is the written hits of a layer, valid until the next call.
+func (s *resting) run(c *layer) (run []byte, ok bool) {
+	if !c.pressed {
+		return c.bytes, true
+	}
+	x := s.rule.press
+	x.run, ok = s.opened(x.run[:0], c.bytes)
+	return x.run, ok
 }
 
 // heapUp makes a pile of a record's hits; false if they stay.
@@ -158,13 +187,9 @@ func (s *resting) pileOn(b record, h *event.Hit, written []byte, pieces *keyPiec
 	}
 	switch {
 	case n == 0 || t > q.layers[n-1].last && q.layers[n-1].n >= s.piles.layer:
-		c := layer{first: t, last: t, n: 1}
-		if n > 0 {
-			c.bytes = make([]byte, 0, len(q.layers[n-1].bytes))
-		}
-		c.bytes = append(c.bytes, written...)
-		s.piles.held += c.held()
+		c := layer{first: t, last: t, n: 1, bytes: slices.Clone(written)}
 		q.layers = append(q.layers, c)
+		s.piles.held += c.held() + s.press(q)
 	case t > q.layers[n-1].last:
 		c := &q.layers[n-1]
 		s.piles.held -= c.held()
@@ -214,6 +239,9 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte, pieces *
 	t := h.Ref.Time - s.epoch
 	i := max(0, sort.Search(len(q.layers), func(i int) bool { return q.layers[i].first > t })-1)
 	c := &q.layers[i]
+	if !s.lift(c) {
+		return false
+	}
 	at, twins, half, before := 0, 0, 0, int64(never)
 	for n, rest := 0, c.bytes; len(rest) > 0; n++ {
 		x, after, ok := nextHit(rest)
@@ -259,6 +287,21 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte, pieces *
 	return true
 }
 
+// lift makes a layer one that can be added to; false for damage. It is pressed again when the next layer is begun.
+func (s *resting) lift(c *layer) bool {
+	if !c.pressed {
+		return true
+	}
+	run, ok := s.run(c)
+	if !ok {
+		return false
+	}
+	s.piles.held -= c.held()
+	c.bytes, c.pressed = slices.Clone(run), false
+	s.piles.held += c.held()
+	return true
+}
+
 // split makes two layers of one, the second of which begins at a byte.
 func (s *resting) split(q *pile, i, at int) {
 	c := q.layers[i]
@@ -286,8 +329,9 @@ func (s *resting) cellsOf(b record, key string) (cells []*cell, ok bool) {
 		return s.cells(b.body(), key)
 	}
 	for i := range s.piles.of(b).layers {
-		more, ok := s.cells(s.piles.of(b).layers[i].bytes, key)
-		if !ok || len(cells) > 0 && len(more) > 0 && compare(cells[len(cells)-1], more[0]) >= 0 {
+		run, fine := s.run(&s.piles.of(b).layers[i])
+		more, ok := s.cells(run, key)
+		if !fine || !ok || len(cells) > 0 && len(more) > 0 && compare(cells[len(cells)-1], more[0]) >= 0 {
 			return cells, false
 		}
 		cells = append(cells, more...)

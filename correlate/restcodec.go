@@ -31,7 +31,8 @@ const (
 	varsFollow uint8 = 1 << iota
 	entitiesFollow
 	summaryFollows
-	sequenceCounts // The tie key is the template's with another number.
+	sequenceCounts // The tie key is the template's with another number,
+	otherPartition // and of another partition.
 )
 
 // How a text is written that does not follow.
@@ -41,6 +42,13 @@ const (
 	textDerived // An entity's id: its kind, a colon and its key.
 	textShares  // Begins and ends as the template's.
 	textPiece   // And above: a piece of the partition key.
+)
+
+// A text may be that of an entity before it, too: its key, or its canonical id.
+const (
+	textOwnKey = 1 << 5
+	textOwnID  = 1 << 6
+	maxOwn     = 1 << 5
 )
 
 type record []byte
@@ -138,7 +146,11 @@ func (s *packer) step(h *writtenHit) int {
 func (s *packer) appendHit(b []byte, h *event.Hit, key *keyPieces) []byte {
 	b = append(b, 0) // Nearly all are shorter than 128.
 	start := len(b)
-	b = s.appendHitBody(b, h, key)
+	return closeHit(s.appendHitBody(b, h, key), start)
+}
+
+// closeHit writes the length of a hit that begins at start into the byte before it.
+func closeHit(b []byte, start int) []byte {
 	n := len(b) - start
 	if n < 0x80 {
 		b[start-1] = byte(n)
@@ -167,28 +179,32 @@ func (s *packer) appendHitBody(b []byte, h *event.Hit, key *keyPieces) []byte {
 	b = binary.AppendVarint(b, ref.Time-s.epoch)
 	b = append(b, ref.Event[:]...)
 	b = binary.AppendVarint(b, ref.Received-ref.Time-t.latency)
-	if number, ok := t.sequenceOf(ref.Sequence); ok {
+	if number, partition, ok := t.sequenceOf(ref.Sequence); ok {
 		flags |= sequenceCounts
+		if partition != t.partition {
+			flags |= otherPartition
+			b = binary.AppendUvarint(b, partition)
+		}
 		b = binary.AppendVarint(b, int64(number-t.number))
 	} else {
 		b = appendBytes(b, ref.Sequence)
-	}
-	if t.varsFit(h, key) {
-		flags |= varsFollow
-	} else {
-		for i := range h.Vars {
-			b = appendText(b, &t.vars[i], h.Vars[i], key)
-		}
 	}
 	if t.entitiesFit(h, key) {
 		flags |= entitiesFollow
 	} else {
 		b = t.appendEntities(b, h, key)
 	}
-	if t.summary.is(ref.Summary, key) {
+	if t.varsFit(h, key) {
+		flags |= varsFollow
+	} else {
+		for i := range h.Vars {
+			b = appendText(b, &t.vars[i], h.Vars[i], key, ref.Entities)
+		}
+	}
+	if t.summary.is(ref.Summary, key, ref.Entities) {
 		flags |= summaryFollows
 	} else {
-		b = t.appendSummary(b, ref.Summary, key)
+		b = t.appendSummary(b, ref.Summary, key, ref.Entities)
 	}
 	b[at] = flags
 	if len(h.Fields) > 0 {
@@ -201,7 +217,8 @@ func appendBytes(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func appendText(b []byte, p *pattern, text string, key *keyPieces) []byte {
+// appendText writes a text that stands after some of the event's entities.
+func appendText(b []byte, p *pattern, text string, key *keyPieces, entities []event.EntityRef) []byte {
 	if p.is(text, key) {
 		return append(b, textFollows)
 	}
@@ -211,6 +228,14 @@ func appendText(b []byte, p *pattern, text string, key *keyPieces) []byte {
 				return append(b, byte(textPiece+i))
 			}
 		}
+		for i := range entities[:min(len(entities), maxOwn)] {
+			if entities[i].ID == text {
+				return append(b, byte(textOwnID+i))
+			}
+			if entities[i].Key == text {
+				return append(b, byte(textOwnKey+i))
+			}
+		}
 	}
 	return appendBytes(append(b, textLiteral), text)
 }
@@ -218,12 +243,12 @@ func appendText(b []byte, p *pattern, text string, key *keyPieces) []byte {
 func (t *template) appendEntities(b []byte, h *event.Hit, key *keyPieces) []byte {
 	for i := range h.Ref.Entities {
 		x := &h.Ref.Entities[i]
-		b = appendText(b, &t.keys[i], x.Key, key)
+		b = appendText(b, &t.keys[i], x.Key, key, h.Ref.Entities[:i])
 		if !t.ids[i].is(x.ID, key) && derived(x) {
 			b = append(b, textDerived)
 			continue
 		}
-		b = appendText(b, &t.ids[i], x.ID, key)
+		b = appendText(b, &t.ids[i], x.ID, key, h.Ref.Entities[:i])
 	}
 	return b
 }
@@ -235,8 +260,8 @@ func derived(x *event.EntityRef) bool {
 }
 
 // appendSummary writes what lies between the beginning and the end that a summary shares with the template's.
-func (t *template) appendSummary(b []byte, text string, key *keyPieces) []byte {
-	like := t.summary.fill(key)
+func (t *template) appendSummary(b []byte, text string, key *keyPieces, entities []event.EntityRef) []byte {
+	like := t.summary.fill(key, entities)
 	n := min(len(like), len(text))
 	first, last := 0, 0
 	for first < n && like[first] == text[first] {

@@ -25,15 +25,13 @@ func (s *packer) readHit(w *writtenHit, k string, key *keyPieces) *cell {
 	ref.Event, ref.Time = r.id(), w.time+s.epoch
 	ref.Received = ref.Time + t.latency + r.int()
 	if w.flag&sequenceCounts != 0 {
-		ref.Sequence = t.withSequence(t.number + uint64(r.int()))
+		partition := t.partition
+		if w.flag&otherPartition != 0 {
+			partition = r.uint()
+		}
+		ref.Sequence = t.withSequence(partition, t.number+uint64(r.int()))
 	} else {
 		ref.Sequence = r.bytes()
-	}
-	if n := len(t.vars); n > 0 {
-		c.Vars = make([]string, n)
-	}
-	for i := range c.Vars {
-		c.Vars[i] = r.followed(w.flag&varsFollow != 0, &t.vars[i], key)
 	}
 	if len(t.keys) > 0 {
 		ref.Entities = make([]event.EntityRef, len(t.keys))
@@ -41,15 +39,21 @@ func (s *packer) readHit(w *writtenHit, k string, key *keyPieces) *cell {
 	for i := range ref.Entities {
 		x := &ref.Entities[i]
 		*x = t.sample.Ref.Entities[i]
-		x.Key = r.followed(w.flag&entitiesFollow != 0, &t.keys[i], key)
+		x.Key = r.followed(w.flag&entitiesFollow != 0, &t.keys[i], key, ref.Entities[:i])
 		if w.flag&entitiesFollow == 0 && len(r.b) > 0 && r.b[0] == textDerived {
 			r.byte()
 			x.ID = x.Kind.String() + ":" + x.Key
 			continue
 		}
-		x.ID = r.followed(w.flag&entitiesFollow != 0, &t.ids[i], key)
+		x.ID = r.followed(w.flag&entitiesFollow != 0, &t.ids[i], key, ref.Entities[:i])
 	}
-	ref.Summary = t.summary.fill(key)
+	if n := len(t.vars); n > 0 {
+		c.Vars = make([]string, n)
+	}
+	for i := range c.Vars {
+		c.Vars[i] = r.followed(w.flag&varsFollow != 0, &t.vars[i], key, ref.Entities)
+	}
+	ref.Summary = t.summary.fill(key, ref.Entities)
 	if w.flag&summaryFollows == 0 {
 		ref.Summary = r.summary(ref.Summary)
 	}
@@ -75,7 +79,7 @@ func readWhole(b []byte, h *event.Hit) bool {
 func (r *reader) bytes() string { return string(r.take(r.uint())) }
 
 // followed reads a text that may follow from a pattern.
-func (r *reader) followed(follows bool, p *pattern, key *keyPieces) string {
+func (r *reader) followed(follows bool, p *pattern, key *keyPieces, entities []event.EntityRef) string {
 	if follows {
 		return p.fill(key)
 	}
@@ -86,6 +90,10 @@ func (r *reader) followed(follows bool, p *pattern, key *keyPieces) string {
 		return r.bytes()
 	case op >= textPiece && int(op)-textPiece < key.n:
 		return key.text[op-textPiece]
+	case op >= textOwnID && int(op)-textOwnID < len(entities):
+		return entities[op-textOwnID].ID
+	case op >= textOwnKey && op < textOwnID && int(op)-textOwnKey < len(entities):
+		return entities[op-textOwnKey].Key
 	}
 	r.fail()
 	return ""

@@ -48,6 +48,7 @@ func (w *writer) resting(s *resting) {
 	for _, q := range piled {
 		w.uint(uint64(len(q.layers)))
 		for i := range q.layers {
+			w.bool(q.layers[i].pressed)
 			w.uint(uint64(len(q.layers[i].bytes)))
 			w.b = append(w.b, q.layers[i].bytes...)
 			w.pass()
@@ -109,17 +110,18 @@ func (r *reader) resting(f *fold, rule *ruleState) {
 // pile reads a pile; with a nil rule it is read over.
 func (r *reader) pile(s *resting, rule *ruleState) (q pile) {
 	before := int64(never)
-	for range r.count(1) {
-		b := r.take(r.uint())
+	for range r.count(2) {
+		read := layer{pressed: r.bool(), bytes: r.take(r.uint())}
 		if r.err != nil || rule == nil {
 			continue
 		}
-		c, _, ok := s.soundHits(b)
-		if !ok || c.n == 0 || c.first <= before {
+		run, ok := s.run(&read)
+		c, _, sound := s.soundHits(run)
+		if !ok || !sound || c.n == 0 || c.first <= before {
 			r.fail()
 			return q
 		}
-		c.bytes, before = slices.Clone(b), c.last
+		c.bytes, c.pressed, before = slices.Clone(read.bytes), read.pressed, c.last
 		q.layers = append(q.layers, c)
 		q.n += c.n
 	}

@@ -14,6 +14,7 @@ type ruleState struct {
 	parts     map[string]*partition // Working keys.
 	rest      *resting              // The others; nil where none may rest.
 	absorbing bool                  // Hits out of order need not be scanned; see absorb.go.
+	press     *press                // What its packers press runs of hits with.
 	shelf     *packer               // Of the older hits of busy keys; nil where they are kept as they are.
 	gates     []*gate
 	queue     queue
@@ -27,12 +28,12 @@ type ruleState struct {
 
 // newRuleState is a rule without state.
 func newRuleState(r *rules.Rule, settings Settings) *ruleState {
-	s := &ruleState{program: compile(r), w: never, since: forever, swap: never, from: handover{cut: never}, parts: map[string]*partition{}}
+	s := &ruleState{program: compile(r), w: never, since: forever, swap: never, from: handover{cut: never}, parts: map[string]*partition{}, press: settings.press}
 	s.stats = RuleStats{Rule: r.ID, Version: r.Version}
 	for i := range s.branches {
 		for j := range s.branches[i].Steps {
 			if x := &s.branches[i].Steps[j]; x.Gated() {
-				s.gates = append(s.gates, newGate(i, j, x, settings.MaxKeys))
+				s.gates = append(s.gates, newGate(i, j, x, settings.MaxKeys, settings.observe != nil || settings.plain))
 			}
 		}
 	}

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/klauspost/compress/s2"
-
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // The hits of a busy key stay for as long as one that is late may come between them, which is minutes, while nearly all that come out of order do
-// so within seconds. So older hits are shelved: packed into bytes without pointers, block by block, each with the state before it. A hit that
+// so within seconds. So older hits are shelved: written into bytes without pointers, block by block, each with the state before it. A hit that
 // belongs before one of them takes the blocks from there on out again, and is then scanned as any other.
 //
 // Shelved are hits of rules whose states hold few cells, sequences and consecutive, and of keys that have found nothing of late.
@@ -18,15 +16,21 @@ import (
 // shelveAfter is how far event time is ahead of hits that are shelved, in microseconds; further for a key whose hits come later.
 const shelveAfter = 5 * second
 
-// marksPerBlock is how many stored states a block spans at most: what a block costs beside its hits is that of one.
-const marksPerBlock = 4
+// blockHits is how many hits a block has before the next one is begun, fewer if it spans a quarter of the time that they stay: what a block
+// costs beside its hits is a state and a cell, and it goes as a whole.
+const (
+	blockHits  = 384
+	smallBlock = 64
+)
 
-// block is a run of hits on the shelf.
+// block is a run of hits on the shelf. The newest of a key's grows, as written hits one after the other; the others are pressed (columns.go).
 type block struct {
-	base state // Before its hits.
-	last *cell // The last of them.
-	n    int
-	hits []byte // All of them, last included.
+	base    state // Before its hits.
+	last    *cell // The last of them.
+	n       int
+	epoch   int64  // Times count from here.
+	hits    []byte // All of them, last included.
+	pressed bool
 }
 
 // shelf is what a key has on the shelf.
@@ -42,9 +46,17 @@ func (s *shelf) push(b block) {
 	s.count(&b, 1)
 }
 
+// top is the block that grows; nil if a new one is to be begun.
+func (s *shelf) top() *block {
+	if n := len(s.blocks); n > 0 && !s.blocks[n-1].pressed {
+		return &s.blocks[n-1]
+	}
+	return nil
+}
+
 func (s *shelf) count(b *block, sign int) {
 	s.n += sign * b.n
-	s.bytes += int64(sign) * int64(blockBytes+len(b.hits))
+	s.bytes += int64(sign) * int64(blockBytes+cap(b.hits))
 }
 
 // newShelf is what packs the hits of a rule; nil if they are kept as they are.
@@ -70,34 +82,49 @@ func (k *partition) putAway(newest int64) {
 		m++
 	}
 	k.shelf.slack -= k.shelf.slack / 64
-	start := 0
-	for run := range slices.Chunk(k.marks[:m], marksPerBlock) {
-		last := &run[len(run)-1]
-		end, _ := find(k.buf, last.after)
-		k.shelf.push(p.block(k.base, k.buf[start:end+1]))
-		k.base, start = last.state, end+1
+	if m == 0 {
+		return
 	}
-	clear(k.buf[:start])
-	k.buf = k.buf[start:]
+	last := k.marks[m-1]
+	end, _ := find(k.buf, last.after)
+	b := k.shelf.top()
+	if b == nil {
+		k.shelf.push(block{base: k.base, epoch: last.after.time()})
+		b = k.shelf.top()
+	}
+	k.shelf.count(b, -1)
+	p.grow(b, k.buf[:end+1])
+	k.shelf.count(b, 1)
+	k.base = last.state
+	clear(k.buf[:end+1])
+	k.buf = k.buf[end+1:]
 	k.marks = slices.Delete(k.marks, 0, m)
 }
 
-func (p *packer) block(base state, cells []*cell) block {
-	last := cells[len(cells)-1]
-	pieces := piecesOf(last.Key)
-	p.epoch = last.time()
-	p.scratch = p.scratch[:0]
+// grow adds hits to a block, and presses it when it has enough.
+func (p *packer) grow(b *block, cells []*cell) {
+	pieces := piecesOf(cells[0].Key)
+	p.epoch = b.epoch
+	p.scratch = append(p.scratch[:0], b.hits...)
 	for _, c := range cells {
 		p.scratch = p.appendHit(p.scratch, &c.Hit, &pieces)
 	}
-	p.packed = s2.Encode(p.packed[:cap(p.packed)], p.scratch)
-	return block{base: base, last: last, n: len(cells), hits: bytes.Clone(p.packed)}
+	b.n += len(cells)
+	b.last = cells[len(cells)-1]
+	if b.n >= blockHits || (b.n >= smallBlock || p.rule.press.short) && b.last.time()-b.epoch > p.rule.plan.Lateness/4 {
+		p.packed, b.pressed = p.pressed(p.packed[:0], p.scratch)
+	}
+	if b.pressed {
+		b.hits = bytes.Clone(p.packed)
+		return
+	}
+	b.hits = append(b.hits, p.scratch[len(b.hits):]...)
 }
 
 // cells reads the hits of a block. Those that states name are the very cells: after is the state after the block, which names all that states
 // and matches beyond it can.
 func (b *block) cells(p *packer, after *state) []*cell {
-	cells, _ := p.unpack(b.hits, b.last.time(), b.last.Key)
+	cells, _ := p.unpack(b.hits, b.epoch, b.last.Key, b.pressed)
 	cells[len(cells)-1] = b.last
 	for _, c := range after.collect(nil) {
 		if at, ok := find(cells, c); ok {
@@ -107,21 +134,16 @@ func (b *block) cells(p *packer, after *state) []*cell {
 	return cells
 }
 
-// maxBlock bounds what a block unpacks to: a run of hits between two stored states, in which nothing is longer than an event may be.
-const maxBlock = 64 << 20
-
-// unpack reads packed hits; ok is false for damage.
-func (p *packer) unpack(packed []byte, epoch int64, key string) (cells []*cell, ok bool) {
-	n, err := s2.DecodedLen(packed)
-	if err != nil || n > maxBlock {
-		return nil, false
-	}
-	p.scratch, err = s2.Decode(p.scratch[:cap(p.scratch)], packed)
-	if err != nil {
-		return nil, false
+// unpack reads the hits of a block; ok is false for damage.
+func (p *packer) unpack(hits []byte, epoch int64, key string, pressed bool) (cells []*cell, ok bool) {
+	if pressed {
+		if p.scratch, ok = p.opened(p.scratch[:0], hits); !ok {
+			return nil, false
+		}
+		hits = p.scratch
 	}
 	p.epoch = epoch
-	return p.cells(p.scratch, key)
+	return p.cells(hits, key)
 }
 
 // takeOut takes the blocks from the shelf in or before which a hit at t belongs.

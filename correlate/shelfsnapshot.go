@@ -58,7 +58,8 @@ func (w *writer) shelf(k *partition) *state {
 	w.uint(uint64(len(k.shelf.blocks)))
 	for i := range k.shelf.blocks {
 		b := &k.shelf.blocks[i]
-		w.int(b.last.time())
+		w.int(b.epoch)
+		w.bool(b.pressed)
 		w.uint(uint64(len(b.hits)))
 		w.b = append(w.b, b.hits...)
 		w.pass()
@@ -69,13 +70,14 @@ func (w *writer) shelf(k *partition) *state {
 
 // packedBlock is a block as it was read.
 type packedBlock struct {
-	epoch int64
-	hits  []byte
+	epoch   int64
+	pressed bool
+	hits    []byte
 }
 
 func (r *reader) shelf() (all []packedBlock) {
-	for range r.count(3) {
-		all = append(all, packedBlock{r.time(), r.take(r.uint())})
+	for range r.count(4) {
+		all = append(all, packedBlock{r.time(), r.bool(), r.take(r.uint())})
 	}
 	return all
 }
@@ -92,7 +94,7 @@ func (f *fold) restock(p *packer, k *partition, all []packedBlock, before state)
 		if p == nil {
 			return st, false
 		}
-		cells, ok := p.unpack(x.hits, x.epoch, k.key)
+		cells, ok := p.unpack(x.hits, x.epoch, k.key, x.pressed)
 		if !ok || len(cells) == 0 || last != nil && compare(last, cells[0]) >= 0 {
 			return st, false
 		}
@@ -101,7 +103,7 @@ func (f *fold) restock(p *packer, k *partition, all []packedBlock, before state)
 			loose = append(loose, cells...)
 			continue
 		}
-		b := block{last: last, n: len(cells), hits: bytes.Clone(x.hits)}
+		b := block{last: last, n: len(cells), epoch: x.epoch, hits: bytes.Clone(x.hits), pressed: x.pressed}
 		b.base.copyFrom(&st)
 		s.st, s.guards, s.found = &st, k.guards, s.found[:0]
 		for _, c := range cells {

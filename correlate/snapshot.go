@@ -16,7 +16,7 @@ import (
 // another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 9
+	snapshotVersion = 10
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 

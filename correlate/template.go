@@ -15,14 +15,11 @@ type template struct {
 	step    uint8
 	sample  event.Hit // It was learned from this hit.
 	latency int64     // From event time to receive time.
-	head    string    // Of the tie key, before its number,
-	tail    string    // and after it.
-	number  uint64
-	numeric bool
+	tie
 	vars    []pattern
 	keys    []pattern // Of the entities: keys,
 	ids     []pattern // and canonical ids.
-	summary pattern
+	summary summary
 }
 
 // maxTemplates bounds the templates of one step. Hits that fit none are written out in full.
@@ -96,7 +93,7 @@ func (p *pattern) fill(key *keyPieces) string {
 func learnTemplate(h *event.Hit) *template {
 	key := piecesOf(h.Key)
 	t := &template{step: h.Step, sample: *h, latency: h.Ref.Received - h.Ref.Time}
-	t.head, t.number, t.tail, t.numeric = splitSequence(h.Ref.Sequence)
+	t.tie = splitSequence(h.Ref.Sequence)
 	for _, v := range h.Vars {
 		t.vars = append(t.vars, learnPattern(v, &key))
 	}
@@ -104,7 +101,7 @@ func learnTemplate(h *event.Hit) *template {
 		t.keys = append(t.keys, learnPattern(h.Ref.Entities[i].Key, &key))
 		t.ids = append(t.ids, learnPattern(h.Ref.Entities[i].ID, &key))
 	}
-	t.summary = learnPattern(h.Ref.Summary, &key)
+	t.summary = learnSummary(h.Ref, &key)
 	return t
 }
 
@@ -143,29 +140,51 @@ func (t *template) varsFit(h *event.Hit, key *keyPieces) bool {
 	return true
 }
 
-// A tie key ends in a number of 16 hexadecimal digits, a separator and 4 digits more (package event).
+// A tie key ends in a number of 16 hexadecimal digits, a separator and 4 digits more; before them there may be a partition of 8 digits (package
+// event).
 const (
-	sequenceDigits = 16
-	sequenceTail   = len(keySeparator) + 4
+	partitionDigits = 8
+	sequenceDigits  = 16
+	sequenceTail    = len(keySeparator) + 4
 )
 
-// splitSequence takes the number out of a tie key; ok is false for one of another form.
-func splitSequence(s string) (head string, number uint64, tail string, ok bool) {
-	at := len(s) - sequenceTail - sequenceDigits
-	if at < 0 {
-		return "", 0, "", false
-	}
-	number, ok = parseHex(s[at : at+sequenceDigits])
-	return s[:at], number, s[at+sequenceDigits:], ok
+// tie is a tie key taken apart. Without numbers it is of another form.
+type tie struct {
+	head      string
+	partition uint64
+	split     bool // There is one.
+	number    uint64
+	numeric   bool
+	tail      string
 }
 
-// sequenceOf gives the number of a tie key that has the template's head and tail.
-func (t *template) sequenceOf(s string) (uint64, bool) {
-	at := len(t.head)
-	if !t.numeric || len(s) != at+sequenceDigits+len(t.tail) || s[at+sequenceDigits:] != t.tail || s[:at] != t.head {
-		return 0, false
+func splitSequence(s string) (t tie) {
+	at := len(s) - sequenceTail - sequenceDigits
+	if at < 0 {
+		return t
 	}
-	return hex16(s[at : at+sequenceDigits])
+	t.head, t.tail = s[:at], s[at+sequenceDigits:]
+	if t.number, t.numeric = parseHex(s[at : at+sequenceDigits]); at >= partitionDigits {
+		if t.partition, t.split = parseHex(s[at-partitionDigits : at]); t.split {
+			t.head = s[:at-partitionDigits]
+		}
+	}
+	return t
+}
+
+// sequenceOf gives the numbers of a tie key that has the template's head and tail.
+func (t *tie) sequenceOf(s string) (number, partition uint64, ok bool) {
+	at := len(t.head)
+	if t.split {
+		at += partitionDigits
+	}
+	if !t.numeric || len(s) != at+sequenceDigits+len(t.tail) || s[at+sequenceDigits:] != t.tail || s[:len(t.head)] != t.head {
+		return 0, 0, false
+	}
+	if number, ok = hex16(s[at : at+sequenceDigits]); ok && t.split {
+		partition, ok = parseHex(s[at-partitionDigits : at])
+	}
+	return number, partition, ok
 }
 
 // hex16 is parseHex for 16 digits, eight at a time.
@@ -192,12 +211,16 @@ func hex8(w uint64) (v uint64, ok bool) {
 	return (v | v>>16) & 0xffffffff, true
 }
 
-func (t *template) withSequence(number uint64) string {
-	var digits [sequenceDigits]byte
-	for i := range digits {
-		digits[sequenceDigits-1-i] = "0123456789abcdef"[number>>(4*i)&15]
+func (t *tie) withSequence(partition, number uint64) string {
+	var b strings.Builder
+	b.Grow(len(t.head) + partitionDigits + sequenceDigits + len(t.tail))
+	b.WriteString(t.head)
+	if t.split {
+		writeHex(&b, partition, partitionDigits)
 	}
-	return t.head + string(digits[:]) + t.tail
+	writeHex(&b, number, sequenceDigits)
+	b.WriteString(t.tail)
+	return b.String()
 }
 
 // templates are those of one rule, by step and by number.
