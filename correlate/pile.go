@@ -29,6 +29,10 @@ type layer struct {
 // layerHits is how many hits a layer has before the next one is begun.
 const layerHits = 96
 
+// pressAbove is what the piles of a rule take, in bytes, before their layers are pressed: below it nothing would be gained by it, and it costs
+// half of what a hit costs otherwise.
+const pressAbove = 4 << 20
+
 // maxPiledAtOnce bounds the hits of a partition that come to rest at once.
 const maxPiledAtOnce = 1 << 16
 
@@ -131,6 +135,9 @@ func (s *resting) heap(cells []*cell, pieces *keyPieces) (q pile) {
 // press presses all layers of a pile but the newest, which is added to, and gives by how much the pile has grown, which is less than nothing.
 func (s *resting) press(q *pile) (by int64) {
 	x := s.rule.press
+	if s.piles.held < pressAbove && !x.short {
+		return 0
+	}
 	for i := range q.layers[:max(0, len(q.layers)-1)] {
 		c := &q.layers[i]
 		if c.pressed {
