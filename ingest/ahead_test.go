@@ -40,6 +40,7 @@ func TestBatchesGrowWhileTheHandlerIsBusyAndKeepTheirOrder(t *testing.T) {
 		var h slow
 		set := ingest.Settings{Config: ingest.DefaultConfig(), Handler: &h, Clock: func() int64 { return time.Now().UnixMicro() }}
 		set.Inputs = []ingest.Input{{Name: "a", Format: "zeek", Source: a, Idle: 10 * time.Second, IsFile: true}}
+		set.Config.Linger = 100 * time.Millisecond
 		p, err := ingest.New(set)
 		if err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ type Config struct {
 
 // DefaultConfig suits a small machine: under a backlog, the two batches in flight and their rows take a quarter of a gigabyte.
 func DefaultConfig() Config {
-	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 100 * time.Millisecond, Idle: 30 * time.Second}
+	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 200 * time.Millisecond, Idle: 30 * time.Second}
 }
 
 // Settings is what the program gives a pipeline.

@@ -52,7 +52,7 @@ func DefaultConfig() Config {
 	return Config{
 		ClientID:       "tocsin",
 		FetchBytes:     1 << 20,
-		FetchWait:      25 * time.Millisecond,
+		FetchWait:      50 * time.Millisecond,
 		MaxBatch:       64 << 20,
 		DialTimeout:    10 * time.Second,
 		RequestTimeout: 30 * time.Second,
