@@ -1,6 +1,7 @@
 package correlate_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc64"
@@ -59,35 +60,35 @@ func midway(t testing.TB, set *rules.Set, n int) *correlate.Engine {
 
 func TestADamagedOrForeignSnapshotIsRefusedAndLeavesNoState(t *testing.T) {
 	set := &rules.Set{Rules: lawfulSet(t)}
-	good := midway(t, set, 120).Snapshot(nil)
 	empty := correlate.New(set, correlate.Settings{}).Snapshot(nil)
-	r := rand.New(rand.NewPCG(8, 8))
-	for i := range 500 {
-		bad := append([]byte(nil), good...)
-		switch i % 4 {
-		case 0:
-			bad = bad[:r.IntN(len(bad))]
-		case 1:
-			bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
-		case 2:
-			bad = append(bad, 0)
-		case 3: // Damage with a checksum to match.
-			bad[22+r.IntN(len(bad)-22)] ^= byte(1 + r.IntN(255))
-			sign(bad)
-		}
-		e := correlate.New(set, correlate.Settings{})
-		err := e.Restore(bad)
-		if i%4 == 3 && err == nil {
-			continue // The damage made another sound state.
-		}
-		if len(bad) == 0 {
-			continue
-		}
-		if !errors.Is(err, correlate.ErrSnapshot) {
-			t.Fatalf("case %d: error is %v", i, err)
-		}
-		if got := e.Snapshot(nil); string(got) != string(empty) {
-			t.Fatalf("case %d: something is left after a refusal", i)
+	engine := midway(t, set, 120)
+	for form, good := range map[string][]byte{"plain": engine.Snapshot(nil), "packed": engine.Pack(nil)} {
+		seed := seedOf()
+		r := rand.New(rand.NewPCG(seed, 8))
+		for i := range 500 {
+			bad := slices.Clone(good)
+			switch i % 4 {
+			case 0:
+				bad = bad[:1+r.IntN(len(bad)-1)] // Of nothing at all the state is empty.
+			case 1:
+				bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+			case 2:
+				bad = append(bad, 0)
+			case 3: // Damage with a checksum to match.
+				bad[22+r.IntN(len(bad)-22)] ^= byte(1 + r.IntN(255))
+				sign(bad)
+			}
+			e := correlate.New(set, correlate.Settings{})
+			err := e.Restore(bad)
+			if i%4 == 3 && err == nil {
+				continue // The damage made another sound state.
+			}
+			if !errors.Is(err, correlate.ErrSnapshot) {
+				t.Fatalf("%s, seed %d, case %d: error is %v", form, seed, i, err)
+			}
+			if !bytes.Equal(e.Snapshot(nil), empty) {
+				t.Fatalf("%s, seed %d, case %d: something is left after a refusal", form, seed, i)
+			}
 		}
 	}
 }
