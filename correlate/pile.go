@@ -29,8 +29,8 @@ type layer struct {
 // layerHits is how many hits a layer has before the next one is begun.
 const layerHits = 96
 
-// pressAbove is what the piles of a rule take, in bytes, before their layers are pressed: below it nothing would be gained by it, and it costs
-// half of what a hit costs otherwise.
+// pressAbove is what the piles of a rule take, in bytes, before their layers are pressed: below it next to nothing would be gained, and
+// pressing costs time.
 const pressAbove = 4 << 20
 
 // maxPiledAtOnce bounds the hits of a partition that come to rest at once.
