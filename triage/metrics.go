@@ -20,7 +20,7 @@ func NewMetrics(m metric.Meter) (*Metrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	depth, err := m.Int64Gauge("tocsin.triage.outbox.depth", metric.WithUnit("{delivery}"), metric.WithDescription("Deliveries owed to an endpoint."))
+	depth, err := m.Int64Gauge("tocsin.triage.outbox.depth", metric.WithUnit("{delivery}"), metric.WithDescription("Deliveries owed to an endpoint, as far as they are loaded: at most 1,000."))
 	if err != nil {
 		return nil, err
 	}
