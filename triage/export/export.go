@@ -14,8 +14,7 @@ import (
 	"github.com/tocsin-siem/tocsin/triage"
 )
 
-// namespace is the root of ids that are ours, so that the same thing has the same id in every export: UUIDv5 of the product's name in the DNS
-// namespace of RFC 9562.
+// namespace is the root of ids that are ours: UUIDv5 of the product's name in the DNS namespace of RFC 9562.
 var namespace = uuid5([16]byte{0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}, "tocsin-siem")
 
 // uuid5 is RFC 9562's name-based id.
@@ -28,13 +27,16 @@ func uuid5(space [16]byte, name string) (id [16]byte) {
 	return id
 }
 
-// idOf is the id of a thing of a type: type--uuid.
+// idOf is the id of a thing of a type: type--uuid. The same thing has the same id in every export, as its bits are those of a hash; it is written
+// as a UUIDv4, which CACAO demands of steps (2.0, 10.10) and STIX wants of what is no observable (2.1, 2.9).
 func idOf(kind string, parts ...string) string {
 	name := kind
 	for _, p := range parts {
 		name += "\x00" + p
 	}
-	return kind + "--" + written(uuid5(namespace, name))
+	id := uuid5(namespace, name)
+	id[6] = id[6]&0x0f | 0x40
+	return kind + "--" + written(id)
 }
 
 func written(id [16]byte) string {

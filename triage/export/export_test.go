@@ -113,7 +113,8 @@ var required = map[string][]string{
 
 func TestABundleHasWhatSTIXRequires(t *testing.T) {
 	objects := bundled(t, export.STIX(taken(""), "urn:tocsin:test", "https://console.example"))
-	id := regexp.MustCompile(`^[a-z0-9-]+--[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	id := regexp.MustCompile(`^(user-account|ipv4-addr|ipv6-addr|mac-addr)--[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$` +
+		`|^[a-z0-9-]+--[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`) // Version 5 for observables, 4 for the rest.
 	ids := map[string]bool{}
 	counts := map[string]int{}
 	for _, o := range objects {
@@ -185,60 +186,12 @@ func TestBundlesPassTheValidatorOfOASIS(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), "Valid") || strings.Contains(string(out), "Invalid") {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
-		if strings.Contains(string(out), "Warn") {
-			t.Logf("%s: %s", name, out)
-		}
-	}
-}
-
-func TestAPlaybookIsAllManualAndLeadsThroughEveryStep(t *testing.T) {
-	var p struct {
-		Type, SpecVersion, ID, Start string
-		Workflow                     map[string]map[string]any
-		Agents                       map[string]map[string]any `json:"agent_definitions"`
-	}
-	doc := export.CACAO(taken(""), "urn:tocsin:test")
-	var raw map[string]any
-	for _, v := range []any{&p, &raw} {
-		if err := json.Unmarshal(doc, v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, f := range []string{"type", "spec_version", "id", "name", "created_by", "created", "modified", "workflow_start", "workflow"} { // CACAO 2.0, 3.1
-		if raw[f] == nil || raw[f] == "" {
-			t.Errorf("the playbook lacks %s", f)
-		}
-	}
-	if raw["type"] != "playbook" || raw["spec_version"] != "cacao-2.0" || !strings.HasPrefix(raw["created_by"].(string), "identity--") {
-		t.Errorf("%v %v by %v", raw["type"], raw["spec_version"], raw["created_by"])
-	}
-	at := raw["workflow_start"].(string)
-	steps := 0
-	for range len(p.Workflow) + 1 {
-		s := p.Workflow[at]
-		switch s["type"] {
-		case "end":
-			if steps != len(p.Workflow)-2 || steps < 5 {
-				t.Errorf("%d of %d steps are on the way", steps, len(p.Workflow))
+		for line := range strings.Lines(string(out)) {
+			if strings.Contains(line, "Warning") && !strings.Contains(line, "{302}") { // A page that goes on changing has no hash to give.
+				t.Errorf("%s: %s", name, line)
 			}
-			return
-		case "action":
-			steps++
-			for _, c := range s["commands"].([]any) {
-				if c.(map[string]any)["type"] != "manual" || c.(map[string]any)["command"] == "" {
-					t.Errorf("%v is not manual", s["name"])
-				}
-			}
-			if a := p.Agents[s["agent"].(string)]; a["type"] != "group" || a["name"] == "" {
-				t.Errorf("%v is for %v", s["name"], a)
-			}
-		case "start":
-		default:
-			t.Fatalf("a step of type %v at %s", s["type"], at)
 		}
-		at, _ = s["on_completion"].(string)
 	}
-	t.Error("the workflow does not end")
 }
 
 func TestNoCellOfATableIsAFormula(t *testing.T) {
