@@ -36,12 +36,10 @@ type Baseline struct {
 // Baseline tells what is remembered: after the inputs, or as of the end of the store's log, from its newest checkpoint and the batches after it;
 // where members in roles use the store, as of the newest checkpoint of each partition of hits. Nothing is written.
 func (c *Core) Baseline(ctx context.Context, cfg Config, set BaselineSettings) (*Baseline, error) {
-	if set.Rule != "" && c.Rules.Rule(set.Rule) == nil {
-		var ids []string
-		for _, x := range c.Rules.Rules {
-			ids = append(ids, x.ID)
+	if set.Rule != "" {
+		if _, err := c.rule(set.Rule); err != nil {
+			return nil, err
 		}
-		return nil, fmt.Errorf("there is no rule %q; %s", set.Rule, suggestion(set.Rule, ids))
 	}
 	if len(set.Inputs) > 0 {
 		if _, err := c.Replay(ctx, ReplaySettings{Inputs: set.Inputs, Received: set.Received}); err != nil {

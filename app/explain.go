@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/expression"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/rules"
 )
@@ -75,8 +77,15 @@ func (c *Core) rule(id string) (*rules.Rule, error) {
 	for _, x := range c.Rules.Rules {
 		ids = append(ids, x.ID)
 	}
-	return nil, fmt.Errorf("there is no rule %q; %s", id, suggestion(id, ids))
+	guess := ""
+	if near := expression.Nearest(id, ids); near != "" {
+		guess = ", did you mean " + near + "?"
+	}
+	return nil, fmt.Errorf("%w %q%s (tocsin rules list shows them)", ErrNoRule, id, guess)
 }
+
+// ErrNoRule is what is wrong with the id of a rule that is not loaded.
+var ErrNoRule = errors.New("there is no rule")
 
 // explain takes the events that rules can see around a time past all of them.
 func (c *Core) explain(ctx context.Context, p *past, list []*rules.Rule, q correlate.Question, from, to int64) ([]correlate.Explanation, error) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tocsin-siem/tocsin/expression"
 )
 
 // ConfigError is one thing wrong with the configuration file, with its place and the fix.
@@ -132,35 +134,9 @@ func (c *checker) mapping(n *yaml.Node, t reflect.Type, path string) {
 
 // suggestion is "did you mean …" for the nearest of names, or the list of them.
 func suggestion(name string, names []string) string {
-	best, distance := "", 4
-	for _, n := range names {
-		if d := editDistance(name, n); d < distance {
-			best, distance = n, d
-		}
-	}
-	if best != "" && distance <= max(1, len(name)/3+1) {
-		return "did you mean " + best + "?"
+	if near := expression.Nearest(name, names); near != "" {
+		return "did you mean " + near + "?"
 	}
 	names = slices.Sorted(slices.Values(names))
 	return "known: " + strings.Join(names, ", ")
-}
-
-// editDistance is the Levenshtein distance.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := prev
-			if a[i] != b[j] {
-				cost++
-			}
-			prev, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

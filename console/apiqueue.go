@@ -2,14 +2,10 @@ package console
 
 import (
 	"embed"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/access"
@@ -316,9 +312,6 @@ func (s *server) apiKeepView(w http.ResponseWriter, r *http.Request, status int)
 
 // viewBody reads the view in a request's body. What only the server says of a view is not read from it.
 func viewBody(w http.ResponseWriter, r *http.Request) (QueueView, error) {
-	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); kind != typeJSON {
-		return QueueView{}, fmt.Errorf("%w: the body's Content-Type must be application/json", errBadRequest)
-	}
 	var body struct {
 		Name     string `json:"name"`
 		Q        string `json:"q"`
@@ -326,13 +319,12 @@ func viewBody(w http.ResponseWriter, r *http.Request) (QueueView, error) {
 		Shared   bool   `json:"shared"`
 		Revision int64  `json:"revision"`
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil {
-		return QueueView{}, fmt.Errorf("%w: %w: %w", errBadRequest, errNoBody, err)
+	sent, err := jsonBody(w, r, maxForm)
+	if err == nil {
+		err = refused(strictly(sent, &body))
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return QueueView{}, fmt.Errorf("%w: %w", errBadRequest, errNoBody)
+	if err != nil {
+		return QueueView{}, err
 	}
 	return QueueView{Name: body.Name, Q: body.Q, Sort: body.Sort, Shared: body.Shared, Revision: body.Revision}, nil
 }

@@ -3,14 +3,10 @@ package console
 import (
 	"cmp"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
@@ -225,7 +221,7 @@ func (s *server) apiAction(w http.ResponseWriter, r *http.Request, read func([]b
 		done(w, s.troubleOf(err, nil))
 		return
 	}
-	body, err := jsonBody(w, r)
+	body, err := jsonBody(w, r, maxForm)
 	if err != nil {
 		done(w, s.troubleOf(err, nil))
 		return
@@ -275,26 +271,6 @@ func (s *server) acted(r *http.Request, id event.ID, changes []incident.Change, 
 		d.Merged = event.FormatID(event.IncidentPrefix, in.MergedInto)
 	}
 	return result{http.StatusOK, d}
-}
-
-// jsonBody reads a body that says it is JSON, within bounds.
-func jsonBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != typeJSON {
-		return nil, fmt.Errorf("%w: send the body as Content-Type: application/json", errBadRequest)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
-	if err != nil {
-		return nil, fmt.Errorf("%w: the body cannot be read: %w", errBadRequest, err)
-	}
-	return body, nil
-}
-
-// strictly reads one JSON object: unknown names, names given twice, bytes that are no UTF-8 and anything behind it are errors.
-func strictly(body []byte, to any) error {
-	if err := json.Unmarshal(body, to, json.RejectUnknownMembers(true)); err != nil {
-		return fmt.Errorf("the body cannot be read: %s", strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return nil
 }
 
 func expects(revision int32) error {

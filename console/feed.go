@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"github.com/tocsin-siem/tocsin/access"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/triage/board"
+	"github.com/tocsin-siem/tocsin/triage/export"
 )
 
 // feedEntries is how many incidents a feed has, maxExport how many rows an export.
@@ -204,10 +204,7 @@ func (s *server) exportCSV(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, err, "")
 		return
 	}
-	var b strings.Builder
-	out := csv.NewWriter(&b)
-	head := []string{"id", "revision", "severity", "score", "title", "status", "verdict", "assessment", "owner", "assignee", "robots", "domains", "findings", "events", "first", "last", "opened", "updated", "acknowledged", "closed"}
-	_ = out.Write(head)
+	rows := [][]string{{"id", "revision", "severity", "score", "title", "status", "verdict", "assessment", "owner", "assignee", "robots", "domains", "findings", "events", "first", "last", "opened", "updated", "acknowledged", "closed"}}
 	for _, c := range cards {
 		row := []string{
 			event.FormatID(event.IncidentPrefix, c.ID), strconv.Itoa(int(c.Revision)), c.Severity.String(), strconv.Itoa(c.Score), c.Title, c.Status.String(), string(c.Verdict), c.Shown(), c.Owner, c.Assignee,
@@ -220,22 +217,17 @@ func (s *server) exportCSV(w http.ResponseWriter, r *http.Request) {
 			}
 			row = append(row, text)
 		}
-		for i := range row {
-			row[i] = sheetCell(row[i])
-		}
-		_ = out.Write(row)
+		rows = append(rows, row)
 	}
-	out.Flush()
 	w.Header().Set("Content-Disposition", `attachment; filename="incidents.csv"`)
-	reply(w, http.StatusOK, "text/csv; charset=utf-8; header=present", []byte(b.String()))
+	replySheet(w, export.Sheet(rows))
 }
 
-// sheetCell is text that a spreadsheet takes for text: what begins a formula there gets an apostrophe, and what could not be seen is spelled out.
-func sheetCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n|%", rune(s[0])) {
-		s = "'" + s
-	}
-	return strings.ReplaceAll(string(visible([]byte(s))), "\n", " ")
+// replySheet answers CSV for spreadsheets. It begins with a byte order mark: without one Excel reads it in the code page of its system. For
+// programs there are NDJSON and the API.
+func replySheet(w http.ResponseWriter, rows []byte) {
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	_, _ = w.Write(append([]byte("\ufeff"), visible(rows)...))
 }
 
 // exportNDJSON is the queue as one JSON object a line, as the API has them.

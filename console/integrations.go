@@ -451,8 +451,11 @@ func (s *server) apiTryRoutes(w http.ResponseWriter, r *http.Request) {
 		Kind   incident.ChangeKind  `json:"kind"`
 		Last   int                  `json:"last"`
 	}{Kind: incident.ChangeOpened, Last: deliveriesShown}
-	if err := json.Unmarshal(body, &ask); err != nil || ask.Last < 1 || ask.Last > maxTried {
-		s.apiProblem(w, fmt.Errorf("%w: want JSON with routes, kind and last (1 to %d)", errBadRequest, maxTried))
+	if err = refused(strictly(body, &ask)); err == nil && (ask.Last < 1 || ask.Last > maxTried) {
+		err = fmt.Errorf("%w: last is how many incidents, 1 to %d", errBadRequest, maxTried)
+	}
+	if err != nil {
+		s.apiProblem(w, err)
 		return
 	}
 	tried, err := s.set.Routes.TryRoutes(r.Context(), ask.Routes, ask.Kind, ask.Last)

@@ -152,6 +152,7 @@ func TestWhatGoesWrongIsExplained(t *testing.T) {
 		"/incidents/inc_short":        {400, "is not inc_ and 26 characters of base32"},
 		"/incidents?sort=broken":      {400, "sort is one of updated, severity"},
 		"/incidents?cursor=broken":    {400, "not a cursor"},
+		"/incidents?after=broken":     {400, "goes on by cursor"},
 		"/events/" + id(in):           {400, "is not ev_"},
 		"/events/ev_" + none[4:]:      {404, "retention time"},
 		"/nowhere":                    {404, "There is nothing at /nowhere"},

@@ -48,6 +48,9 @@ type ask struct {
 // askOf reads ?q=, ?sort=, ?cursor= and ?limit=.
 func askOf(form url.Values, limit int) (a ask, err error) {
 	a = ask{Q: typed(form.Get("q")), Limit: limit, View: form.Get("view")}
+	if form.Has("after") {
+		return a, fmt.Errorf("%w: the queue goes on by cursor, not by after: take next from the page before", errBadRequest)
+	}
 	if text := form.Get("sort"); text != "" {
 		if a.Sort, err = board.SortOf(text); err != nil {
 			return a, fmt.Errorf("%w: %w", errBadRequest, err)

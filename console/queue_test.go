@@ -420,7 +420,7 @@ func TestAPollerThatGoesForwardsSeesEachIncident(t *testing.T) {
 			t.Errorf("%s came %d times", id, n)
 		}
 	}
-	for _, bad := range []string{"updated_since=yesterday", "cursor=x", "limit=0", "limit=1001", "limit=x", "sort=x", "q=x", "status=x"} {
+	for _, bad := range []string{"updated_since=yesterday", "cursor=x", "after=x", "limit=0", "limit=1001", "limit=x", "sort=x", "q=x", "status=x"} {
 		if w := get(h, "/api/v1/incidents?"+bad); w.Code != http.StatusBadRequest || w.Header().Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d", bad, w.Code)
 		}
@@ -428,7 +428,7 @@ func TestAPollerThatGoesForwardsSeesEachIncident(t *testing.T) {
 }
 
 func TestExportsCarryHostileTextAsText(t *testing.T) {
-	texts := []string{"=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "|x", "%x"}
+	texts := []string{"=cmd|'/c calc'!A1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "|x", "%x", " =1", "\u3000=1", "\uff1d1"}
 	for _, a := range attacks {
 		texts = append(texts, a.text)
 	}
@@ -441,14 +441,18 @@ func TestExportsCarryHostileTextAsText(t *testing.T) {
 	}
 	h := p.handler(t)
 	w := get(h, "/incidents.csv?q=")
-	mustBeVisible(t, "the CSV", w.Body.String())
-	rows, err := csv.NewReader(w.Body).ReadAll()
+	sheet, marked := strings.CutPrefix(w.Body.String(), "\ufeff")
+	if !marked {
+		t.Error("without a byte order mark Excel takes UTF-8 for something else")
+	}
+	mustBeVisible(t, "the CSV", sheet)
+	rows, err := csv.NewReader(strings.NewReader(sheet)).ReadAll()
 	if err != nil || len(rows) != len(texts)+1 || !strings.Contains(w.Header().Get("Content-Disposition"), "attachment") {
 		t.Fatalf("%d rows: %v", len(rows), err)
 	}
 	for _, row := range rows {
 		for _, c := range row {
-			if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+			if first := []rune(strings.TrimLeft(c, " \u3000")); len(first) > 0 && strings.ContainsRune("=+-@\t\r\uff1d", first[0]) {
 				t.Errorf("a cell is a formula: %q", c)
 			}
 		}

@@ -1,10 +1,8 @@
 package console
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 )
@@ -161,14 +159,12 @@ func (s *server) apiRuleTry(w http.ResponseWriter, r *http.Request) {
 		Format  string `json:"format"`
 		Days    int    `json:"days"`
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRuleTry))
-	d.DisallowUnknownFields()
-	err := d.Decode(&asked)
-	if err == nil && d.Decode(&struct{}{}) != io.EOF {
-		err = fmt.Errorf("more follows the object")
+	body, err := jsonBody(w, r, maxRuleTry)
+	if err == nil {
+		err = refused(strictly(body, &asked))
 	}
 	if err != nil {
-		s.apiProblem(w, fmt.Errorf("%w: the body is not {text, records, format, days}: %w", errBadRequest, err))
+		s.apiProblem(w, err)
 		return
 	}
 	trial, err := s.try(r, RuleAttempt(asked))

@@ -179,7 +179,9 @@ func TestRulesHaveAnAPIAndItIsStrict(t *testing.T) {
 		t.Errorf("%+v, %v", sheet, err)
 	}
 	try := func(body string) *httptest.ResponseRecorder {
-		return ask(h, httptest.NewRequest(http.MethodPost, "/api/v1/rules/try", strings.NewReader(body)))
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/rules/try", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		return ask(h, r)
 	}
 	var trial console.RuleTrial
 	if err := json.Unmarshal(try(`{"text": "id: x", "days": 2}`).Body.Bytes(), &trial); err != nil || s.asked.Days != 2 || trial.PastDays != 2 {

@@ -106,7 +106,7 @@ func (s *server) apiGlobal(w http.ResponseWriter, r *http.Request, read func([]b
 	err := maySuppress(who)
 	var body []byte
 	if err == nil {
-		body, err = jsonBody(w, r)
+		body, err = jsonBody(w, r, maxForm)
 	}
 	if err != nil {
 		done(w, s.troubleOf(err, nil))

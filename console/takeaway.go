@@ -26,7 +26,7 @@ var exporters = []struct {
 		return append(incident.AppendIncident(nil, in, triage.Answer(in), triage.Timeline(in)), '\n'), nil
 	}},
 	{"ndjson", "Its events as OCSF, one a line", "ndjson", "application/x-ndjson", (*server).eventLines},
-	{"csv", "Timeline as CSV", "csv", "text/csv; charset=utf-8", func(_ *server, _ *http.Request, in *incident.Incident) ([]byte, error) { return export.CSV(in), nil }},
+	{"csv", "Timeline as CSV", "csv", "text/csv; charset=utf-8; header=present", func(_ *server, _ *http.Request, in *incident.Incident) ([]byte, error) { return export.CSV(in), nil }},
 	{"stix", "STIX 2.1 bundle", "stix.json", "application/stix+json;version=2.1", func(s *server, _ *http.Request, in *incident.Incident) ([]byte, error) {
 		return export.STIX(in, s.set.Source, s.set.URL), nil
 	}},
@@ -62,6 +62,10 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.%s"`, event.FormatID(event.IncidentPrefix, in.ID), x.suffix))
+		if x.format == "csv" {
+			replySheet(w, body)
+			return
+		}
 		reply(w, http.StatusOK, x.media, body)
 		return
 	}

@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -192,5 +191,3 @@ func (s *server) dropView(r *http.Request, v QueueView) error {
 	}
 	return s.set.Saved.Drop(r.Context(), v, who.Name)
 }
-
-var errNoBody = errors.New("the body is not one JSON object with name, q, sort and shared")

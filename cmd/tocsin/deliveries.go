@@ -193,6 +193,9 @@ nothing changes, so that routes can be tried before the service has them. Exit c
 			if err != nil {
 				return err
 			}
+			if len(cfg.Triage.Routes) == 0 {
+				return usagef("no triage.routes to try: write them into a configuration file and name it with --config; docs/integrations.md has an example")
+			}
 			w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 			enc, n, missed := json.NewEncoder(t.out), 0, 0
 			err = app.TryRoutes(c.Context(), cfg, incident.ChangeKind(kind), last, func(r triage.Routed) error {

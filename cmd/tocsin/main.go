@@ -8,9 +8,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tocsin-siem/tocsin/app"
+	"github.com/tocsin-siem/tocsin/expression"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -59,7 +63,7 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 		return exitDone
 	}
 	fmt.Fprintf(errw, "tocsin: %v\n", err)
-	if _, wrong := errors.AsType[usageError](err); wrong {
+	if _, wrong := errors.AsType[usageError](err); wrong || errors.Is(err, app.ErrNoRule) {
 		return exitUsage
 	}
 	return exitFailed
@@ -86,7 +90,25 @@ Exit codes: 0 done; 1 could not be done; 2 called wrongly; 3 done, and something
 	for _, c := range commands(t) {
 		root.AddCommand(c)
 	}
+	root.SetHelpCommand(helpCommand())
 	return root
+}
+
+// helpCommand is cobra's but that it is wrong to ask about what there is not.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Say what a command does, as --help behind it does",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if len(rest) > 0 && about.HasSubCommands() {
+				return whichCommand(about, rest)
+			}
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %q; see %s --help", strings.Join(args, " "), c.Root().CommandPath())
+			}
+			return about.Help()
+		},
+	}
 }
 
 // group is a command that only has others below it; called alone it says which.
@@ -101,10 +123,13 @@ func whichCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help()
 	}
-	c.SuggestionsMinimumDistance = 2
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
 	guess := ""
-	if names := c.SuggestionsFor(args[0]); len(names) > 0 {
-		guess = fmt.Sprintf(" (did you mean %s?)", names[0])
+	if near := expression.Nearest(args[0], names); near != "" {
+		guess = fmt.Sprintf(" (did you mean %s?)", near)
 	}
 	return usagef("%s has no command %q%s; see %s --help", c.CommandPath(), args[0], guess, c.CommandPath())
 }

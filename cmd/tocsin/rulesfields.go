@@ -87,7 +87,7 @@ func onlyRules(set *rules.Set, ids []string) (*rules.Set, error) {
 	for _, id := range ids {
 		r := set.Rule(id)
 		if r == nil {
-			return nil, usagef("there is no rule %q", id)
+			return nil, fmt.Errorf("%w %q (tocsin rules list shows them)", app.ErrNoRule, id)
 		}
 		out.Rules = append(out.Rules, r)
 	}

@@ -22,9 +22,7 @@ func CSV(in *incident.Incident) []byte {
 	for i := range in.Findings {
 		rules[in.Findings[i].ID] = in.Findings[i].Rule.ID
 	}
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	_ = w.Write(columns) // a buffer takes everything
+	rows := [][]string{columns}
 	for _, m := range triage.Timeline(in) {
 		row := []string{moment(m.At), moment(m.Seen), m.Lane, m.Text, strconv.Itoa(m.Count), strings.Join(m.Entities, " "), m.Class, m.Step, "", rules[m.Finding], "", ""}
 		if !m.Finding.IsZero() {
@@ -36,10 +34,21 @@ func CSV(in *incident.Incident) []byte {
 		if m.Until != 0 {
 			row[11] = moment(m.Until)
 		}
-		for i := range row {
-			row[i] = guarded(row[i])
+		rows = append(rows, row)
+	}
+	return Sheet(rows)
+}
+
+// Sheet is rows as CSV for spreadsheets: of UTF-8, a line per row, and no cell is a formula.
+func Sheet(rows [][]string) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = guarded(strings.Join(strings.FieldsFunc(cell, func(r rune) bool { return r == '\n' || r == '\r' }), " "))
 		}
-		_ = w.Write(row)
+		_ = w.Write(cells) // A buffer takes everything.
 	}
 	w.Flush()
 	return b.Bytes()
