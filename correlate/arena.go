@@ -17,7 +17,7 @@ const (
 	slabUnits = slabPages * pageUnits
 	slabBytes = slabPages * pageBytes // 2 MiB
 	maxRecord = 128 * unitBytes
-	maxHot    = 1 << 10
+	maxHot    = 1 << 7
 )
 
 // classes are the sizes of blocks in units: fine where most records are.

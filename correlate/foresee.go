@@ -39,9 +39,9 @@ func (f *fold) touchRecords(far []*ahead) {
 	}
 	there := 0
 	for _, a := range far {
-		if a.place = a.rest.index.first(a.hash); a.place != 0 {
-			s := &a.rest.arena
-			f.blocks[there] = s.at(a.place)[:s.size(a.place)]
+		if a.entry, a.at = a.rest.index.first(a.hash); a.entry != 0 {
+			s, p := &a.rest.arena, place(a.entry)
+			f.blocks[there] = s.at(p)[:s.size(p)]
 			far[there] = a
 			there++
 		}
@@ -92,5 +92,16 @@ type ahead struct {
 	rule  *ruleState
 	rest  *resting
 	hash  uint32
-	place place // Where a key with this hash lies; 0 if there is none, or few keys.
+	entry uint64 // Of the first key with this hash in the index; 0 if there is none, or few keys,
+	at    int    // and where that stood.
+}
+
+// find is resting.find for the hit that is taken now, whose entry may have gone elsewhere since it was seen.
+func (a *ahead) find(s *resting, hash uint32, key string) place {
+	if x := s.index.entries; a.rest == s && a.entry != 0 && a.at < len(x) && x[a.at] == a.entry {
+		if p := place(a.entry); string(record(s.arena.at(p)).key()) == key {
+			return p
+		}
+	}
+	return s.find(hash, key)
 }

@@ -51,18 +51,18 @@ func (x *keyIndex) find(hash uint32, is func(place) bool) place {
 	return 0
 }
 
-// first gives the place of the first entry with a hash; 0 if there is none.
-func (x *keyIndex) first(hash uint32) place {
+// first gives the first entry with a hash and where it stands; 0 if there is none.
+func (x *keyIndex) first(hash uint32) (e uint64, at int) {
 	for i := x.home(hash); i < len(x.entries); i++ {
 		e := x.entries[i]
 		if e == 0 || uint32(e>>32) > hash {
-			return 0
+			return 0, 0
 		}
 		if uint32(e>>32) == hash {
-			return place(e)
+			return e, i
 		}
 	}
-	return 0
+	return 0, 0
 }
 
 // touch reads the homes of hashes, so that what comes next finds them in the cache.

@@ -3,6 +3,7 @@ package correlate
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/tocsin-siem/tocsin/event"
 )
@@ -172,22 +173,25 @@ func (s *packer) appendHitBody(b []byte, h *event.Hit, key *keyPieces) []byte {
 		b = binary.AppendVarint(b, ref.Time-s.epoch)
 		return event.AppendRef(event.AppendHitValues(b, h), ref)
 	}
-	b = binary.AppendUvarint(b, uint64(t.id+1))
-	var flags uint8
+	b = slices.Grow(b, mostNumbers)
 	at := len(b)
-	b = append(b, 0)
-	b = binary.AppendVarint(b, ref.Time-s.epoch)
-	b = append(b, ref.Event[:]...)
-	b = binary.AppendVarint(b, ref.Received-ref.Time-t.latency)
+	b = b[:at+mostNumbers]
+	at += binary.PutUvarint(b[at:], uint64(t.id+1))
+	var flags uint8
+	n := at + 1
+	n += binary.PutVarint(b[n:], ref.Time-s.epoch)
+	n += copy(b[n:], ref.Event[:])
+	n += binary.PutVarint(b[n:], ref.Received-ref.Time-t.latency)
 	if number, partition, ok := t.sequenceOf(ref.Sequence); ok {
 		flags |= sequenceCounts
 		if partition != t.partition {
 			flags |= otherPartition
-			b = binary.AppendUvarint(b, partition)
+			n += binary.PutUvarint(b[n:], partition)
 		}
-		b = binary.AppendVarint(b, int64(number-t.number))
+		n += binary.PutVarint(b[n:], int64(number-t.number))
+		b = b[:n]
 	} else {
-		b = appendBytes(b, ref.Sequence)
+		b = appendBytes(b[:n], ref.Sequence)
 	}
 	if t.entitiesFit(h, key) {
 		flags |= entitiesFollow
@@ -212,6 +216,9 @@ func (s *packer) appendHitBody(b []byte, h *event.Hit, key *keyPieces) []byte {
 	}
 	return b
 }
+
+// mostNumbers is how many bytes the numbers of a hit take at most.
+const mostNumbers = 5*binary.MaxVarintLen64 + 1 + len(event.ID{})
 
 func appendBytes(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)

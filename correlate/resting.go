@@ -140,7 +140,7 @@ func (f *fold) rest(r *ruleState, h *event.Hit) bool {
 	if f.next.rest != s {
 		hash = s.index.hashString(h.Key)
 	}
-	p := s.find(hash, h.Key)
+	p := f.next.find(s, hash, h.Key)
 	if p == 0 {
 		return r.keys() >= f.settings.restAbove && r.parts[h.Key] == nil && f.open(s, hash, h)
 	}
@@ -247,9 +247,10 @@ func (s *resting) allMatter(b record) bool {
 		return false
 	case s.alone:
 		return x.time > w-s.shortest
-	case x.size < len(body):
-		x, ok = s.glance(body[x.size:])
+	case x.size == len(body):
+		return x.time >= w-s.memory // It stays until it has expired.
 	}
+	x, ok = s.glance(body[x.size:])
 	return ok && x.time > w
 }
 

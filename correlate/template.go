@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -28,7 +27,8 @@ const maxTemplates = 32
 // pattern is a text with at most one gap, which takes a piece of the key.
 type pattern struct {
 	head, tail string
-	piece      int // Index into keyPieces; −1: no gap.
+	piece      int  // Index into keyPieces; −1: no gap.
+	whole      bool // There is nothing beside the gap.
 }
 
 // keyPieces are the parts of a partition key that other texts repeat: of each of its values the whole, and what follows the first colon.
@@ -44,10 +44,12 @@ func piecesOf(key string) (p keyPieces) {
 
 func (p *keyPieces) split(key string) {
 	for p.n = 0; p.n+2 <= len(p.text) && key != ""; {
-		value, rest, _ := strings.Cut(key, keySeparator)
-		_, bare, found := strings.Cut(value, ":")
-		if !found || len(bare) < 2 {
-			bare = ""
+		value, rest, bare := key, "", ""
+		if at := strings.IndexByte(key, keySeparator[0]); at >= 0 {
+			value, rest = key[:at], key[at+1:]
+		}
+		if at := strings.IndexByte(value, ':'); at >= 0 && len(value)-at > 2 {
+			bare = value[at+1:]
 		}
 		p.text[p.n], p.text[p.n+1] = value, bare
 		p.n += 2
@@ -64,21 +66,21 @@ func learnPattern(text string, key *keyPieces) pattern {
 			continue
 		}
 		if head, tail, found := strings.Cut(text, piece); found {
-			best, size = pattern{head: head, tail: tail, piece: i}, len(piece)
+			best, size = pattern{head: head, tail: tail, piece: i, whole: head+tail == ""}, len(piece)
 		}
 	}
 	return best
 }
 
 func (p *pattern) is(text string, key *keyPieces) bool {
-	if p.piece < 0 {
-		return text == p.head
+	if p.whole {
+		return text == key.text[p.piece]
 	}
-	piece := key.text[p.piece]
+	return p.piece < 0 && text == p.head || p.piece >= 0 && p.isAround(text, key.text[p.piece])
+}
+
+func (p *pattern) isAround(text, piece string) bool {
 	n := len(p.head)
-	if n+len(p.tail) == 0 {
-		return text == piece
-	}
 	return len(text) == n+len(piece)+len(p.tail) && text[n:n+len(piece)] == piece && text[:n] == p.head && text[n+len(piece):] == p.tail
 }
 
@@ -109,18 +111,22 @@ func learnTemplate(h *event.Hit) *template {
 func (t *template) fits(h *event.Hit) bool {
 	a, b := t.sample.Ref, h.Ref
 	if a.ClassUID != b.ClassUID || a.Activity != b.Activity || a.Severity != b.Severity || a.Status != b.Status || a.Future != b.Future ||
-		a.Format != b.Format || a.Site != b.Site || a.Source != b.Source || a.Domain != b.Domain || a.ActivityName != b.ActivityName ||
-		len(a.Entities) != len(b.Entities) || len(t.vars) != len(h.Vars) {
+		!sameText(a.Format, b.Format) || !sameText(a.Site, b.Site) || !sameText(a.Source, b.Source) || !sameText(a.Domain, b.Domain) ||
+		!sameText(a.ActivityName, b.ActivityName) || len(a.Entities) != len(b.Entities) || len(t.vars) != len(h.Vars) {
 		return false
 	}
+	theirs := b.Entities[:len(a.Entities)]
 	for i := range a.Entities {
-		x, y := &a.Entities[i], &b.Entities[i]
+		x, y := &a.Entities[i], &theirs[i]
 		if x.Kind != y.Kind || x.Role != y.Role || x.Strength != y.Strength || x.Object != y.Object {
 			return false
 		}
 	}
 	return true
 }
+
+// sameText is a == b for texts that are often empty.
+func sameText(a, b string) bool { return len(a) == len(b) && (len(a) == 0 || a == b) }
 
 func (t *template) entitiesFit(h *event.Hit, key *keyPieces) bool {
 	for i := range h.Ref.Entities {
@@ -150,7 +156,8 @@ const (
 
 // tie is a tie key taken apart. Without numbers it is of another form.
 type tie struct {
-	head      string
+	prefix    string // All before the number:
+	head      string // a head, and the partition.
 	partition uint64
 	split     bool // There is one.
 	number    uint64
@@ -163,7 +170,7 @@ func splitSequence(s string) (t tie) {
 	if at < 0 {
 		return t
 	}
-	t.head, t.tail = s[:at], s[at+sequenceDigits:]
+	t.prefix, t.head, t.tail = s[:at], s[:at], s[at+sequenceDigits:]
 	if t.number, t.numeric = parseHex(s[at : at+sequenceDigits]); at >= partitionDigits {
 		if t.partition, t.split = parseHex(s[at-partitionDigits : at]); t.split {
 			t.head = s[:at-partitionDigits]
@@ -174,26 +181,34 @@ func splitSequence(s string) (t tie) {
 
 // sequenceOf gives the numbers of a tie key that has the template's head and tail.
 func (t *tie) sequenceOf(s string) (number, partition uint64, ok bool) {
-	at := len(t.head)
-	if t.split {
-		at += partitionDigits
-	}
-	if !t.numeric || len(s) != at+sequenceDigits+len(t.tail) || s[at+sequenceDigits:] != t.tail || s[:len(t.head)] != t.head {
+	at := len(t.prefix)
+	if !t.numeric || len(s) != at+sequenceDigits+len(t.tail) || s[at+sequenceDigits:] != t.tail {
 		return 0, 0, false
 	}
-	if number, ok = hex16(s[at : at+sequenceDigits]); ok && t.split {
-		partition, ok = parseHex(s[at-partitionDigits : at])
+	partition = t.partition
+	if s[:at] != t.prefix {
+		if !t.split || s[:len(t.head)] != t.head {
+			return 0, 0, false
+		}
+		if partition, ok = parseHex(s[len(t.head):at]); !ok {
+			return 0, 0, false
+		}
 	}
+	number, ok = hex16(s[at:])
 	return number, partition, ok
 }
 
-// hex16 is parseHex for 16 digits, eight at a time.
+// hex16 is parseHex for the first 16 digits of a text, eight at a time.
 func hex16(s string) (uint64, bool) {
-	var digits [sequenceDigits]byte
-	copy(digits[:], s)
-	high, ok := hex8(binary.BigEndian.Uint64(digits[:8]))
-	low, fine := hex8(binary.BigEndian.Uint64(digits[8:]))
+	high, ok := hex8(eight(s))
+	low, fine := hex8(eight(s[8:]))
 	return high<<32 | low, ok && fine
+}
+
+// eight are the first eight bytes of a text in one word, the first one in its highest byte.
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 | uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56
 }
 
 // hex8 is the number that eight hexadecimal digits in one word are, the first in its highest byte.
