@@ -2540,6 +2540,9 @@ func appendRobot(b []byte, x *Robot) []byte {
 	if x.Restricted != 0 {
 		b = appendNumber(b, 32, int64(x.Restricted))
 	}
+	if x.Latency.Known {
+		b = appendNumber(b, 33, x.Latency.V)
+	}
 	return b
 }
 
@@ -2617,6 +2620,8 @@ func readRobot(r *reader, x *Robot) {
 			x.HumansNear = Bool(r.number(wire))
 		case 32:
 			x.Restricted = Bool(r.number(wire))
+		case 33:
+			x.Latency = IntOf(r.number(wire))
 		default:
 			r.skip(wire)
 		}
@@ -2913,6 +2918,9 @@ func appendTraffic(b []byte, x *Traffic) []byte {
 	if x.PacketsOut.Known {
 		b = appendNumber(b, 6, x.PacketsOut.V)
 	}
+	if x.Missed.Known {
+		b = appendNumber(b, 7, x.Missed.V)
+	}
 	return b
 }
 
@@ -2934,6 +2942,8 @@ func readTraffic(r *reader, x *Traffic) {
 			x.PacketsIn = IntOf(r.number(wire))
 		case 6:
 			x.PacketsOut = IntOf(r.number(wire))
+		case 7:
+			x.Missed = IntOf(r.number(wire))
 		default:
 			r.skip(wire)
 		}

@@ -96,6 +96,7 @@ type Record struct {
 	Format   string
 	Site     string
 	Received int64          // Microseconds since the Unix epoch.
+	Carried  int64          // When the transport took the record on, by its own clock (Kafka's timestamp), in microseconds since the Unix epoch; 0: it does not say.
 	Partial  bool           // Cut at the size bound, or segments of it never came.
 	Unread   *Unread        // Why the source could not read the record; nil: it could. Value then is what bytes there are.
 	Location *time.Location // Zone of stamps without one; nil means UTC.

@@ -236,12 +236,13 @@ type Connection struct {
 
 // Traffic is OCSF network_traffic. All counts cover the event's period.
 type Traffic struct {
-	Bytes      Int `ocsf:"bytes,1"`       // Bytes both ways.
-	BytesIn    Int `ocsf:"bytes_in,2"`    // Bytes received by the source.
-	BytesOut   Int `ocsf:"bytes_out,3"`   // Bytes sent by the source.
-	Packets    Int `ocsf:"packets,4"`     // Packets both ways.
-	PacketsIn  Int `ocsf:"packets_in,5"`  // Packets received by the source.
-	PacketsOut Int `ocsf:"packets_out,6"` // Packets sent by the source.
+	Bytes      Int `ocsf:"bytes,1"`        // Bytes both ways.
+	BytesIn    Int `ocsf:"bytes_in,2"`     // Bytes received by the source.
+	BytesOut   Int `ocsf:"bytes_out,3"`    // Bytes sent by the source.
+	Packets    Int `ocsf:"packets,4"`      // Packets both ways.
+	PacketsIn  Int `ocsf:"packets_in,5"`   // Packets received by the source.
+	PacketsOut Int `ocsf:"packets_out,6"`  // Packets sent by the source.
+	Missed     Int `ocsf:"bytes_missed,7"` // Bytes that should have been there and were not seen: lost on the way, or by the sensor.
 }
 
 // Metadata is OCSF metadata as far as the source determines it.

@@ -1134,6 +1134,19 @@ var fieldTable = []Field{
 			}
 			e.Traffic.PacketsOut = IntOf(v.Num)
 		}},
+	{Path: "traffic.bytes_missed", Kind: KindInt, Doc: "Bytes that should have been there and were not seen: lost on the way, or by the sensor.", Flags: 0, Object: "", Attr: "bytes_missed",
+		Num: func(e *Event) (int64, bool) {
+			if e.Traffic == nil {
+				return 0, false
+			}
+			return e.Traffic.Missed.V, e.Traffic.Missed.Known
+		},
+		Set: func(e *Event, v Value) {
+			if e.Traffic == nil {
+				e.Traffic = new(Traffic)
+			}
+			e.Traffic.Missed = IntOf(v.Num)
+		}},
 	{Path: "app_protocol_name", Kind: KindString, Doc: "Application protocol, lower case, such as modbus or ssh.", Flags: 0, Object: "", Attr: "app_protocol_name",
 		Str: func(e *Event) string { return e.AppProtocol },
 		Set: func(e *Event, v Value) { e.AppProtocol = v.Str }},
@@ -3384,6 +3397,19 @@ var fieldTable = []Field{
 				e.Robot = new(Robot)
 			}
 			e.Robot.Restricted = v.Tri
+		}},
+	{Path: "robot.latency", Kind: KindInt, Doc: "Milliseconds from its own stamp of a message to when the transport took it on; below 0: its clock is ahead.", Flags: 0, Object: "robot", Attr: "latency",
+		Num: func(e *Event) (int64, bool) {
+			if e.Robot == nil {
+				return 0, false
+			}
+			return e.Robot.Latency.V, e.Robot.Latency.Known
+		},
+		Set: func(e *Event, v Value) {
+			if e.Robot == nil {
+				e.Robot = new(Robot)
+			}
+			e.Robot.Latency = IntOf(v.Num)
 		}},
 	{Path: "robot_command.uid", Kind: KindString, Doc: "Identifier of the action or order.", Flags: 0, Object: "", Attr: "uid",
 		Str: func(e *Event) string {

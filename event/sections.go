@@ -226,6 +226,7 @@ type Robot struct {
 	Critical       uint8  `ocsf:"criticality,30,enrich"`          // 1 low to 4 critical.
 	HumansNear     Bool   `ocsf:"humans_near,31,enrich"`          // People work beside it.
 	Restricted     Bool   `ocsf:"restricted_area,32,enrich"`      // It stands in a restricted area.
+	Latency        Int    `ocsf:"latency,33"`                     // Milliseconds from its own stamp of a message to when the transport took it on; below 0: its clock is ahead.
 }
 
 // Pose is a planar pose: metres and radians in the frame of the map.

@@ -21,7 +21,7 @@ var received = time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 var samplesDir = filepath.Join("..", "..", "testdata", "formats")
 
 // readSample reads a sample file into records. It may begin with directives, one per line: `@received <RFC 3339>`, `@zone <IANA name>`,
-// `@key <record key>`, `@source <that of the position>` and `@header <name>=<value>` (repeated) apply to all its records. Leading lines with #
+// `@carried <RFC 3339>` (the transport's stamp), `@key <record key>`, `@source <that of the position>` and `@header <name>=<value>` (repeated) apply to all its records. Leading lines with #
 // are column headers (Context) for formats with the Columns framing, else a first line that does not begin with { or [ is. A line of four
 // dashes separates records.
 func readSample(f *format.Format, file string) ([]event.Record, error) {
@@ -69,6 +69,12 @@ func directive(rec *event.Record, line string) error {
 		rec.Key = []byte(value)
 	case "@source":
 		rec.Position.Source = value
+	case "@carried":
+		t, err := time.Parse(time.RFC3339Nano, value)
+		if err != nil {
+			return err
+		}
+		rec.Carried = t.UnixMicro()
 	case "@header":
 		k, v, _ := strings.Cut(value, "=")
 		rec.Headers = append(rec.Headers, event.Header{Key: k, Value: []byte(v)})

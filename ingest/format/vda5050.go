@@ -30,6 +30,11 @@ func vda5050() Format {
 const (
 	vdTopic = iota
 	vdPayload
+	vdPublished
+	vdReceivedAt
+	vdRetain
+	vdRetained
+	vdRetainFlag
 
 	vdHeaderID
 	vdTimestamp
@@ -83,7 +88,8 @@ const (
 )
 
 var vdaPlan = jsonscan.Compile([]string{
-	vdTopic: "topic", vdPayload: "payload",
+	vdTopic: "topic", vdPayload: "payload", vdPublished: "publish_received_at", vdReceivedAt: "receivedAt", vdRetain: "retain", vdRetained: "retained",
+	vdRetainFlag: "flags.retain",
 
 	vdHeaderID: "headerId", vdTimestamp: "timestamp", vdVersion: "version", vdManufacturer: "manufacturer", vdSerial: "serialNumber",
 
@@ -113,6 +119,7 @@ type vdaMessage struct {
 	kind    string // Topic the message is of.
 	uid     string // manufacturer/serialNumber.
 	start   int    // Where its events begin in dst.
+	carried int64  // When broker, bridge or Kafka took it on, in microseconds since the Unix epoch; 0: unknown, or it was kept there.
 	inside  wrapped
 	secrets [][]byte // What must not be kept, as it stands in the message.
 }
@@ -123,6 +130,7 @@ func appendVDA5050(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Ev
 	}
 	m := vdaMessage{r: &s.JSON, rec: rec, start: len(dst)}
 	m.topic = vdaRecordTopic(rec)
+	m.carried = vdaCarried(&s.JSON, rec)
 	if err := m.unwrap(); err != nil {
 		return dst, err
 	}
@@ -156,6 +164,27 @@ func vdaRecordTopic(rec *event.Record) vdaTopic {
 	}
 	t, _ := vdaTopicOf(kafkaTopic(rec.Position.Source))
 	return t
+}
+
+// vdaCarried is when the message was taken on behind the robot's radio: as the bridge's envelope says (publish_received_at of EMQX, receivedAt, or its
+// own timestamp), else as Kafka does. A message that the broker retained says nothing of the way.
+func vdaCarried(r *jsonscan.Result, rec *event.Record) int64 {
+	for _, slot := range [...]int{vdRetain, vdRetained, vdRetainFlag} {
+		if kept, ok := r.LooseBool(slot); ok && kept {
+			return 0
+		}
+	}
+	stamps := [...]int{vdPublished, vdReceivedAt, vdTimestamp}
+	of := stamps[:]
+	if !r.Exists(vdPayload) { // What is not wrapped has the robot's own timestamp there.
+		of = stamps[:2]
+	}
+	for _, slot := range of {
+		if micros := stampMicros(r.Text(slot), rec.Location); micros != 0 {
+			return micros
+		}
+	}
+	return rec.Carried
 }
 
 // unwrap goes into the payload where a bridge wrapped the message as {topic, payload}.
@@ -233,6 +262,10 @@ func (m *vdaMessage) next(dst []event.Event, class uint32, activity uint16) []ev
 	m.identify(e)
 	e.Metadata.Vendor = e.Robot.Vendor
 	setStamp(e, m.r.Str(vdTimestamp), m.rec.Location)
+	if e.Time != 0 && m.carried != 0 {
+		e.Metadata.LoggedTime = m.carried
+		e.Robot.Latency = event.IntOf((m.carried - e.Time) / 1000)
+	}
 	if !m.r.Exists(vdHeaderID) || m.r.Str(vdVersion) == "" {
 		e.Envelope.Quality |= event.SchemaOdd
 	}

@@ -26,6 +26,7 @@ const (
 	zLocalOrig
 	zLocalResp
 	zHistory
+	zMissed
 	zOrigPkts
 	zRespPkts
 	zVLAN
@@ -223,7 +224,7 @@ var zeekNames = [zFields]string{
 	zPath: "_path", zTS: "ts", zUID: "uid", zOrigH: "id.orig_h", zOrigP: "id.orig_p", zRespH: "id.resp_h", zRespP: "id.resp_p",
 	zProto: "proto", zSystem: "_system_name", zCommunity: "community_id",
 	zService: "service", zDuration: "duration", zOrigBytes: "orig_bytes", zRespBytes: "resp_bytes", zConnState: "conn_state",
-	zLocalOrig: "local_orig", zLocalResp: "local_resp", zHistory: "history", zOrigPkts: "orig_pkts", zRespPkts: "resp_pkts",
+	zLocalOrig: "local_orig", zLocalResp: "local_resp", zHistory: "history", zMissed: "missed_bytes", zOrigPkts: "orig_pkts", zRespPkts: "resp_pkts",
 	zVLAN:  "vlan",
 	zQuery: "query", zQClass: "qclass_name", zQType: "qtype_name", zRcode: "rcode", zRcodeName: "rcode_name", zAnswers: "answers",
 	zTTLs: "TTLs", zRejected: "rejected",

@@ -182,6 +182,7 @@ func zeekConn(e *event.Event, z *zeekRow) {
 	}
 	t := &event.Traffic{
 		BytesOut: z.count(zOrigBytes), BytesIn: z.count(zRespBytes), PacketsOut: z.count(zOrigPkts), PacketsIn: z.count(zRespPkts),
+		Missed: z.count(zMissed),
 	}
 	if t.BytesOut.Known || t.BytesIn.Known {
 		t.Bytes = event.IntOf(t.BytesOut.V + t.BytesIn.V)
@@ -189,7 +190,7 @@ func zeekConn(e *event.Event, z *zeekRow) {
 	if t.PacketsOut.Known || t.PacketsIn.Known {
 		t.Packets = event.IntOf(t.PacketsOut.V + t.PacketsIn.V)
 	}
-	if t.Bytes.Known || t.Packets.Known {
+	if t.Bytes.Known || t.Packets.Known || t.Missed.V > 0 {
 		e.Traffic = t
 	}
 	e.StartTime = e.Time

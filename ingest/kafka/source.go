@@ -147,7 +147,7 @@ func (s *Source) records(dst []event.Record, c *chunk) []event.Record {
 	for i := range c.messages {
 		m := &c.messages[i]
 		r := event.Record{
-			Value: m.Value, Key: m.Key, Headers: m.Headers, Format: s.set.Format, Site: s.set.Site, Location: s.set.Location, Received: c.received,
+			Value: m.Value, Key: m.Key, Headers: m.Headers, Format: s.set.Format, Site: s.set.Site, Location: s.set.Location, Received: c.received, Carried: m.Time,
 			Position: event.Position{Source: c.part.name, Partition: c.part.at.partition, Offset: m.Offset},
 		}
 		if m.Fault != nil {

@@ -155,14 +155,19 @@ func TestKeysHeadersTombstonesAndContextComeAlong(t *testing.T) {
 			{Key: []byte("gone")},
 			{Value: []byte{}},
 		}
+		before := time.Now().UnixMilli() * 1000
 		if err := w.product.Produce(t.Context(), "logs", records); err != nil {
 			t.Fatal(err)
 		}
+		after := time.Now().UnixMicro()
 		w.join(settings(logs))
 		w.until("all records", func() bool { return w.count() == 3 })
 		var got []event.Record
 		for _, r := range w.records() {
-			r.Received = 0
+			if r.Carried < before || r.Carried > after {
+				t.Errorf("carried at %d, want Kafka's timestamp, from %d to %d", r.Carried, before, after)
+			}
+			r.Received, r.Carried = 0, 0
 			got = append(got, r.Record)
 		}
 		at := func(offset int64) event.Position { return event.Position{Source: "s", Offset: offset} }

@@ -50,9 +50,25 @@ func (p *plant) conn(at time.Time, from, to string, port int, service string, se
 	} else {
 		service = `"service":"` + service + `",`
 	}
+	uid := p.uid()
+	missed, history := p.loss()
 	p.say(at, `{"_path":"conn","ts":"%s","uid":"%s","id.orig_h":"%s","id.orig_p":%d,"id.resp_h":"%s","id.resp_p":%d,"proto":"tcp",%s"duration":%d.25,`+
-		`"orig_bytes":%d,"resp_bytes":%d,"conn_state":"SF","history":"ShADadFf","orig_pkts":%d,"orig_ip_bytes":%d,"resp_pkts":%d,"resp_ip_bytes":%d}`,
-		iso(at), p.uid(), from, p.between(32768, 60999), to, port, service, seconds, out, in, out/1200+4, out+400, in/1200+4, in+400)
+		`"orig_bytes":%d,"resp_bytes":%d,"conn_state":"SF","missed_bytes":%d,"history":"%s","orig_pkts":%d,"orig_ip_bytes":%d,"resp_pkts":%d,"resp_ip_bytes":%d}`,
+		iso(at), uid, from, p.between(32768, 60999), to, port, service, seconds, out, in, missed, history, out/1200+4, out+400, in/1200+4, in+400)
+}
+
+// loss is what the sensor missed of a connection, and its history: a segment now and then, and seldom ten that were sent again.
+func (p *plant) loss() (missed int, history string) {
+	if p.serial%17 == 0 {
+		missed = 1460
+	}
+	switch {
+	case p.serial%97 == 0:
+		return missed, "ShADadTTFf"
+	case p.serial%11 == 0:
+		return missed, "ShADadTtFf"
+	}
+	return missed, "ShADadFf"
 }
 
 func (p *plant) scanned(at time.Time, to string, port int, open bool) {
