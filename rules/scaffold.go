@@ -25,8 +25,12 @@ func DraftKinds() [][2]string {
 		{"event", "one event is enough"},
 		{"sequence", "one thing, then another, about the same entity"},
 		{"all", "several things in any order, about the same entity"},
+		{"any", "one of several things is enough"},
 		{"count", "the same thing many times within a while"},
+		{"measure", "a number whose median (sum, mean, percentile) within a while is too high"},
+		{"consecutive", "each time worse than the time before"},
 		{"absence", "one thing that is not followed by another"},
+		{"changed", "a value that is not what it was before"},
 		{"new", "a value that was not seen before"},
 		{"spike", "far more than is usual at this hour"},
 		{"beacon", "something that comes as regularly as a clock"},
@@ -157,6 +161,83 @@ tests:
 {{define "all"}}{{template "head" .}}match:
   all:
 {{template "steps" .}}{{end}}
+{{define "any"}}{{template "head" .}}match:
+  any:
+    - event:
+        id: this
+        class: {{.First}}
+        where: severity_id == 4
+        bind: {who: {{.Per}}}
+    - event:
+        id: that
+        class: {{.Second}}
+        where: severity_id >= 5
+        bind: {who: {{.Per}}}
+throttle: {per: [who], for: 1h}
+tests:
+  - name: the first of them
+    events:
+      - {at: 0m, class: {{.First}}, severity: High, {{.One}}}
+    fires: [{at: 0m, vars: {who: {{.Name}}}}]
+  - name: the second of them
+    events:
+      - {at: 0m, class: {{.Second}}, severity: Critical, {{.One}}}
+    fires: [{at: 0m, vars: {who: {{.Name}}}}]
+  - name: neither
+    events:
+      - {at: 0m, class: {{.First}}, severity: Low, {{.One}}}
+      - {at: 1m, class: {{.Second}}, severity: Low, {{.One}}}
+    fires: []
+{{end}}
+{{define "measure"}}{{template "head" .}}match:
+  count:
+    id: level
+    class: {{.First}}
+    # where: status == "Success"
+    bind: {who: {{.Per}}}
+    median: risk_score
+    above: 70
+    at_least: 3
+    within: 10m
+throttle: {per: [who], for: 1h}
+tests:
+  - name: two of three are high
+    events:
+      - {at: 0m, class: {{.First}}, risk_score: 90, {{.One}}}
+      - {at: 1m, class: {{.First}}, risk_score: 10, {{.One}}}
+      - {at: 2m, class: {{.First}}, risk_score: 80, {{.One}}}
+    fires: [{at: 2m, vars: {who: {{.Name}}}}]
+  - name: one of three is high
+    events:
+      - {at: 0m, class: {{.First}}, risk_score: 90, {{.One}}}
+      - {at: 1m, class: {{.First}}, risk_score: 10, {{.One}}}
+      - {at: 2m, class: {{.First}}, risk_score: 20, {{.One}}}
+    fires: []
+{{end}}
+{{define "consecutive"}}{{template "head" .}}match:
+  consecutive:
+    id: worse
+    class: {{.First}}
+    # where: status == "Success"
+    bind: {who: {{.Per}}}
+    when: severity_id > prev.severity_id
+    at_least: 2
+    within: 10m
+throttle: {per: [who], for: 1h}
+tests:
+  - name: worse, and worse again
+    events:
+      - {at: 0m, class: {{.First}}, severity: Low, {{.One}}}
+      - {at: 1m, class: {{.First}}, severity: Medium, {{.One}}}
+      - {at: 2m, class: {{.First}}, severity: High, {{.One}}}
+    fires: [{at: 2m, vars: {who: {{.Name}}}}]
+  - name: worse once, then better
+    events:
+      - {at: 0m, class: {{.First}}, severity: Low, {{.One}}}
+      - {at: 1m, class: {{.First}}, severity: High, {{.One}}}
+      - {at: 2m, class: {{.First}}, severity: Low, {{.One}}}
+    fires: []
+{{end}}
 {{define "count"}}{{template "head" .}}match:
   count:
     id: tries
@@ -201,6 +282,27 @@ tests:
     events:
       - {at: 0m, class: {{.First}}, severity: Low, {{.One}}}
       - {at: 9m, class: {{.Second}}, severity: High, {{.One}}}
+    fires: []
+{{end}}
+{{define "changed"}}{{template "head" .}}match:
+  event:
+    id: change
+    class: {{.First}}
+    # where: status == "Success"
+    bind: {who: {{.Per}}}
+    changed: {value: message, per: [who]}
+throttle: {per: [who], for: 1h}
+tests:
+  - name: it is not what it was
+    events:
+      - {at: 0m, class: {{.First}}, message: before, {{.One}}}
+      - {at: 5m, class: {{.First}}, message: after, {{.One}}}
+    fires: [{at: 5m, vars: {who: {{.Name}}}}]
+  - name: it is what it was, and another's is another matter
+    events:
+      - {at: 0m, class: {{.First}}, message: before, {{.One}}}
+      - {at: 1m, class: {{.First}}, message: after, {{.Two}}}
+      - {at: 5m, class: {{.First}}, message: before, {{.One}}}
     fires: []
 {{end}}
 {{define "new"}}{{template "head" .}}match:

@@ -17,7 +17,7 @@ func rulesNew(t *terminal) *cobra.Command {
 	var out string
 	var kinds strings.Builder
 	for _, k := range rules.DraftKinds() {
-		fmt.Fprintf(&kinds, "\n  %-9s %s", k[0], k[1])
+		fmt.Fprintf(&kinds, "\n  %-11s %s", k[0], k[1])
 	}
 	c := &cobra.Command{
 		Use: "new ID", Short: "Begin a rule: a draft that loads, with tests that pass", Args: wrongArgs(cobra.ExactArgs(1)),
