@@ -94,8 +94,9 @@ fuzz: ## Each fuzz target for a short while (FUZZTIME)
 bench: ## Events/s and allocations: decode, match, fold, encode, insert, whole path
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
 
-bench-pages: ## How long each page of the console takes over a store of PAGES events (STORE=folder keeps it, ONLY=pattern chooses pages, HOLD=time leaves it open for a browser)
-	TOCSIN_BENCH_PAGES=$(PAGES) TOCSIN_BENCH_DIR=$(abspath $(STORE)) TOCSIN_BENCH_ONLY='$(ONLY)' TOCSIN_BENCH_HOLD=$(HOLD) $(GO) test ./app -run TestPagesAnswerInTimeOverABigStore -count=1 -v -timeout 120m
+bench-pages: ## How long each page of the console takes over a store of PAGES events (STORE=folder keeps it, ONLY=pattern chooses pages, PAINT=1 measures first paints in Chromium too, HOLD=time leaves it open)
+	@$(if $(PAINT),console/web/bundle && cd console/web && node build.js --browser)
+	TOCSIN_BENCH_PAINT='$(PAINT)' TOCSIN_BENCH_PAGES=$(PAGES) TOCSIN_BENCH_DIR=$(abspath $(STORE)) TOCSIN_BENCH_ONLY='$(ONLY)' TOCSIN_BENCH_HOLD=$(HOLD) $(GO) test ./app -run TestPagesAnswerInTimeOverABigStore -count=1 -v -timeout 120m
 
 llm-real: ## Model summaries against a real server with random models (builds ollama once; RUNS models, each asked about each incident)
 	@RUNS=$(or $(RUNS),5) integration/llm/real

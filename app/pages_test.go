@@ -45,6 +45,9 @@ func TestPagesAnswerInTimeOverABigStore(t *testing.T) {
 		c := visit(t, s.URL())
 		c.furnish(dir)
 		c.ask(bigQuestions(big), only)
+		if os.Getenv("TOCSIN_BENCH_PAINT") != "" {
+			c.paint(t.Context(), s.URL(), bigQuestions(big), only)
+		}
 		if hold, _ := time.ParseDuration(os.Getenv("TOCSIN_BENCH_HOLD")); hold > 0 { // For a browser.
 			t.Logf("%s for %s, as %s with the password %s", s.URL(), hold, bigPerson, bigPassword)
 			time.Sleep(hold)

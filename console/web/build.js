@@ -10,7 +10,7 @@ const common = { bundle: true, logLevel: "warning", charset: "ascii", legalComme
 
 const folder = process.argv.includes("--tests") ? "test" : process.argv.includes("--browser") ? "browser" : "";
 if (folder !== "") {
-  const entries = async () => (await readdir(path.join(here, folder))).filter((f) => /(\.test|screenshots)\.ts$/.test(f)).map((f) => path.join(here, folder, f));
+  const entries = async () => (await readdir(path.join(here, folder))).filter((f) => /(\.test|screenshots|paint)\.ts$/.test(f)).map((f) => path.join(here, folder, f));
   const outdir = path.join(here, ".test", folder);
   await rm(outdir, { recursive: true, force: true });
   await build({ ...common, entryPoints: await entries(), outdir, platform: "node", format: "esm", packages: "external", outExtension: { ".js": ".mjs" } });

@@ -46,7 +46,7 @@ func slack(l *Letter, _ Options) Parcel {
 		Text: slackEscape(clip(headline(l, in), slackText)),
 		Blocks: []slackBlock{
 			{Type: "header", Text: slackPlain(clip(headline(l, in), slackHeader))},
-			{Type: "section", Text: slackPlain(clip(words("\n", inert(in.Summary.Text), "Assessment: "+in.Assessment.Kind), slackText))},
+			{Type: "section", Text: slackPlain(clip(words("\n", inert(in.Summary.Text), assessed(in)), slackText))},
 		},
 	}
 	facts := slackBlock{Type: "section"}

@@ -49,7 +49,7 @@ func teams(l *Letter, _ Options) Parcel {
 	card := teamsCard{Schema: "http://adaptivecards.io/schemas/adaptive-card.json", Type: "AdaptiveCard", Version: "1.4"}
 	card.Body = []teamsElement{
 		teamsBlock("", teamsRun{Text: clip(headline(l, in), 300), Weight: "Bolder", Size: "Medium"}),
-		teamsBlock("", teamsRun{Text: clip(words("\n", inert(in.Summary.Text), "Assessment: "+in.Assessment.Kind), teamsText)}),
+		teamsBlock("", teamsRun{Text: clip(words("\n", inert(in.Summary.Text), assessed(in)), teamsText)}),
 	}
 	for _, f := range factsOf(in) {
 		card.Body = append(card.Body, teamsBlock("Small", teamsRun{Text: f.name + ": ", Subtle: true}, teamsRun{Text: clip(f.value, 1000)}))

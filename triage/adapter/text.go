@@ -73,3 +73,11 @@ func words(sep string, parts ...string) string {
 	}
 	return strings.Join(out, sep)
 }
+
+// assessed is a line with the assessment; "" for what has none, such as a test.
+func assessed(in *Incident) string {
+	if in.Assessment.Kind == "" {
+		return ""
+	}
+	return "Assessment: " + in.Assessment.Kind
+}

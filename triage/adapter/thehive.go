@@ -58,7 +58,7 @@ func hiveOf(l *Letter) hiveAlert {
 
 // hiveText is the description. TheHive renders Markdown, so that all of it stands in a fence longer than any within.
 func hiveText(in *Incident) string {
-	text := clip(words("\n", shown(in.Summary.Text), "", "Status: "+in.Status+words(" ", " ", in.Verdict), "Assessment: "+in.Assessment.Kind, "Rules: "+line(ruleNames(in)), "Owner: "+line(in.OwnerTeam)), hiveDescription)
+	text := clip(words("\n", shown(in.Summary.Text), "", "Status: "+in.Status+words(" ", " ", in.Verdict), assessed(in), "Rules: "+line(ruleNames(in)), "Owner: "+line(in.OwnerTeam)), hiveDescription)
 	fence := "```"
 	for strings.Contains(text, fence) {
 		fence += "`"

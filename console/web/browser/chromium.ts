@@ -57,3 +57,13 @@ export async function open(context: BrowserContext, origin: string): Promise<Tab
   });
   return tab;
 }
+
+/** painted is when the page at hand was first painted, in milliseconds since it was asked for; -1 for a page that is not painted. */
+export function painted(page: Page): Promise<number> {
+  return page.evaluate(
+    () => new Promise<number>((done) => {
+      new PerformanceObserver((l) => l.getEntriesByName("first-contentful-paint").forEach((e) => done(e.startTime))).observe({ type: "paint", buffered: true });
+      setTimeout(() => done(-1), 5000);
+    }),
+  );
+}

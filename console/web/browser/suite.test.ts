@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { analystTest } from "./analyst.ts";
-import { eventually, launch, open, patience, program } from "./chromium.ts";
+import { eventually, launch, open, painted, patience, program } from "./chromium.ts";
 import { contextOf, startConsoles, type Consoles } from "./consoles.ts";
 import { faults } from "./faults.ts";
 import { keyTests } from "./keys.ts";
@@ -47,13 +47,7 @@ describe("the console in a browser", { skip: chromium ? false : "no Chromium: in
         const tab = await open(context, c.url);
         for (const p of c.all) {
           await tab.page.goto(c.url + p.path, { waitUntil: "load" });
-          const paint = await tab.page.evaluate(
-            () => new Promise<number>((done) => {
-              new PerformanceObserver((l) => l.getEntriesByName("first-contentful-paint").forEach((e) => done(e.startTime))).observe({ type: "paint", buffered: true });
-              setTimeout(() => done(-1), 5000);
-            }),
-          );
-          t.diagnostic(`${c.name} ${p.path}: first paint after ${Math.round(paint)} ms`);
+          t.diagnostic(`${c.name} ${p.path}: first paint after ${Math.round(await painted(tab.page))} ms`);
           for (const f of await faults(tab.page)) found.push(`${c.name} ${p.path}: ${f.id} at ${f.at.join("; ")}`);
         }
         found.push(...tab.errors);
