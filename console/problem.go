@@ -19,7 +19,9 @@ type problemPage struct {
 	Status int
 	Text   string
 	Help   string
-	Back   string // Where to go on: the incident a form was about; "" for the queue.
+	Back   string   // Where to go on: the incident a form was about; "" for the queue.
+	SignIn string   // Where to sign in and come back from; "" where that is not what is missing.
+	Wrote  []string // What was written into the form that was refused, to keep.
 }
 
 // Incident reports whether the way back leads to an incident.
@@ -51,7 +53,7 @@ func (s *server) problemOf(r *http.Request, status int, text, back string) probl
 	if !unsafe(r) {
 		help = strings.TrimPrefix(help, nothingChanged)
 	}
-	return problemPage{s.layout(r, p.title, ""), status, text, help, back}
+	return problemPage{layout: s.layout(r, p.title, ""), Status: status, Text: text, Help: help, Back: back}
 }
 
 // problem is the page for everything that went wrong. back is the incident it was about, if any.

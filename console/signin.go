@@ -40,14 +40,51 @@ func (s *server) signInRoutes() []route {
 	return routes
 }
 
-// askToSignIn answers somebody who is nobody yet: a page leads to the sign-in and back, everything else is refused.
+// askToSignIn answers somebody who is nobody yet: a page leads to the sign-in and back, everything else is refused. A form whose session has ended
+// while it was filled in is refused with what was written in it.
 func (s *server) askToSignIn(w http.ResponseWriter, r *http.Request) {
-	if unsafe(r) || strings.HasPrefix(r.URL.Path, "/api/") || isFeed(r.URL.Path) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="tocsin"`)
-		s.turnAway(w, r, http.StatusUnauthorized, "You are not signed in.")
+	programs := strings.HasPrefix(r.URL.Path, "/api/") || isFeed(r.URL.Path)
+	if !programs && !unsafe(r) {
+		http.Redirect(w, r, signInFor(r.URL.RequestURI()), http.StatusSeeOther)
 		return
 	}
-	http.Redirect(w, r, "/sign-in?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+	w.Header().Set("WWW-Authenticate", `Bearer realm="tocsin"`)
+	const text = "You are not signed in."
+	if programs {
+		s.turnAway(w, r, http.StatusUnauthorized, text)
+		return
+	}
+	p := s.problemOf(r, http.StatusUnauthorized, text, "")
+	p.SignIn, p.Wrote = signInFor(cameFrom(r)), wrote(w, r)
+	s.page(w, "problem", http.StatusUnauthorized, p)
+}
+
+func signInFor(next string) string { return "/sign-in?next=" + url.QueryEscape(next) }
+
+// cameFrom is the page of this console that a form was on, as far as the browser says so: the queue otherwise.
+func cameFrom(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Host != r.Host {
+		return "/incidents"
+	}
+	return within(from.RequestURI())
+}
+
+// prose are the fields of forms into which people write at length.
+var prose = []string{"text", "title", "reason", "trigger", "expression", "records"}
+
+// wrote are the texts in a form; none where it cannot be read.
+func wrote(w http.ResponseWriter, r *http.Request) (texts []string) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if r.ParseForm() != nil {
+		return nil
+	}
+	for _, name := range prose {
+		if text := strings.TrimSpace(r.PostForm.Get(name)); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 // within is next if it is an address of this console, and the queue otherwise: a link to the sign-in must not lead elsewhere.

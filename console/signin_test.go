@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -38,6 +39,35 @@ func TestNobodyIsLedToTheSignInAndBack(t *testing.T) {
 	b.cookies = w.Result().Cookies()
 	if w := b.get("/incidents/" + id(in)); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `action="/sign-out"`) {
 		t.Errorf("the page: %d", w.Code)
+	}
+}
+
+func TestAFormWhoseSessionHasEndedIsGivenBackWithWhatWasWritten(t *testing.T) {
+	p, in := compromised(t)
+	who := newPeople(t, p)
+	who.add(t, "ana", access.Analyst)
+	b := who.signIn(t, "ana")
+	page := "/incidents/" + id(in) + "?around=5"
+	b.headers["Referer"] = "http://localhost:8080" + page
+	p.now += 13 * 60 * minute
+	note := "the gripper was open <b>\u202e"
+	w := b.post("/incidents/"+id(in), form(in, "note", "text", note))
+	body := w.Body.String()
+	mustBeVisible(t, "the page", body)
+	if w.Code != http.StatusUnauthorized || len(p.acts) != 0 {
+		t.Errorf("an act of an ended session: %d", w.Code)
+	}
+	if want := `href="` + html.EscapeString("/sign-in?next="+url.QueryEscape(page)) + `"`; !strings.Contains(body, want) || !strings.Contains(body, "the gripper was open &lt;b&gt;") {
+		t.Errorf("want %s and the note in %s", want, body)
+	}
+	for referer, next := range map[string]string{"https://attacker.example" + page: "/incidents", "http://localhost:8080//attacker.example": "/incidents", "": "/incidents"} {
+		b.headers["Referer"] = referer
+		if w := b.post("/incidents/"+id(in), form(in, "note", "text", "x")); !strings.Contains(w.Body.String(), `href="/sign-in?next=`+url.QueryEscape(next)+`"`) {
+			t.Errorf("from %q: %s", referer, w.Body)
+		}
+	}
+	if w := b.post("/account/password", url.Values{"old": {testPassword}, "new": {testPassword + "2"}}); w.Code != http.StatusUnauthorized || strings.Contains(w.Body.String(), testPassword) {
+		t.Errorf("a password is shown: %d", w.Code)
 	}
 }
 
