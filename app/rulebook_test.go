@@ -46,6 +46,7 @@ func TestTheConsoleKnowsItsRulesAndTriesOthers(t *testing.T) {
 		}
 		req, err := http.NewRequestWithContext(t.Context(), method, o.svc.url+path, &in)
 		must(t, err)
+		req.Header.Set("Content-Type", "application/json")
 		res, err := http.DefaultClient.Do(req)
 		must(t, err)
 		defer res.Body.Close()
