@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/relay"
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
@@ -28,9 +29,10 @@ type BaselineSettings struct {
 // Baseline is what the modifiers with memory remember of an entity, and as of when.
 type Baseline struct {
 	Memories   []correlate.Memory
-	Partitions int     // Of hits, whose checkpoints it is read from; 0: the state of one process, or of files.
-	Oldest     int64   // Event time that the oldest of these has come to, microseconds; 0 if one does not know it yet.
-	Without    []int32 // Partitions that have no checkpoint, or none that can be read: what they remember is not known.
+	Rejects    []event.Reject // Records of the inputs that became no events.
+	Partitions int            // Of hits, whose checkpoints it is read from; 0: the state of one process, or of files.
+	Oldest     int64          // Event time that the oldest of these has come to, microseconds; 0 if one does not know it yet.
+	Without    []int32        // Partitions that have no checkpoint, or none that can be read: what they remember is not known.
 }
 
 // Baseline tells what is remembered: after the inputs, or as of the end of the store's log, from its newest checkpoint and the batches after it;
@@ -42,10 +44,11 @@ func (c *Core) Baseline(ctx context.Context, cfg Config, set BaselineSettings) (
 		}
 	}
 	if len(set.Inputs) > 0 {
-		if _, err := c.Replay(ctx, ReplaySettings{Inputs: set.Inputs, Received: set.Received}); err != nil {
+		played, err := c.Replay(ctx, ReplaySettings{Inputs: set.Inputs, Received: set.Received})
+		if err != nil {
 			return nil, err
 		}
-		return &Baseline{Memories: c.Engine.Recall(set.Entity, set.Rule)}, nil
+		return &Baseline{Memories: c.Engine.Recall(set.Entity, set.Rule), Rejects: played.Rejects}, nil
 	}
 	db, err := openKept(ctx, cfg, set.Progress)
 	if err != nil {

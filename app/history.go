@@ -17,6 +17,7 @@ type PastSettings struct {
 	Received int64         // Receive time of records that state no time and follow none, microseconds.
 	Store    *Database     // The configured store where it is open already; nil: it is opened for this.
 	Progress func(engine.Progress)
+	Rejected func(event.Reject) // Told of the records of files that became no events, once each however often the files are read. nil: nobody.
 	Far      func(done, of int) // Told of events read, and of how many there are; of is 0 while that is not known. nil: nobody.
 }
 
@@ -28,6 +29,7 @@ type past struct {
 	own bool      // It was opened for this.
 
 	core *Core // Whose enrichment is used for files; nil: a new one each time.
+	told bool  // Files have been read once, and their rejects told.
 }
 
 // openPast opens the store unless files are read.
@@ -122,13 +124,26 @@ func (p *past) files(ctx context.Context, handle func(*event.Batch) error) error
 			for _, m := range b.Marks {
 				now = max(now, m.Newest)
 			}
+			p.tell(b.Rejects)
 			return handle(b)
 		}),
 	})
 	if err != nil {
 		return err
 	}
-	return pipeline.Replay(ctx)
+	err = pipeline.Replay(ctx)
+	p.told = true
+	return err
+}
+
+// tell tells of rejects while files are read for the first time.
+func (p *past) tell(rejects []event.Reject) {
+	if p.told || p.set.Rejected == nil {
+		return
+	}
+	for _, r := range rejects {
+		p.set.Rejected(r)
+	}
 }
 
 // scattered reads events in order of time, some at once.

@@ -52,6 +52,10 @@ remembered of it.`,
 			}
 			list := found.Memories
 			app.WriteBaselineAge(t.err, found)
+			said := rejectLines(t.err)
+			for _, x := range found.Rejects {
+				said(x)
+			}
 			for i := range list {
 				if f.json {
 					err = json.NewEncoder(t.out).Encode(app.Row(&list[i]))

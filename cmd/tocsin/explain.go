@@ -26,7 +26,7 @@ func (f *pastFlags) register(c *cobra.Command) {
 
 // open gives rules and tables as the flags say, and where events come from. Without a source that is the configured store.
 func (f *pastFlags) open(c *cobra.Command, t *terminal) (*app.Core, app.Config, app.PastSettings, error) {
-	past := app.PastSettings{Progress: app.EngineProgress(t.err)}
+	past := app.PastSettings{Progress: app.EngineProgress(t.err), Rejected: rejectLines(t.err)}
 	cfg, err := config(c)
 	if err != nil {
 		return nil, cfg, past, err

@@ -176,11 +176,22 @@ func (f *replayFlags) input(s string, zone *time.Location, seen map[string]int) 
 
 func summary(w io.Writer, r *app.ReplayResult) {
 	fmt.Fprintf(w, "%s, %s, %s, %s\n", app.Count(r.Events, "event"), app.Count(len(r.Rejects), "reject"), app.Count(len(r.Findings), "finding"), app.Count(len(r.Incidents), "incident"))
-	for i, x := range r.Rejects {
-		if i == 5 {
-			fmt.Fprintf(w, "  … and %s more\n", app.Count(len(r.Rejects)-i, "reject"))
-			break
+	said := rejectLines(w)
+	for _, x := range r.Rejects {
+		said(x)
+	}
+}
+
+// rejectLines says why records became no events, of the first five; that there are more is said once.
+func rejectLines(w io.Writer) func(event.Reject) {
+	const most = 5
+	n := 0
+	return func(x event.Reject) {
+		switch n++; {
+		case n <= most:
+			fmt.Fprintf(w, "  reject %s at %d: %s: %s\n", x.Position.Source, x.Position.Offset, x.Code, x.Reason)
+		case n == most+1:
+			fmt.Fprintln(w, "  … and more rejects")
 		}
-		fmt.Fprintf(w, "  reject %s at %d: %s: %s\n", x.Position.Source, x.Position.Offset, x.Code, x.Reason)
 	}
 }
