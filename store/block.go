@@ -28,13 +28,13 @@ func add[C column](b *block, name string, c C) C {
 	return c
 }
 
-// statement is the INSERT the block is the data of.
-func (b *block) statement(database string) string {
+// into is the table with the columns of the block, as an INSERT names them.
+func (b *block) into() string {
 	names := make([]string, len(b.columns))
 	for i, c := range b.columns {
 		names[i] = c.name
 	}
-	return "INSERT INTO " + database + "." + b.table + " (" + strings.Join(names, ", ") + ")"
+	return b.table + " (" + strings.Join(names, ", ") + ")"
 }
 
 func (b *block) rows() int { return b.columns[0].values() }

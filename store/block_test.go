@@ -79,7 +79,7 @@ func TestTheClientsOwnDecoderReadsOurBlocks(t *testing.T) {
 		if err := b.seal(); err != nil {
 			t.Fatal(err)
 		}
-		decoded, err := decodeBlock(b.reader())
+		decoded, err := decodeBlock(chproto.NewReader(b.reader()))
 		if err != nil {
 			t.Fatalf("seed %d, round %d: %v", seed, round, err)
 		}

@@ -21,7 +21,8 @@ var ErrFenced = errors.New("another process has taken over the log")
 var ErrRoles = errors.New("this database has incidents of the roles correlate and triage: one process cannot go on with them; start the roles, or name another clickhouse.database")
 
 // Append writes one batch: its event rows, hits, notes, rejects and actions, and then its marker, once settled (if it is not nil) has returned nil. When it returns nil all of
-// it is on the disk and the batch exists; before the marker is acknowledged nothing of it does. Transient errors are retried until ctx ends; any
+// it is on the disk and the batch exists; before the marker is acknowledged nothing of it does. Rows of small batches are in the table delta until
+// they are moved; whoever reads through this DB does not see the difference. Transient errors are retried until ctx ends; any
 // error ends the right to write, and recovery is a new process. The entry is not changed and may be reused after the return.
 //
 // The first batch of an epoch claims the epoch: batches of older epochs that this process did not see in Tail are void from then on.
@@ -40,7 +41,15 @@ func (db *DB) Append(ctx context.Context, e *incident.Entry, settled func() erro
 	}
 	what := fmt.Sprintf("append batch %d/%d", id.Epoch, id.Number)
 	written := uint32(start.Unix())
-	if err := db.appendRows(ctx, what, e, written); err != nil {
+	drafted := db.drafts(e)
+	var x draft
+	var err error
+	if drafted {
+		x, err = db.draftRows(ctx, what, e, written)
+	} else {
+		err = db.appendRows(ctx, what, e, written)
+	}
+	if err != nil {
 		return err
 	}
 	if settled != nil {
@@ -53,6 +62,9 @@ func (db *DB) Append(ctx context.Context, e *incident.Entry, settled func() erro
 	}
 	db.tail, db.read = id, true
 	db.metrics.append.Record(ctx, db.now().Sub(start).Seconds())
+	if drafted {
+		return db.keep(ctx, x)
+	}
 	return nil
 }
 
@@ -199,6 +211,9 @@ func (db *DB) takeEpoch(ctx context.Context, epoch uint64) error {
 	}
 	if rivals > 0 {
 		return fmt.Errorf("%w: two processes began epoch %d at once", ErrFenced, epoch)
+	}
+	if err := db.adoptDrafts(ctx, epoch); err != nil {
+		return err
 	}
 	db.epoch = epoch
 	return db.removeVoid(ctx, epoch)

@@ -13,6 +13,7 @@ type encoders struct {
 	actions *actionEncoder
 	rejects *rejectEncoder
 	marker  *markerEncoder
+	delta   *deltaEncoder
 }
 
 func newEncoders() (*encoders, error) {
@@ -20,7 +21,7 @@ func newEncoders() (*encoders, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &encoders{events: events, hits: newHitEncoder(), notes: newNoteEncoder(), actions: newActionEncoder(), rejects: newRejectEncoder(), marker: newMarkerEncoder()}, nil
+	return &encoders{events: events, hits: newHitEncoder(), notes: newNoteEncoder(), actions: newActionEncoder(), rejects: newRejectEncoder(), marker: newMarkerEncoder(), delta: newDeltaEncoder()}, nil
 }
 
 // entryKey are the columns with which every row of the log begins.

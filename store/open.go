@@ -33,6 +33,8 @@ type DB struct {
 	version string
 	local   map[string]string // Spread tables by name, with the name of their local part; set by Open and not changed.
 
+	delta *delta
+
 	mu    sync.Mutex
 	enc   *encoders     // guarded by mu
 	epoch uint64        // guarded by mu: the epoch this process has claimed, 0 before
@@ -75,7 +77,7 @@ func connect(cfg Config, set Settings) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now}
+	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta()}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
@@ -130,8 +132,12 @@ func (c Config) options() (*clickhouse.Options, error) {
 	return o, nil
 }
 
-// Close ends the connections. It waits for nothing.
-func (db *DB) Close() error { return db.conn.Close() }
+// Close moves what waits in the table delta to its tables, for at most five seconds and not while the server is in trouble, and ends the connections.
+// What is left there, the next process moves.
+func (db *DB) Close() error {
+	db.closeDelta()
+	return db.conn.Close()
+}
 
 // Version is what the server's version() says.
 func (db *DB) Version() string { return db.version }
@@ -162,10 +168,16 @@ func bind(args []named) []any {
 }
 
 func (db *DB) row(ctx context.Context, query string, args ...named) driver.Row {
+	if err := db.moveBefore(ctx, query); err != nil {
+		return failedRow{err}
+	}
 	return db.conn.QueryRow(ctx, query, bind(args)...)
 }
 
 func (db *DB) rows(ctx context.Context, query string, args ...named) (driver.Rows, error) {
+	if err := db.moveBefore(ctx, query); err != nil {
+		return nil, err
+	}
 	return db.conn.Query(ctx, query, bind(args)...)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -260,6 +261,9 @@ const upTo = "(epoch < {te:UInt64} OR (epoch = {te:UInt64} AND number <= {tn:UIn
 func (db *DB) replayStep(ctx context.Context, after event.BatchID) (entries []*incident.Entry, err error) {
 	err = db.retry(ctx, "read the log", func() error {
 		entries, err = db.replayOnce(ctx, after)
+		if errors.Is(err, errCorrupt) { // Another process may have moved drafts between two of our statements.
+			entries, err = db.replayOnce(ctx, after)
+		}
 		return err
 	})
 	return entries, err
@@ -309,25 +313,30 @@ type replayRows struct {
 func (s *replayRows) read(ctx context.Context) error {
 	for _, t := range []struct {
 		table, columns string
-		take           func(driver.Rows) error
-		count          func(counted) uint32
+		take           func(scanner) error
+		whole          func(counted) bool
 	}{
-		{"hits", "rule, version, branch, step, key, payload", s.takeHit, func(c counted) uint32 { return c.hits }},
-		{"notes", "entity, what, prev, value, actor, payload", s.takeNote, func(c counted) uint32 { return c.notes }},
-		{"actions", "doc", s.takeAction, func(c counted) uint32 { return c.actions }},
+		{"hits", "rule, version, branch, step, key, payload", s.takeHit, func(c counted) bool { return len(c.Hits) == int(c.hits) }},
+		{"notes", "entity, what, prev, value, actor, payload", s.takeNote, func(c counted) bool { return len(c.Notes) == int(c.notes) }},
+		{"actions", "doc", s.takeAction, func(c counted) bool { return len(c.Actions) == int(c.actions) }},
 	} {
-		if !slices.ContainsFunc(s.found, func(c counted) bool { return t.count(c) > 0 }) {
+		missing := func() bool { return slices.ContainsFunc(s.found, func(c counted) bool { return !t.whole(c) }) }
+		if !missing() {
 			continue
 		}
-		if err := s.readTable(ctx, t.table, t.columns, t.take); err != nil {
+		err := s.readTable(ctx, t.table, t.columns, t.take)
+		if err == nil && missing() {
+			err = s.readDrafts(ctx, t.table, t.columns, t.take, t.whole)
+		}
+		if err != nil {
 			return fmt.Errorf("table %s: %w", t.table, err)
 		}
 	}
 	return nil
 }
 
-func (s *replayRows) readTable(ctx context.Context, table, columns string, take func(driver.Rows) error) error {
-	s.at, s.seq, s.refs = 0, -1, map[event.ID]*event.Ref{}
+func (s *replayRows) readTable(ctx context.Context, table, columns string, take func(scanner) error) error {
+	s.begin()
 	rows, err := s.db.rows(ctx, "SELECT epoch, number, seq, "+columns+" FROM "+s.db.table(table)+" WHERE "+behind+" AND "+upTo+" ORDER BY epoch, number, seq", s.args...)
 	if err != nil {
 		return err
@@ -341,8 +350,26 @@ func (s *replayRows) readTable(ctx context.Context, table, columns string, take 
 	return rows.Err()
 }
 
+// readDrafts adds the rows of batches whose process has not moved them yet, or died before.
+func (s *replayRows) readDrafts(ctx context.Context, table, columns string, take func(scanner) error, whole func(counted) bool) error {
+	s.begin()
+	names := append([]string{"epoch", "number", "seq"}, strings.Split(columns, ", ")...)
+	where := "WHERE " + behind + " AND " + upTo + " AND startsWith(into, '" + table + " (')"
+	return s.db.readDrafts(ctx, where, func(x draft) error {
+		at := slices.IndexFunc(s.found, func(c counted) bool { return c.Batch.ID == x.id })
+		if at < 0 || whole(s.found[at]) {
+			return nil
+		}
+		return x.pieces[0].eachRow(names, take)
+	}, s.args...)
+}
+
+func (s *replayRows) begin() {
+	s.at, s.seq, s.refs = 0, -1, map[event.ID]*event.Ref{}
+}
+
 // scan reads a row and gives the entry it belongs to; nil for a row of a batch that does not exist, and for one read before.
-func (s *replayRows) scan(rows driver.Rows, dest ...any) (*incident.Entry, error) {
+func (s *replayRows) scan(rows scanner, dest ...any) (*incident.Entry, error) {
 	var id event.BatchID
 	var seq uint32
 	if err := rows.Scan(append([]any{&id.Epoch, &id.Number, &seq}, dest...)...); err != nil {
@@ -360,7 +387,7 @@ func (s *replayRows) scan(rows driver.Rows, dest ...any) (*incident.Entry, error
 	return s.found[s.at].Entry, nil
 }
 
-func (s *replayRows) takeHit(rows driver.Rows) error {
+func (s *replayRows) takeHit(rows scanner) error {
 	var h event.Hit
 	var payload string
 	e, err := s.scan(rows, &h.Rule, &h.Version, &h.Branch, &h.Step, &h.Key, &payload)
@@ -375,7 +402,7 @@ func (s *replayRows) takeHit(rows driver.Rows) error {
 	return nil
 }
 
-func (s *replayRows) takeNote(rows driver.Rows) error {
+func (s *replayRows) takeNote(rows scanner) error {
 	var n event.Note
 	var payload string
 	e, err := s.scan(rows, &n.Entity, &n.What, &n.Prev, &n.Value, &n.Actor, &payload)
@@ -390,7 +417,7 @@ func (s *replayRows) takeNote(rows driver.Rows) error {
 	return nil
 }
 
-func (s *replayRows) takeAction(rows driver.Rows) error {
+func (s *replayRows) takeAction(rows scanner) error {
 	var doc string
 	e, err := s.scan(rows, &doc)
 	if err != nil || e == nil {

@@ -1,0 +1,207 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
+
+// Small batches are dear: an insert into a table of many columns costs the server about the same, be it of ten rows or of two thousand. So the rows
+// of a small batch go into the table delta first, all in one insert, and a while later into their own tables together with those of other batches.
+// That is the writeable store in front of a read-optimised one of C-Store (Stonebraker et al., VLDB 2005, sections 3 and 4). Nothing changes about
+// what makes a batch exist: its rows are on the disk before its marker is.
+const (
+	// deltaBatch is the number of records from which on a batch goes to its tables itself.
+	deltaBatch = 10_000
+	// deltaRows, deltaBytes and deltaAge say when drafts are moved: at so many records, at so many compressed bytes, and so long after the first.
+	deltaRows  = 30_000
+	deltaBytes = 32 << 20
+	deltaAge   = 2 * time.Second
+	// closeWait is how long Close waits for drafts to be moved. What is left then, the next process moves.
+	closeWait = 5 * time.Second
+)
+
+// draftTables are the tables whose rows may be drafts, in the order in which they are moved: an event whose row is there is in the index.
+var draftTables = []string{"entity_index", "events", "hits", "notes", "actions", "rejects"}
+
+// draft is a batch whose rows are in the table delta.
+type draft struct {
+	id      event.BatchID
+	written uint32 // Seconds since 1970.
+	records int
+	bytes   int
+	pieces  []piece
+}
+
+// piece is a block of rows on its way to its table.
+type piece struct {
+	table string
+	into  string // The table and its columns, as an INSERT names them.
+	rows  int
+	data  []byte // Native, compressed with S2.
+}
+
+// delta are the drafts that this process has made and not moved yet. One goroutine moves them, from the first on until Close.
+type delta struct {
+	working context.Context // What moving goes on under.
+	end     context.CancelFunc
+	over    sync.WaitGroup
+	wake    chan struct{} // Capacity 1: due may have become true.
+
+	mu      sync.Mutex
+	open    []draft       // guarded by mu: not taken up yet
+	records int           // guarded by mu: of open
+	bytes   int           // guarded by mu: of open
+	due     bool          // guarded by mu: open is to be moved now
+	clock   *time.Timer   // guarded by mu: makes it due; nil before the first draft
+	added   uint64        // guarded by mu: drafts so far
+	moved   uint64        // guarded by mu: of these, those whose rows are in their tables
+	news    chan struct{} // guarded by mu: closed when moved or err changes
+	err     error         // guarded by mu: why nothing is moved any more
+}
+
+func newDelta() *delta {
+	d := &delta{wake: make(chan struct{}, 1), news: make(chan struct{})}
+	d.working, d.end = context.WithCancel(context.Background())
+	return d
+}
+
+// drafts reports whether the rows of an entry are to be drafts. In a cluster they are not: dropping partitions there is a statement for all of it.
+func (db *DB) drafts(e *incident.Entry) bool {
+	return db.cfg.Cluster == "" && len(e.Batch.Events)+len(e.Batch.Rejects) < deltaBatch
+}
+
+// keep takes a draft whose batch exists now. While twice as much is waiting as is moved at once, so does the caller.
+func (db *DB) keep(ctx context.Context, x draft) error {
+	d := db.delta
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.clock == nil:
+		d.clock = time.AfterFunc(deltaAge, d.hurry)
+		d.over.Go(func() { db.moveDrafts(d.working) })
+	case len(d.open) == 0:
+		d.clock.Reset(deltaAge)
+	}
+	d.open = append(d.open, x)
+	d.added++
+	d.records += x.records
+	d.bytes += x.bytes
+	if d.full(1) {
+		d.makeDue()
+	}
+	for d.full(2) && d.err == nil {
+		if err := d.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return d.err
+}
+
+func (d *delta) full(times int) bool {
+	return d.records >= times*deltaRows || d.bytes >= times*deltaBytes
+}
+
+func (d *delta) hurry() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.makeDue()
+}
+
+// makeDue expects mu to be held.
+func (d *delta) makeDue() {
+	d.due = true
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wait waits for news. It expects mu to be held, and lets go of it meanwhile.
+func (d *delta) wait(ctx context.Context) error {
+	news := d.news
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	select {
+	case <-news:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tell wakes everybody who waits. It expects mu to be held.
+func (d *delta) tell() {
+	close(d.news)
+	d.news = make(chan struct{})
+}
+
+// take gives what is to be moved now.
+func (d *delta) take() []draft {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.due {
+		return nil
+	}
+	taken := d.open
+	d.open, d.records, d.bytes, d.due = nil, 0, 0, false
+	d.clock.Stop()
+	return taken
+}
+
+// done says what became of drafts that were taken.
+func (d *delta) done(n int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.moved += uint64(n)
+	}
+	d.err = err
+	d.tell()
+}
+
+// caughtUp returns when the rows of everything that this process has appended are in their tables: who has been told of a batch finds it.
+func (d *delta) caughtUp(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for want := d.added; d.moved < want && d.err == nil; {
+		if len(d.open) > 0 {
+			d.makeDue()
+		}
+		if err := d.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return d.err
+}
+
+// moveBefore lets a statement wait until drafts are moved, if it names a table whose rows may be drafts.
+func (db *DB) moveBefore(ctx context.Context, statement string) error {
+	if !slices.ContainsFunc(draftTables, func(t string) bool { return strings.Contains(statement, db.table(t)) }) {
+		return nil
+	}
+	return db.delta.caughtUp(ctx)
+}
+
+// failedRow is the answer to a statement that was not asked.
+type failedRow struct{ err error }
+
+func (r failedRow) Err() error           { return r.err }
+func (r failedRow) Scan(...any) error    { return r.err }
+func (r failedRow) ScanStruct(any) error { return r.err }
+
+// closeDelta moves what is left, unless the server is known to be in trouble, and ends the goroutine.
+func (db *DB) closeDelta() {
+	if db.Health() == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+		defer cancel()
+		_ = db.delta.caughtUp(ctx)
+	}
+	db.delta.end()
+	db.delta.over.Wait()
+}

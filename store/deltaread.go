@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	chproto "github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+
+	"github.com/tocsin-siem/tocsin/event"
+)
+
+// left is what older processes have left in the table delta.
+type left struct {
+	epochs, numbers, written [2]uint64 // Least and greatest; written in seconds since 1970.
+	batches                  uint64
+}
+
+// adoptDrafts moves what dead processes have left in the table delta, and drops the drafts of batches that do not exist. The claim of the epoch is
+// written: what an older process adds from now on is void.
+func (db *DB) adoptDrafts(ctx context.Context, epoch uint64) error {
+	const what = "move the rows that the process before left in the table delta"
+	older := fmt.Sprintf("epoch < %d", epoch)
+	var l left
+	err := db.retry(ctx, what, func() error {
+		return db.row(ctx, "SELECT uniqExact(epoch, number), min(epoch), max(epoch), min(number), max(number), toUInt64(min(toUnixTimestamp(written))), toUInt64(max(toUnixTimestamp(written))) FROM "+
+			db.table("delta")+" WHERE "+older).Scan(&l.batches, &l.epochs[0], &l.epochs[1], &l.numbers[0], &l.numbers[1], &l.written[0], &l.written[1])
+	})
+	if err != nil || l.batches == 0 {
+		return err
+	}
+	db.log.InfoContext(ctx, "moving rows that an earlier process left to their tables", "batches", l.batches)
+	for _, table := range draftTables {
+		if err := db.adoptTable(ctx, what, table, older, l); err != nil {
+			return fmt.Errorf("%s: table %s: %w", what, table, err)
+		}
+	}
+	var ids []event.BatchID
+	err = db.retry(ctx, what, func() (err error) {
+		ids, err = db.draftIDs(ctx, older)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return db.dropDrafts(ctx, ids)
+}
+
+// adoptTable moves the rows of one table, but for those of batches that are there already: their process died between two tables.
+func (db *DB) adoptTable(ctx context.Context, what, table, older string, l left) error {
+	there := table
+	if table == "entity_index" {
+		there = "events" // The index does not say which batch a row is of.
+	}
+	var list []draft
+	err := db.retry(ctx, what, func() error {
+		list = nil
+		void, err := db.voids(ctx)
+		if err != nil {
+			return err
+		}
+		return db.readDrafts(ctx, fmt.Sprintf(`WHERE %s AND %s AND startsWith(into, '%s (') AND (epoch, number) IN (SELECT epoch, number FROM %s)
+			AND (epoch, number) NOT IN (SELECT epoch, number FROM %s WHERE epoch BETWEEN %d AND %d AND number BETWEEN %d AND %d AND written BETWEEN toDateTime(%d, 'UTC') AND toDateTime(%d, 'UTC'))`,
+			older, valid(void), table, db.table("batches"), db.table(there), l.epochs[0], l.epochs[1], l.numbers[0], l.numbers[1], l.written[0], l.written[1]),
+			func(x draft) error {
+				list = append(list, x)
+				return nil
+			})
+	})
+	for err == nil && len(list) > 0 {
+		n := sameDay(list)
+		err = db.insertPieces(ctx, what, piecesOf(list[:n], table), "")
+		list = list[n:]
+	}
+	return err
+}
+
+// readDrafts reads rows of the table delta by batch; each makes a draft with one piece.
+func (db *DB) readDrafts(ctx context.Context, where string, take func(draft) error, args ...named) error {
+	rows, err := db.rows(ctx, "SELECT epoch, number, toUnixTimestamp(written), into, rows, data FROM "+db.table("delta")+" "+where+" ORDER BY epoch, number, seq LIMIT 1 BY epoch, number, seq", args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var x draft
+		var p piece
+		var n uint32
+		var data string
+		if err := rows.Scan(&x.id.Epoch, &x.id.Number, &x.written, &p.into, &n, &data); err != nil {
+			return err
+		}
+		p.table, _, _ = strings.Cut(p.into, " ")
+		p.rows, p.data = int(n), []byte(data)
+		x.pieces, x.bytes = []piece{p}, len(p.data)
+		if err := take(x); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (db *DB) draftIDs(ctx context.Context, where string) (ids []event.BatchID, err error) {
+	rows, err := db.rows(ctx, "SELECT DISTINCT epoch, number FROM "+db.table("delta")+" WHERE "+where+" ORDER BY epoch, number")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id event.BatchID
+		if err := rows.Scan(&id.Epoch, &id.Number); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// scanner is the part of driver.Rows that reads a row.
+type scanner interface{ Scan(dest ...any) error }
+
+var _ scanner = driver.Rows(nil)
+
+// blockRow is a row of a block, of the columns asked for.
+type blockRow struct {
+	block   *proto.Block
+	columns []int
+	row     int
+}
+
+// Scan implements scanner.
+func (r *blockRow) Scan(dest ...any) error {
+	for i, d := range dest {
+		if err := r.block.Columns[r.columns[i]].ScanRow(d, r.row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachRow gives the rows of a piece, with columns by name.
+func (p *piece) eachRow(columns []string, take func(scanner) error) error {
+	reader := chproto.NewReader(&bodies{pieces: []*piece{p}})
+	block, err := decodeBlock(reader)
+	if err != nil {
+		return fmt.Errorf("%w: rows for table %s: %w", errCorrupt, p.table, err)
+	}
+	r := blockRow{block: block}
+	names := block.ColumnsNames()
+	for _, c := range columns {
+		at := -1
+		for i, n := range names {
+			if n == c {
+				at = i
+			}
+		}
+		if at < 0 {
+			return fmt.Errorf("%w: rows for table %s lack column %s", errCorrupt, p.table, c)
+		}
+		r.columns = append(r.columns, at)
+	}
+	for ; r.row < block.Rows(); r.row++ {
+		if err := take(&r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
