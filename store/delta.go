@@ -73,7 +73,7 @@ func newDelta() *delta {
 
 // drafts reports whether the rows of an entry are to be drafts. In a cluster they are not: dropping partitions there is a statement for all of it.
 func (db *DB) drafts(e *incident.Entry) bool {
-	return db.cfg.Cluster == "" && len(e.Batch.Events)+len(e.Batch.Rejects) < deltaBatch
+	return db.cfg.Cluster == "" && len(db.local) == 0 && len(e.Batch.Events)+len(e.Batch.Rejects) < db.draftBelow
 }
 
 // keep takes a draft whose batch exists now. While twice as much is waiting as is moved at once, so does the caller.

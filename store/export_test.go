@@ -31,3 +31,21 @@ func (db *DB) SendRowByRow() { db.cfg.Protocol = "native" }
 
 // Written reports whether hunts look for a field's text in the compact form of events.
 func Written(f *event.Field) bool { return written(f) }
+
+// AppendDirectly makes the store write batches of any size to their tables at once.
+func (db *DB) AppendDirectly() { db.draftBelow = 0 }
+
+// Die ends what moves drafts, as the end of the process would.
+func (db *DB) Die() {
+	db.delta.end()
+	db.delta.over.Wait()
+}
+
+// Bounds of drafts.
+const (
+	DeltaBatch = deltaBatch
+	DeltaRows  = deltaRows
+)
+
+// DraftTables are the tables whose rows may be drafts, in the order in which they are moved.
+var DraftTables = draftTables

@@ -33,7 +33,8 @@ type DB struct {
 	version string
 	local   map[string]string // Spread tables by name, with the name of their local part; set by Open and not changed.
 
-	delta *delta
+	delta      *delta
+	draftBelow int // Records of a batch below which its rows are drafts.
 
 	mu    sync.Mutex
 	enc   *encoders     // guarded by mu
@@ -77,7 +78,7 @@ func connect(cfg Config, set Settings) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta()}
+	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta(), draftBelow: deltaBatch}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,214 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/store"
+)
+
+// rowsIn counts rows by a connection of its own, for which nothing is moved.
+func rowsIn(t *testing.T, cfg store.Config, table string) (n uint64) {
+	t.Helper()
+	must(t, admin(t, cfg).QueryRow(t.Context(), "SELECT count() FROM "+cfg.Database+"."+table).Scan(&n))
+	return n
+}
+
+func TestWhoHasAppendedABatchFindsItsRowsAtOnce(t *testing.T) {
+	for _, protocol := range []string{"http", "native"} {
+		t.Run(protocol, func(t *testing.T) {
+			cfg := freshConfig(t)
+			db := open(t, cfg)
+			if protocol == "native" {
+				db.SendRowByRow()
+			}
+			var want []*incident.Entry
+			for i := range 4 {
+				e := entry(1, uint64(i+1), 20*i, 20)
+				must(t, db.Append(t.Context(), e, nil))
+				want = append(want, forReplay(e))
+			}
+			if diff := cmp.Diff(want, replay(t, db, event.BatchID{}), zones); diff != "" {
+				t.Errorf("replay (-want +got):\n%s", diff)
+			}
+			if got := len(collect(t, db.Events(t.Context(), store.EventFilter{}))); got != 80 {
+				t.Errorf("%d events are found, want 80", got)
+			}
+			if got := len(collect(t, db.Rejects(t.Context(), store.RejectFilter{}))); got != 4 {
+				t.Errorf("%d rejects are found, want 4", got)
+			}
+			for table, want := range map[string]uint64{"delta": 0, "events": 80, "hits": 12, "notes": 4, "actions": 4, "rejects": 4} {
+				if got := rowsIn(t, cfg, table); got != want {
+					t.Errorf("%d rows in %s once they were asked for, want %d", got, table, want)
+				}
+			}
+		})
+	}
+}
+
+func TestRowsOfSmallBatchesReachTheirTablesWithoutBeingAskedFor(t *testing.T) {
+	cfg := freshConfig(t)
+	db := open(t, cfg)
+	must(t, db.Append(t.Context(), entry(1, 1, 0, 20), nil))
+	must(t, db.Append(t.Context(), entry(1, 2, 20, 20), nil))
+	for rowsIn(t, cfg, "delta") > 0 {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if got := rowsIn(t, cfg, "events"); got != 40 {
+		t.Errorf("%d events, want 40", got)
+	}
+}
+
+func TestAStopLeavesNoDrafts(t *testing.T) {
+	cfg := freshConfig(t)
+	db, err := store.Open(t.Context(), cfg, store.Settings{})
+	must(t, err)
+	must(t, db.Append(t.Context(), entry(1, 1, 0, 20), nil))
+	must(t, db.Close())
+	if got := rowsIn(t, cfg, "delta"); got != 0 {
+		t.Errorf("%d drafts after the stop, want none", got)
+	}
+	if got := rowsIn(t, cfg, "events"); got != 20 {
+		t.Errorf("%d events after the stop, want 20", got)
+	}
+}
+
+func TestTheNextProcessReplaysAndMovesWhatADeadOneLeft(t *testing.T) {
+	cfg := freshConfig(t)
+	dead := open(t, cfg)
+	must(t, dead.Append(t.Context(), entry(1, 1, 0, 20), nil))
+	collect(t, dead.Events(t.Context(), store.EventFilter{})) // The first is in its tables.
+	dead.Die()
+	for i := 1; i < 4; i++ {
+		if err := dead.Append(t.Context(), entry(1, uint64(i+1), 20*i, 20), nil); err == nil {
+			t.Fatal("a process whose rows are not moved any more goes on appending")
+		}
+	}
+	if rowsIn(t, cfg, "delta") == 0 {
+		t.Fatal("the test is void: the dead process left nothing")
+	}
+	var want []*incident.Entry
+	for i := range 4 {
+		want = append(want, forReplay(entry(1, uint64(i+1), 20*i, 20)))
+	}
+
+	db := open(t, cfg)
+	if diff := cmp.Diff(want, replay(t, db, event.BatchID{}), zones); diff != "" {
+		t.Errorf("replay before the first batch (-want +got):\n%s", diff)
+	}
+	tail, err := db.Tail(t.Context())
+	must(t, err)
+	if last := (event.BatchID{Epoch: 1, Number: 4}); tail.Batch != last {
+		t.Errorf("the log ends at %v, want %v", tail.Batch, last)
+	}
+	next := entry(2, 1, 80, 20)
+	must(t, db.Append(t.Context(), next, nil))
+	if diff := cmp.Diff(append(want, forReplay(next)), replay(t, db, event.BatchID{}), zones); diff != "" {
+		t.Errorf("replay after the first batch (-want +got):\n%s", diff)
+	}
+	for table, want := range map[string]uint64{"delta": 0, "events": 100, "hits": 15, "notes": 5, "actions": 5, "rejects": 5} {
+		if got := rowsIn(t, cfg, table); got != want {
+			t.Errorf("%d rows in %s, want %d", got, table, want)
+		}
+	}
+}
+
+func TestAProcessThatDiesBetweenTwoTablesHasNoRowMovedTwice(t *testing.T) {
+	for _, table := range []string{"entity_index", "events", "hits", "notes", "actions", "rejects"} {
+		t.Run("before "+table, func(t *testing.T) {
+			cfg := freshConfig(t)
+			db := open(t, cfg)
+			// What a process leaves that dies before it has moved this table: the others are moved, and the batch is in delta still.
+			must(t, db.Append(t.Context(), entry(1, 1, 0, 20), nil))
+			conn := admin(t, cfg)
+			must(t, conn.Exec(t.Context(), "CREATE TABLE "+cfg.Database+".kept AS "+cfg.Database+".delta"))
+			must(t, conn.Exec(t.Context(), "INSERT INTO "+cfg.Database+".kept SELECT * FROM "+cfg.Database+".delta"))
+			if rowsIn(t, cfg, "kept") == 0 {
+				t.Skip("the rows were moved before they could be copied: this machine is too slow for the test")
+			}
+			collect(t, db.Events(t.Context(), store.EventFilter{}))
+			must(t, db.Close())
+			indexed := rowsIn(t, cfg, "entity_index")
+			must(t, conn.Exec(t.Context(), "INSERT INTO "+cfg.Database+".delta SELECT * FROM "+cfg.Database+".kept"))
+			from := slices.Index(store.DraftTables, table)
+			for _, later := range store.DraftTables[from:] {
+				must(t, conn.Exec(t.Context(), "TRUNCATE TABLE "+cfg.Database+"."+later))
+			}
+
+			again := open(t, cfg)
+			must(t, again.Append(t.Context(), entry(2, 1, 20, 20), nil))
+			if got := len(collect(t, again.Events(t.Context(), store.EventFilter{}))); got != 40 {
+				t.Errorf("%d events, want 40", got)
+			}
+			for table, want := range map[string]uint64{"delta": 0, "events": 40, "hits": 6, "notes": 2, "actions": 2, "rejects": 2} {
+				if got := rowsIn(t, cfg, table); got != want {
+					t.Errorf("%d rows in %s, want %d", got, table, want)
+				}
+			}
+			if got := rowsIn(t, cfg, "entity_index"); got < 2*indexed {
+				t.Errorf("%d rows in the index for two batches, %d for one of them", got, indexed)
+			}
+		})
+	}
+}
+
+// At twice what is moved at once, whoever appends waits for the tables: memory does not grow while the server is slow.
+func TestAppendingWaitsWhenDraftsAreNotMoved(t *testing.T) {
+	r := newRestartable(t)
+	g := newGate(t, func() string { return r.process.Load().Addr() })
+	cfg := config(r.process.Load(), "tocsin")
+	cfg.Addr = []string{g.listener.Addr().String()}
+	db := open(t, cfg)
+	held, release := make(chan struct{}), make(chan struct{})
+	g.strike = func() {
+		close(held)
+		<-release
+	}
+	g.armed.Store(new("INTO+tocsin.entity_index"))
+
+	const size = store.DeltaBatch - 2 // One of the records is a reject.
+	var appended atomic.Int64
+	done := make(chan error, 1)
+	go func() {
+		for i := range 12 {
+			if err := db.Append(t.Context(), entry(1, uint64(i+1), size*i, size), nil); err != nil {
+				done <- fmt.Errorf("batch %d: %w", i+1, err)
+				return
+			}
+			appended.Add(1)
+		}
+		done <- nil
+	}()
+	<-held
+	// What was taken first is under way: at most what is moved at once and a batch. Behind it twice as much may wait, and a batch.
+	const most = 3*store.DeltaRows/size + 2
+	still := time.NewTimer(3 * time.Second)
+	for last := int64(-1); ; {
+		select {
+		case err := <-done:
+			t.Fatalf("twelve batches were appended though nothing was moved: %v", err)
+		case <-still.C:
+			if n := appended.Load(); n != last {
+				last = n
+				still.Reset(3 * time.Second)
+				continue
+			}
+		}
+		break
+	}
+	if n := appended.Load(); n > most {
+		t.Errorf("%d batches were appended while nothing was moved, want at most %d", n, most)
+	}
+	close(release)
+	must(t, <-done)
+	if got := rowsIn(t, config(r.process.Load(), "tocsin"), "batches"); got != 12 {
+		t.Errorf("%d batches, want 12", got)
+	}
+}
