@@ -51,6 +51,7 @@ type Pipeline struct {
 	inputs  []*input
 	decoder *decoder
 	spare   [2]*event.Batch
+	calm    [2]int // Batches in a row that left most of the spare one's room empty.
 	turn    int
 	records int
 }
@@ -196,10 +197,30 @@ func (p *Pipeline) handle(ctx context.Context, parts []chunk, always bool) error
 func (p *Pipeline) fresh() filled {
 	b := p.spare[p.turn]
 	p.decoder.begin(p.turn)
+	events := emptied(b.Events, &p.calm[p.turn])
 	p.turn = 1 - p.turn
-	clear(b.Events)
-	*b = event.Batch{Events: b.Events[:0], Sorted: b.Sorted[:0]}
+	*b = event.Batch{Events: events, Sorted: b.Sorted[:0]}
 	return filled{batch: b}
+}
+
+const (
+	// roomyBatch is the room up to which a batch keeps it, in events: some ten megabytes.
+	roomyBatch = 8192
+	// calmBatches is how many batches in a row must need less than a quarter of it before a larger room is given back.
+	calmBatches = 16
+)
+
+// emptied gives the room of events for the next ones. The room of a backlog is a hundred megabytes, which the collector reads through each time: once
+// it has been much too large for a while it goes.
+func emptied(events []event.Event, calm *int) []event.Event {
+	if cap(events) <= roomyBatch || len(events) > cap(events)/4 {
+		*calm = 0
+	} else if *calm++; *calm >= calmBatches {
+		*calm = 0
+		return make([]event.Event, 0, max(2*len(events), roomyBatch))
+	}
+	clear(events)
+	return events[:0]
 }
 
 // take decodes the records of a chunk into the batch.

@@ -33,7 +33,7 @@ func (db *DB) adoptDrafts(ctx context.Context, epoch uint64) error {
 	}
 	db.log.InfoContext(ctx, "moving rows that an earlier process left to their tables", "batches", l.batches)
 	for _, table := range draftTables {
-		if err := db.adoptTable(ctx, what, table, older, l); err != nil {
+		if err := db.adoptTable(ctx, what, table, epoch, l); err != nil {
 			return fmt.Errorf("%s: table %s: %w", what, table, err)
 		}
 	}
@@ -49,7 +49,7 @@ func (db *DB) adoptDrafts(ctx context.Context, epoch uint64) error {
 }
 
 // adoptTable moves the rows of one table, but for those of batches that are there already: their process died between two tables.
-func (db *DB) adoptTable(ctx context.Context, what, table, older string, l left) error {
+func (db *DB) adoptTable(ctx context.Context, what, table string, epoch uint64, l left) error {
 	there := table
 	if table == "entity_index" {
 		there = "events" // The index does not say which batch a row is of.
@@ -61,9 +61,9 @@ func (db *DB) adoptTable(ctx context.Context, what, table, older string, l left)
 		if err != nil {
 			return err
 		}
-		return db.readDrafts(ctx, fmt.Sprintf(`WHERE %s AND %s AND startsWith(into, '%s (') AND (epoch, number) IN (SELECT epoch, number FROM %s)
+		return db.readDrafts(ctx, fmt.Sprintf(`WHERE epoch < %d AND %s AND startsWith(into, '%s (') AND (epoch, number) IN (SELECT epoch, number FROM %s)
 			AND (epoch, number) NOT IN (SELECT epoch, number FROM %s WHERE epoch BETWEEN %d AND %d AND number BETWEEN %d AND %d AND written BETWEEN toDateTime(%d, 'UTC') AND toDateTime(%d, 'UTC'))`,
-			older, valid(void), table, db.table("batches"), db.table(there), l.epochs[0], l.epochs[1], l.numbers[0], l.numbers[1], l.written[0], l.written[1]),
+			epoch, valid(void), table, db.table("batches"), db.table(there), l.epochs[0], l.epochs[1], l.numbers[0], l.numbers[1], l.written[0], l.written[1]),
 			func(x draft) error {
 				list = append(list, x)
 				return nil
@@ -71,7 +71,8 @@ func (db *DB) adoptTable(ctx context.Context, what, table, older string, l left)
 	})
 	for err == nil && len(list) > 0 {
 		n := sameDay(list)
-		err = db.insertPieces(ctx, what, piecesOf(list[:n], table), "")
+		first, last := list[0].id, list[n-1].id
+		err = db.insertPieces(ctx, what, piecesOf(list[:n], table), fmt.Sprintf("%d-%d-%d-%d-%d-%s-adopted", epoch, first.Epoch, first.Number, last.Epoch, last.Number, table))
 		list = list[n:]
 	}
 	return err

@@ -9,6 +9,10 @@
 // fetched again is not there twice. Until then a search may show them. A row that was written twice all the same is replaced by its id when
 // ClickHouse merges, and Events shows it once before that.
 //
+// The rows of a small batch are written to the table delta first, as one row for each table, and moved to their tables together with those of other
+// batches within seconds (delta.go). Reading through the DB that appended waits for that; Replay reads both places; the first Append of the next
+// process moves what a dead one left.
+//
 // # One writer
 //
 // Each writing process has an epoch of its own and claims it with its first batch, in the table epochs, together with the end of the log as it had

@@ -41,14 +41,7 @@ func (db *DB) Append(ctx context.Context, e *incident.Entry, settled func() erro
 	}
 	what := fmt.Sprintf("append batch %d/%d", id.Epoch, id.Number)
 	written := uint32(start.Unix())
-	drafted := db.drafts(e)
-	var x draft
-	var err error
-	if drafted {
-		x, err = db.draftRows(ctx, what, e, written)
-	} else {
-		err = db.appendRows(ctx, what, e, written)
-	}
+	x, err := db.appendRows(ctx, what, e, written)
 	if err != nil {
 		return err
 	}
@@ -62,7 +55,7 @@ func (db *DB) Append(ctx context.Context, e *incident.Entry, settled func() erro
 	}
 	db.tail, db.read = id, true
 	db.metrics.append.Record(ctx, db.now().Sub(start).Seconds())
-	if drafted {
+	if len(x.pieces) > 0 {
 		return db.keep(ctx, x)
 	}
 	return nil
@@ -84,8 +77,16 @@ func (db *DB) insertFirm(ctx context.Context, what string, b *block, token strin
 	return nil
 }
 
-// appendRows writes everything but the marker, tables side by side.
-func (db *DB) appendRows(ctx context.Context, what string, e *incident.Entry, written uint32) error {
+// appendRows writes everything but the marker: as a draft, which has pieces then, or to the tables.
+func (db *DB) appendRows(ctx context.Context, what string, e *incident.Entry, written uint32) (draft, error) {
+	if db.drafts(e) {
+		return db.draftRows(ctx, what, e, written)
+	}
+	return draft{}, db.appendTables(ctx, what, e, written)
+}
+
+// appendTables writes everything but the marker, tables side by side.
+func (db *DB) appendTables(ctx context.Context, what string, e *incident.Entry, written uint32) error {
 	id, enc := e.Batch.ID, db.enc
 	if err := enc.actions.encode(e.Actions, id, written); err != nil {
 		return err
