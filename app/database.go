@@ -84,7 +84,7 @@ func OpenDatabase(ctx context.Context, c Config, log *slog.Logger, meter metric.
 		d.config.Listen, d.config.Token = d.process.Addr(), d.process.Token()
 		d.watch.Go(d.supervise)
 	}
-	if d.DB, err = store.Open(ctx, cfg, store.Settings{Logger: log, Meter: meter}); err != nil {
+	if d.DB, err = store.Open(ctx, cfg, store.Settings{Logger: log, Meter: meter, Alone: d.process != nil}); err != nil {
 		d.closeEngine()
 		return nil, err
 	}

@@ -66,6 +66,7 @@ type Settings struct {
 	Logger *slog.Logger     // nil discards.
 	Meter  metric.Meter     // nil measures nothing.
 	Now    func() time.Time // Our clock; nil means time.Now.
+	Alone  bool             // No other process writes: Open moves what a dead one left in the table delta to its tables.
 }
 
 const day = 24 * time.Hour

@@ -23,7 +23,7 @@ const (
 	deltaBytes = 32 << 20
 	deltaAge   = 2 * time.Second
 	// closeWait is how long Close waits for drafts to be moved. What is left then, the next process moves.
-	closeWait = 5 * time.Second
+	closeWait = 15 * time.Second
 )
 
 // draftTables are the tables whose rows may be drafts, in the order in which they are moved: an event whose row is there is in the index.
@@ -200,7 +200,9 @@ func (db *DB) closeDelta() {
 	if db.Health() == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
-		_ = db.delta.caughtUp(ctx)
+		if err := db.delta.caughtUp(ctx); err != nil {
+			db.log.Warn("rows of the last batches are in the table delta still; the next start moves them", "err", err)
+		}
 	}
 	db.delta.end()
 	db.delta.over.Wait()

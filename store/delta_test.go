@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -117,6 +119,37 @@ func TestTheNextProcessReplaysAndMovesWhatADeadOneLeft(t *testing.T) {
 		if got := rowsIn(t, cfg, table); got != want {
 			t.Errorf("%d rows in %s, want %d", got, table, want)
 		}
+	}
+}
+
+func TestWhoIsAloneMovesWhatADeadProcessLeftWhenItOpens(t *testing.T) {
+	cfg := freshConfig(t)
+	dead := open(t, cfg)
+	dead.Die()
+	if err := dead.Append(t.Context(), entry(1, 1, 0, 20), nil); err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	unmarked := entry(1, 2, 20, 20)
+	if err := dead.Append(t.Context(), unmarked, func() error { return errors.New("not recorded") }); err == nil {
+		t.Fatal("a batch was appended whose predecessor is not recorded")
+	}
+	db, err := store.Open(t.Context(), cfg, store.Settings{Alone: true})
+	must(t, err)
+	defer func() { must(t, db.Close()) }()
+	for table, want := range map[string]uint64{"events": 20, "hits": 3, "notes": 1, "actions": 1, "rejects": 1} {
+		if got := rowsIn(t, cfg, table); got != want {
+			t.Errorf("%d rows in %s, want %d: those of the batch that exists", got, table, want)
+		}
+	}
+	if rowsIn(t, cfg, "delta") == 0 {
+		t.Error("drafts of a batch without a marker were dropped before an epoch was claimed")
+	}
+	must(t, db.Append(t.Context(), entry(2, 1, 20, 20), nil))
+	if got := len(collect(t, db.Events(t.Context(), store.EventFilter{}))); got != 40 {
+		t.Errorf("%d events, want 40", got)
+	}
+	if got := rowsIn(t, cfg, "delta"); got != 0 {
+		t.Errorf("%d drafts, want none", got)
 	}
 }
 

@@ -18,15 +18,42 @@ type left struct {
 	batches                  uint64
 }
 
-// adoptDrafts moves what dead processes have left in the table delta, and drops the drafts of batches that do not exist. The claim of the epoch is
-// written: what an older process adds from now on is void.
+// anyEpoch is beyond all epochs.
+const anyEpoch = RoleEpoch
+
+// marked keeps drafts of batches that exist.
+func (db *DB) marked(list []void) string {
+	return valid(list) + " AND (epoch, number) IN (SELECT epoch, number FROM " + db.table("batches") + ")"
+}
+
+// adoptAll moves what dead processes have left in the table delta, where no other process writes.
+func (db *DB) adoptAll(ctx context.Context) error {
+	if err := db.adoptDrafts(ctx, anyEpoch); err != nil {
+		return err
+	}
+	void, err := db.voids(ctx)
+	if err != nil {
+		return err
+	}
+	return db.dropDraftsWhere(ctx, db.marked(void))
+}
+
+// adoptClaimed is adoptAll once the claim of an epoch is written: what an older process adds from now on is void, and drafts of batches that do not
+// exist never will.
+func (db *DB) adoptClaimed(ctx context.Context, epoch uint64) error {
+	if err := db.adoptDrafts(ctx, epoch); err != nil {
+		return err
+	}
+	return db.dropDraftsWhere(ctx, fmt.Sprintf("epoch < %d", epoch))
+}
+
+// adoptDrafts moves the rows of batches of older epochs that exist, and leaves them in the table delta.
 func (db *DB) adoptDrafts(ctx context.Context, epoch uint64) error {
-	const what = "move the rows that the process before left in the table delta"
-	older := fmt.Sprintf("epoch < %d", epoch)
+	const what = "move the rows that an earlier process left in the table delta"
 	var l left
 	err := db.retry(ctx, what, func() error {
 		return db.row(ctx, "SELECT uniqExact(epoch, number), min(epoch), max(epoch), min(number), max(number), toUInt64(min(toUnixTimestamp(written))), toUInt64(max(toUnixTimestamp(written))) FROM "+
-			db.table("delta")+" WHERE "+older).Scan(&l.batches, &l.epochs[0], &l.epochs[1], &l.numbers[0], &l.numbers[1], &l.written[0], &l.written[1])
+			db.table("delta")+" WHERE epoch < {epoch:UInt64}", named{"epoch", epoch}).Scan(&l.batches, &l.epochs[0], &l.epochs[1], &l.numbers[0], &l.numbers[1], &l.written[0], &l.written[1])
 	})
 	if err != nil || l.batches == 0 {
 		return err
@@ -37,9 +64,13 @@ func (db *DB) adoptDrafts(ctx context.Context, epoch uint64) error {
 			return fmt.Errorf("%s: table %s: %w", what, table, err)
 		}
 	}
+	return nil
+}
+
+func (db *DB) dropDraftsWhere(ctx context.Context, where string) error {
 	var ids []event.BatchID
-	err = db.retry(ctx, what, func() (err error) {
-		ids, err = db.draftIDs(ctx, older)
+	err := db.retry(ctx, "list the rows in the table delta", func() (err error) {
+		ids, err = db.draftIDs(ctx, where)
 		return err
 	})
 	if err != nil {
@@ -61,9 +92,9 @@ func (db *DB) adoptTable(ctx context.Context, what, table string, epoch uint64, 
 		if err != nil {
 			return err
 		}
-		return db.readDrafts(ctx, fmt.Sprintf(`WHERE epoch < %d AND %s AND startsWith(into, '%s (') AND (epoch, number) IN (SELECT epoch, number FROM %s)
+		return db.readDrafts(ctx, fmt.Sprintf(`WHERE epoch < %d AND %s AND startsWith(into, '%s (')
 			AND (epoch, number) NOT IN (SELECT epoch, number FROM %s WHERE epoch BETWEEN %d AND %d AND number BETWEEN %d AND %d AND written BETWEEN toDateTime(%d, 'UTC') AND toDateTime(%d, 'UTC'))`,
-			epoch, valid(void), table, db.table("batches"), db.table(there), l.epochs[0], l.epochs[1], l.numbers[0], l.numbers[1], l.written[0], l.written[1]),
+			epoch, db.marked(void), table, db.table(there), l.epochs[0], l.epochs[1], l.numbers[0], l.numbers[1], l.written[0], l.written[1]),
 			func(x draft) error {
 				list = append(list, x)
 				return nil

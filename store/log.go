@@ -213,7 +213,7 @@ func (db *DB) takeEpoch(ctx context.Context, epoch uint64) error {
 	if rivals > 0 {
 		return fmt.Errorf("%w: two processes began epoch %d at once", ErrFenced, epoch)
 	}
-	if err := db.adoptDrafts(ctx, epoch); err != nil {
+	if err := db.adoptClaimed(ctx, epoch); err != nil {
 		return err
 	}
 	db.epoch = epoch

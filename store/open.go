@@ -47,13 +47,17 @@ type DB struct {
 }
 
 // Open connects, checks the server's version, brings the schema up to date and applies the configured retention and what makes
-// merges cheap. It fails where the schema is newer than this program or an applied schema file has changed since.
+// merges cheap; where it is alone, it moves to their tables what a dead process left in the table delta. It fails where the schema is newer than this program or an applied schema file has changed since.
 func Open(ctx context.Context, cfg Config, set Settings) (*DB, error) {
 	db, err := connect(cfg, set)
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{db.checkVersion, db.applySchema, db.findSpread, db.applyRetention, db.applyMerging} {
+	steps := []func(context.Context) error{db.checkVersion, db.applySchema, db.findSpread, db.applyRetention, db.applyMerging}
+	if set.Alone {
+		steps = append(steps, db.adoptAll)
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			_ = db.conn.Close()
 			return nil, fmt.Errorf("open clickhouse at %s: %w", strings.Join(cfg.Addr, ", "), err)
@@ -133,7 +137,7 @@ func (c Config) options() (*clickhouse.Options, error) {
 	return o, nil
 }
 
-// Close moves what waits in the table delta to its tables, for at most five seconds and not while the server is in trouble, and ends the connections.
+// Close moves what waits in the table delta to its tables, for at most fifteen seconds and not while the server is in trouble, and ends the connections.
 // What is left there, the next process moves.
 func (db *DB) Close() error {
 	db.closeDelta()
