@@ -30,13 +30,13 @@ func changeTicket() Format {
 // maxTickets bounds the events of one record.
 const maxTickets = 4096
 
-func appendChangeTicket(_ *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
+func appendChangeTicket(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
 	text := strings.TrimLeft(textOf(rec.Value), " \t\r\n\ufeff")
 	if text == "" {
 		return dst, Rejectf("no_event", "the record is empty")
 	}
 	if text[0] == '{' || text[0] == '[' {
-		return appendTicketJSON(dst, rec, text)
+		return appendTicketJSON(s, dst, rec, text)
 	}
 	return appendTicketCSV(dst, rec, text)
 }
@@ -114,8 +114,8 @@ func csvComma(header string) rune {
 	return best
 }
 
-func appendTicketJSON(dst []event.Event, rec *event.Record, text string) ([]event.Event, error) {
-	root, err := jsonscan.Parse(bytesOf(text))
+func appendTicketJSON(s *Scratch, dst []event.Event, rec *event.Record, text string) ([]event.Event, error) {
+	root, err := jsonscan.ParseInto(bytesOf(text), &s.JSON)
 	if err != nil {
 		if e, ok := errors.AsType[*jsonscan.Error](err); ok {
 			return dst, Rejectf(string(e.Code), "the record is not one strict JSON document: %s", e.Error())

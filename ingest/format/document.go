@@ -60,7 +60,7 @@ func appendList(
 
 // appendArray is appendList for a record that is a JSON array itself.
 func appendArray(s *Scratch, dst []event.Event, rec *event.Record, plan *jsonscan.Plan, one decodeDocument) ([]event.Event, error) {
-	root, err := jsonscan.Parse(rec.Value)
+	root, err := jsonscan.ParseInto(rec.Value, &s.Nested)
 	if err != nil {
 		if e, ok := errors.AsType[*jsonscan.Error](err); ok {
 			return dst, Rejectf(string(e.Code), "the record is not one strict JSON document: %s", e.Error())

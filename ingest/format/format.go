@@ -9,6 +9,7 @@ import (
 
 	"github.com/tocsin-siem/tocsin/event"
 	schema "github.com/tocsin-siem/tocsin/event/ocsf"
+	"github.com/tocsin-siem/tocsin/ingest/format/cef"
 	"github.com/tocsin-siem/tocsin/ingest/format/jsonscan"
 )
 
@@ -56,6 +57,7 @@ type Scratch struct {
 	schema  schema.Validator // Keeps its tables of patterns between events.
 	columns zeekColumns      // The header of the log that the last row belonged to.
 	windows winRecord
+	cef     cef.Event
 }
 
 // Reject is the reason why a record cannot become an event.

@@ -35,9 +35,9 @@ var nozomiParser = cef.NewParser(cef.Dialect{
 	Closed: true,
 })
 
-func appendNozomi(_ *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
-	var c cef.Event
-	if err := nozomiParser.ParseInto(rec.Value, &c); err != nil {
+func appendNozomi(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
+	c := &s.cef
+	if err := nozomiParser.ParseInto(rec.Value, c); err != nil {
 		return dst, Rejectf(err.Error(), "the record is not one CEF event: it needs CEF:0|vendor|product|version|type|name|severity|")
 	}
 	if !strings.HasPrefix(c.Header.Vendor, "Nozomi") {
@@ -48,7 +48,7 @@ func appendNozomi(_ *Scratch, dst []event.Event, rec *event.Record) ([]event.Eve
 	}
 	dst = append(dst, event.Event{})
 	e := &dst[len(dst)-1]
-	n := nozomiRecord{Event: &c}
+	n := nozomiRecord{Event: c}
 	n.setTime(e, rec)
 	n.describe(e)
 	n.setEnds(e)

@@ -74,7 +74,7 @@ func ocsfDocument(s *Scratch, dst []event.Event, rec *event.Record, doc jsonscan
 	}
 	if !doc.Exists() {
 		var err error
-		if doc, err = jsonscan.Parse(rec.Value); err != nil { // It was scanned before, so this cannot be.
+		if doc, err = jsonscan.ParseInto(rec.Value, &s.Nested); err != nil { // It was scanned before, so this cannot be.
 			return dst, Rejectf("json_syntax", "%s", err.Error())
 		}
 	}

@@ -52,6 +52,17 @@ func (l Limits) Parse(doc []byte) (Value, error) {
 	return r.Value(0), nil
 }
 
+// whole has one slot, the document itself.
+var whole = Plan{root: &node{slots: []int32{0}}, paths: []string{""}, multi: []bool{false}, limits: Limits{}.orDefaults()}
+
+// ParseInto is Parse with the memory of r, whose earlier results are gone. The value is a place in doc and outlives the next use of r.
+func ParseInto(doc []byte, r *Result) (Value, error) {
+	if err := whole.Scan(doc, r); err != nil {
+		return Value{}, err
+	}
+	return r.Value(0), nil
+}
+
 // Kind returns the value's kind.
 func (v Value) Kind() Kind { return v.kind }
 
