@@ -64,6 +64,7 @@ type arena struct {
 	hot    [len(classes)][]place // Blocks that records have left not long ago; their pages count them as used.
 	held   int64                 // Bytes of blocks in use.
 	laid   int                   // Slabs that were gathered into large pages.
+	seen   uint16                // So that reading ahead is not for nothing.
 }
 
 // recordSlab is the memory of some pages. The first of an arena is smaller as long as that is enough: a rule with few resting keys wastes little.
@@ -139,6 +140,9 @@ func (a *arena) leave(p place) {
 // cool gives the n blocks of a class back to their pages that were left first.
 func (a *arena) cool(class int8, n int) {
 	hot := a.hot[class]
+	for _, p := range hot[:n] { // All at once, since the cache has few of them.
+		a.seen ^= a.pages[p.page()].free
+	}
 	for _, p := range hot[:n] {
 		a.held += int64(classes[class]) * unitBytes
 		a.release(p)

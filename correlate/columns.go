@@ -22,6 +22,30 @@ type press struct {
 	flat    []byte
 	run     []byte // That was opened last,
 	out     []byte // and what was pressed last.
+	spare   []byte // Of a run that was pressed, for the next one that is begun.
+}
+
+// What a run that is begun has room for, and up to where a buffer is kept for the next one.
+const (
+	firstRoom = 1 << 10
+	mostRoom  = 1 << 14
+)
+
+// room is an empty buffer for a run.
+func (x *press) room() []byte {
+	b := x.spare
+	x.spare = nil
+	if b == nil {
+		b = make([]byte, 0, firstRoom)
+	}
+	return b
+}
+
+// leave gives the buffer of a run back that nothing refers to any more.
+func (x *press) leave(b []byte) {
+	if cap(b) >= firstRoom && cap(b) <= mostRoom {
+		x.spare = b[:0]
+	}
 }
 
 // The columns of a run: of the heads of hits, of texts and of fields. Every hit goes through them in the same order when it is put in and when

@@ -4,7 +4,7 @@ import "github.com/tocsin-siem/tocsin/event"
 
 // hitsAhead is how many hits are looked ahead at, and keysAhead from how many resting keys on: fewer are in the cache anyway.
 const (
-	hitsAhead = 64
+	hitsAhead = 160
 	keysAhead = 1 << 14
 )
 

@@ -145,6 +145,7 @@ func (s *resting) press(q *pile) (by int64) {
 		}
 		by -= c.held()
 		if x.out, c.pressed = s.pressed(x.out[:0], c.bytes); c.pressed {
+			x.leave(c.bytes)
 			c.bytes = slices.Clone(x.out)
 		}
 		by += c.held()
@@ -194,9 +195,11 @@ func (s *resting) pileOn(b record, h *event.Hit, written []byte, pieces *keyPiec
 	}
 	switch {
 	case n == 0 || t > q.layers[n-1].last && q.layers[n-1].n >= s.piles.layer:
-		c := layer{first: t, last: t, n: 1, bytes: slices.Clone(written)}
-		q.layers = append(q.layers, c)
-		s.piles.held += c.held() + s.press(q)
+		q.layers = append(q.layers, layer{first: t, last: t, n: 1})
+		s.piles.held += s.press(q)
+		c := &q.layers[len(q.layers)-1]
+		c.bytes = append(s.rule.press.room(), written...)
+		s.piles.held += c.held()
 	case t > q.layers[n-1].last:
 		c := &q.layers[n-1]
 		s.piles.held -= c.held()
