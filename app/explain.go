@@ -97,7 +97,7 @@ func (c *Core) explain(ctx context.Context, p *past, list []*rules.Rule, q corre
 		reach = max(reach, r.Plan.Reach())
 	}
 	reach = min(reach, mostRead)
-	s := stretch{classes: classNames(list)}
+	s := stretch{classes: classNames(list), only: true}
 	if from != 0 {
 		s.from = max(1, from-reach)
 	}

@@ -60,6 +60,7 @@ func (p *past) Close() error {
 type stretch struct {
 	from, to int64
 	classes  []string // Others may be left out; empty: all.
+	only     bool     // Of the batches that reach beyond it only what is within.
 }
 
 // each hands over batches with their marks, in the order in which they once came. From a store without a log of its own, that of roles, they come in
@@ -74,6 +75,9 @@ func (p *past) each(ctx context.Context, s stretch, handle func(*event.Batch) er
 	}
 	if span.Batches == 0 {
 		return p.scattered(ctx, s, handle)
+	}
+	if s.only {
+		span.From, span.To = s.from, s.to
 	}
 	done := 0
 	for b, err := range p.db.Batches(ctx, span, s.classes) {

@@ -41,7 +41,7 @@ func (h hunter) ask(q console.Hunt) (store.Hunt, error) {
 	if !store.Decides(where) {
 		m := expression.NewMachine(lookups{h.tables})
 		out.Keep = func(e *event.Event) bool { ok, _ := x.Match(m, e); return ok }
-		out.Bare = !slices.ContainsFunc(x.Fields(), func(f *event.Field) bool { return f.Flags&event.Derived != 0 })
+		out.Reads = append([]*event.Field{}, x.Fields()...)
 	}
 	return out, nil
 }

@@ -180,10 +180,12 @@ func (s *server) fillFinding(ctx context.Context, p *findingPage) error {
 		}
 	})
 	defer beside.Wait()
+	var folding sync.WaitGroup
 	if p.Folded {
-		p.Why, p.WhyNot = s.explain(ctx, p.Finding)
+		folding.Go(func() { p.Why, p.WhyNot = s.explain(ctx, p.Finding) })
 	}
 	evidence, err := s.evidence(ctx, p)
+	folding.Wait()
 	if err != nil {
 		return err
 	}

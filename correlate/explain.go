@@ -192,11 +192,13 @@ func (x *Explainer) End() Explanation {
 }
 
 // about reports whether an event is, or names, what is asked for.
-func (x *Explainer) about(r *event.Ref) bool {
-	if len(x.question.Events) > 0 && !slices.Contains(x.question.Events, r.Event) {
+func (x *Explainer) about(r *event.Ref) bool { return x.aboutAny(r.Event, r.Entities) }
+
+func (x *Explainer) aboutAny(id event.ID, entities []event.EntityRef) bool {
+	if len(x.question.Events) > 0 && !slices.Contains(x.question.Events, id) {
 		return false
 	}
-	return x.question.Entity == "" || slices.ContainsFunc(r.Entities, func(e event.EntityRef) bool {
+	return x.question.Entity == "" || slices.ContainsFunc(entities, func(e event.EntityRef) bool {
 		return e.ID == x.question.Entity || e.Key == x.question.Entity || e.Kind.String()+":"+e.Key == x.question.Entity
 	})
 }
@@ -212,10 +214,10 @@ func (x *Explainer) step(i int, e *event.Event) {
 	if !x.within(e.Time) || !slices.ContainsFunc(t.Classes, func(c event.ClassRef) bool { return c.Matches(e) }) {
 		return
 	}
-	ref := event.RefOf(e)
-	if !x.about(ref) {
+	if !x.aboutAny(e.Envelope.ID, e.Entities) {
 		return
 	}
+	ref := event.RefOf(e)
 	out := &x.out.Steps[i]
 	out.Seen++
 	var reason expression.Reason

@@ -17,6 +17,8 @@ type LogSpan struct {
 	First, Last event.BatchID
 	Batches     int
 	Events      int // Of all classes, as appended.
+
+	From, To int64 // Batches leaves out events before and from then on, event time in microseconds; 0: none. Span leaves them unset.
 }
 
 // Bounds of one read: markers, and events of all classes that they count.
@@ -32,25 +34,17 @@ func (db *DB) Span(ctx context.Context, from, to int64) (s LogSpan, err error) {
 	if err != nil {
 		return s, fmt.Errorf("find a stretch of the log: %w", err)
 	}
-	edge := func(order string) (id event.BatchID, found bool, err error) {
-		q := query{head: "SELECT epoch, number FROM " + db.table("events"), tail: "ORDER BY epoch " + order + ", number " + order + " LIMIT 1"}
-		q.and(valid(list))
-		q.and("(epoch, number) IN (SELECT epoch, number FROM " + db.table("batches") + ")")
-		q.between("time", from, to)
-		if from != 0 {
-			q.and("hour >= ?", num(int64(hourOf(from))))
-		}
-		if to != 0 {
-			q.and("hour <= ?", num(int64(hourOf(to))))
-		}
-		return first(stream(ctx, db, "find a stretch of the log", q, scanBatchID))
-	}
-	var found bool
-	if s.First, found, err = edge("ASC"); err != nil || !found {
-		return s, err
-	}
-	if s.Last, _, err = edge("DESC"); err != nil {
-		return s, err
+	q := query{head: "SELECT count() > 0, min((epoch, number)) AS first, max((epoch, number)) AS last, first.1, first.2, last.1, last.2 FROM " + db.table("events")}
+	q.and(valid(list))
+	q.and("(epoch, number) IN (SELECT epoch, number FROM " + db.table("batches") + ")")
+	q.inTime(from, to)
+	found := false
+	_, _, err = first(stream(ctx, db, "find a stretch of the log", query{head: "SELECT * EXCEPT (first, last) FROM (" + q.String() + ")", args: q.args}, func(rows driver.Rows) (bool, error) {
+		err := rows.Scan(&found, &s.First.Epoch, &s.First.Number, &s.Last.Epoch, &s.Last.Number)
+		return found, err
+	}))
+	if err != nil || !found {
+		return LogSpan{}, err
 	}
 	before := query{head: "SELECT epoch, number FROM " + db.table("batches"), tail: "ORDER BY epoch DESC, number DESC LIMIT 1"}
 	before.and(valid(list))
@@ -58,7 +52,7 @@ func (db *DB) Span(ctx context.Context, from, to int64) (s LogSpan, err error) {
 	if s.Before, _, err = first(stream(ctx, db, "find the batch before a stretch of the log", before, scanBatchID)); err != nil {
 		return s, err
 	}
-	q := query{head: "SELECT count(), sum(events) FROM (SELECT any(events) AS events FROM " + db.table("batches"), tail: "GROUP BY epoch, number)"}
+	q = query{head: "SELECT count(), sum(events) FROM (SELECT any(events) AS events FROM " + db.table("batches"), tail: "GROUP BY epoch, number)"}
 	q.and(valid(list))
 	q.and("(epoch, number) >= (?, ?)", uns(s.First.Epoch), uns(s.First.Number))
 	q.and("(epoch, number) <= (?, ?)", uns(s.Last.Epoch), uns(s.Last.Number))
@@ -112,7 +106,7 @@ func (db *DB) Batches(ctx context.Context, s LogSpan, classes []string) iter.Seq
 			if len(found) == 0 {
 				return
 			}
-			if err := db.spanRows(ctx, after, found, classes); err != nil {
+			if err := db.spanRows(ctx, after, found, s, classes); err != nil {
 				fail(err)
 				return
 			}
@@ -169,11 +163,12 @@ func scanSpanMarker(rows driver.Rows) (m spanMarker, err error) {
 }
 
 // spanRows fills batches that follow each other with their events.
-func (db *DB) spanRows(ctx context.Context, after event.BatchID, found []spanMarker, classes []string) error {
+func (db *DB) spanRows(ctx context.Context, after event.BatchID, found []spanMarker, s LogSpan, classes []string) error {
 	last := found[len(found)-1].ID
 	q := query{head: eventSelect + "'', epoch, number FROM " + db.table("events"), tail: "ORDER BY epoch, number, time, id"}
 	q.and("(epoch, number) > (?, ?)", uns(after.Epoch), uns(after.Number))
 	q.and("(epoch, number) <= (?, ?)", uns(last.Epoch), uns(last.Number))
+	q.inTime(s.From, s.To)
 	if err := q.classes(classes); err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (db *DB) changesPage(ctx context.Context, after ChangeCursor, n int) ([]inc
 func (db *DB) changesOf(ctx context.Context, keys []revisionKey, read readRevisions) (map[revisionKey]incident.Change, error) {
 	q := query{head: changeSelect + db.table("changes")}
 	q.revisions("incident", keys)
-	list, err := db.readChangesWith(ctx, q, read)
+	list, _, err := db.readChangesWith(ctx, q, false, read)
 	found := make(map[revisionKey]incident.Change, len(list))
 	for _, c := range list {
 		found[revisionKey{c.Incident.ID, c.Incident.Revision}] = c
@@ -117,32 +117,49 @@ func scanChange(rows driver.Rows) (c changeRow, err error) {
 	return c, err
 }
 
+// readChanges reads changes with their incidents, which are shared with others: they must not be changed.
 func (db *DB) readChanges(ctx context.Context, q query) ([]incident.Change, error) {
-	return db.readChangesWith(ctx, q, db.revisions)
+	length := 0
+	changes, read, err := db.readChangesWith(ctx, q, true, func(ctx context.Context, keys []revisionKey) (found map[revisionKey]*incident.Incident, err error) {
+		found, length, err = db.measuredRevisions(ctx, keys)
+		return found, err
+	})
+	for _, i := range read {
+		db.recent.put(changeAt(&changes[i]), changes[i].Incident, length/len(read))
+	}
+	return changes, err
 }
+
+func changeAt(c *incident.Change) ChangeCursor { return ChangeCursor{c.Batch, c.Index} }
 
 // readRevisions reads revisions of incidents, whole or as far as a list needs them.
 type readRevisions func(context.Context, []revisionKey) (map[revisionKey]*incident.Incident, error)
 
-func (db *DB) readChangesWith(ctx context.Context, q query, read readRevisions) ([]incident.Change, error) {
-	var changes []incident.Change
+// readChangesWith reads changes and the incidents that are not held, of which only whole ones are; fresh are the places of those read in the list.
+func (db *DB) readChangesWith(ctx context.Context, q query, whole bool, read readRevisions) (changes []incident.Change, fresh []int, err error) {
 	var keys []revisionKey
 	for row, err := range stream(ctx, db, "table changes", q, scanChange) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		changes, keys = append(changes, row.Change), append(keys, row.key)
+		if whole {
+			row.Incident = db.recent.get(changeAt(&row.Change), row.key)
+		}
+		if row.Incident == nil {
+			fresh, keys = append(fresh, len(changes)), append(keys, row.key)
+		}
+		changes = append(changes, row.Change)
 	}
 	found, err := read(ctx, keys)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for i, k := range keys {
-		if changes[i].Incident = found[k]; changes[i].Incident == nil {
-			return nil, fmt.Errorf("%w: incident %s lacks revision %d", errCorrupt, event.FormatID(event.IncidentPrefix, k.id), k.revision)
+	for k, i := range fresh {
+		if changes[i].Incident = found[keys[k]]; changes[i].Incident == nil {
+			return nil, nil, fmt.Errorf("%w: incident %s lacks revision %d", errCorrupt, event.FormatID(event.IncidentPrefix, keys[k].id), keys[k].revision)
 		}
 	}
-	return changes, nil
+	return changes, fresh, nil
 }
 
 type revisionKey struct {
@@ -152,17 +169,27 @@ type revisionKey struct {
 
 // revisions reads several revisions of incidents at once.
 func (db *DB) revisions(ctx context.Context, keys []revisionKey) (map[revisionKey]*incident.Incident, error) {
+	found, _, err := db.measuredRevisions(ctx, keys)
+	return found, err
+}
+
+// measuredRevisions also gives how long their documents are together.
+func (db *DB) measuredRevisions(ctx context.Context, keys []revisionKey) (found map[revisionKey]*incident.Incident, length int, err error) {
 	if len(keys) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	q := query{head: "SELECT doc FROM " + db.table("incidents")}
 	q.revisions("id", keys)
-	found := map[revisionKey]*incident.Incident{}
-	list, err := readAll[incident.Incident](stream(ctx, db, "read incidents", q, scanText))
+	found = map[revisionKey]*incident.Incident{}
+	list, err := readAll[incident.Incident](stream(ctx, db, "read incidents", q, func(rows driver.Rows) (string, error) {
+		doc, err := scanText(rows)
+		length += len(doc)
+		return doc, err
+	}))
 	for _, in := range list {
 		found[revisionKey{in.ID, in.Revision}] = in
 	}
-	return found, err
+	return found, length, err
 }
 
 // readAll reads documents, in any order, while more of them come: reading one takes longer than fetching it.

@@ -104,13 +104,7 @@ func (db *DB) eventSearch(f EventFilter) (q query, err error) {
 		}
 		q.and("(time, id) "+sign+" ("+moment+", toFixedString(unhex(?), 16))", num(f.After.Time), hexID(f.After.ID))
 	}
-	q.between("time", lower, upper)
-	if lower != 0 {
-		q.and("hour >= ?", num(int64(hourOf(lower))))
-	}
-	if upper != 0 {
-		q.and("hour <= ?", num(int64(hourOf(upper))))
-	}
+	q.inTime(lower, upper)
 	if err := q.classes(f.Classes); err != nil {
 		return q, err
 	}
@@ -182,6 +176,17 @@ func (f *EventFilter) narrowed() int {
 	return n
 }
 
+// inTime bounds the time of events, which their key begins with: from inclusive, to exclusive, in microseconds, 0 for no bound.
+func (q *query) inTime(from, to int64) {
+	q.between("time", from, to)
+	if from != 0 {
+		q.and("hour >= ?", num(int64(hourOf(from))))
+	}
+	if to != 0 {
+		q.and("hour <= ?", num(int64(hourOf(to))))
+	}
+}
+
 func (q *query) classes(names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -231,11 +236,11 @@ func (db *DB) Event(ctx context.Context, id event.ID) (e *event.Event, found boo
 	return e, true, err
 }
 
-// scanBareEvent gives a scan that reads what events say of themselves, without their envelopes and entities, into one event after the other.
-func scanBareEvent() func(driver.Rows) (*event.Event, error) {
+// scanPart gives a scan that reads a part of what events say of themselves, without their envelopes and entities, into one event after the other.
+func scanPart(part event.Part) func(driver.Rows) (*event.Event, error) {
 	e := &event.Event{}
 	var id string
-	var compact []byte
+	var compact, scratch []byte
 	return func(rows driver.Rows) (*event.Event, error) {
 		err := rows.Scan(&id, &compact)
 		if err != nil {
@@ -245,7 +250,7 @@ func scanBareEvent() func(driver.Rows) (*event.Event, error) {
 		if e.Envelope.ID, err = idOf(id); err != nil {
 			return nil, err
 		}
-		if err := event.Decode(compact, e); err != nil {
+		if scratch, err = event.DecodePart(compact, e, &part, scratch); err != nil {
 			return nil, fmt.Errorf("event %s: %w", e.Envelope.ID, err)
 		}
 		return e, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -18,8 +19,8 @@ type Hunt struct {
 	EventFilter
 	// Keep decides about the events that pass the filter what the filter cannot; nil: nothing is left to decide. It is called by one goroutine
 	// at a time and keeps nothing of the event.
-	Keep func(*event.Event) bool
-	Bare bool // Keep looks at none of an event's source, format, site and entities.
+	Keep  func(*event.Event) bool
+	Reads []*event.Field // All that Keep looks at; nil: it may look at everything.
 }
 
 // Hunted is a page of events, with what it took to find them.
@@ -36,7 +37,8 @@ const (
 	huntRows     = 500_000_000 // Read from disk.
 	huntBytes    = 2 << 30     // Of memory.
 	maxExamined  = 20_000      // Events that are decoded to be asked about.
-	examinedStep = 2_000
+	examinedStep = 2_000  // At once,
+	firstStep    = 4      // but the first time only so many times as are wanted.
 )
 
 // ErrTooMuch means that a search reached one of its bounds.
@@ -92,7 +94,7 @@ func (db *DB) Hunt(ctx context.Context, h Hunt) (Hunted, error) {
 		width = 0
 	}
 	var page Hunted
-	for part, err := range db.slices(ctx, h.EventFilter, width) {
+	for part, err := range db.slices(ctx, h.EventFilter, width, widen) {
 		if err != nil {
 			return page, tooMuch(err)
 		}
@@ -107,11 +109,11 @@ func (db *DB) Hunt(ctx context.Context, h Hunt) (Hunted, error) {
 func (db *DB) huntIn(ctx context.Context, h Hunt, part EventFilter, page *Hunted) (done bool, err error) {
 	part.Limit = h.Limit + 1
 	if h.Keep != nil {
-		part.Limit = max(examinedStep, part.Limit)
+		part.Limit = firstStep * part.Limit
 	}
-	for {
+	for ; ; part.Limit = max(examinedStep, part.Limit) {
 		n := 0
-		for e, err := range db.examine(bounded(ctx), h, part, false) {
+		for e, err := range db.examine(bounded(ctx), h, part, nil) {
 			if err != nil {
 				return false, err
 			}
@@ -137,8 +139,9 @@ func (db *DB) huntIn(ctx context.Context, h Hunt, part EventFilter, page *Hunted
 }
 
 // examine gives the events of a slice that may pass. Of those that a person's condition has to be asked about many are thrown away again: in a
-// short slice they are read at once, and bare, each in the place of the one before, if that is enough, where finding their places first would cost a second reading.
-func (db *DB) examine(ctx context.Context, h Hunt, part EventFilter, bare bool) iter.Seq2[*event.Event, error] {
+// short slice they are read at once, where finding their places first would cost a second reading; and where some fields are enough (nil: they are not),
+// only those of an event, each event in the place of the one before.
+func (db *DB) examine(ctx context.Context, h Hunt, part EventFilter, enough []*event.Field) iter.Seq2[*event.Event, error] {
 	if h.Keep == nil || h.Entity != "" || part.From == 0 || cmp.Or(part.After.Time, part.To)-part.From > shortHours*hourMicros {
 		return db.Events(ctx, part)
 	}
@@ -148,18 +151,18 @@ func (db *DB) examine(ctx context.Context, h Hunt, part EventFilter, bare bool) 
 	}
 	scan := scanOneEvent
 	q.head = eventSelect + "'' FROM " + db.table("events")
-	if bare {
-		q.head, scan = "SELECT id, event FROM "+db.table("events"), scanBareEvent()
+	if enough != nil {
+		q.head, scan = "SELECT id, event FROM "+db.table("events"), scanPart(event.PartOf(enough...))
 	}
 	q.tail += limit(part.Limit + slack)
 	return db.eachOnce(ctx, q, part.Limit, scan)
 }
 
-// A search looks at the newest hours first, and then at stretches that grow as much each time.
+// A search looks at the newest hours first, and then at stretches that grow at most as much each time.
 const (
 	textHours  = 6  // For text.
 	keepHours  = 2  // For what columns do not decide.
-	countHours = 24 // For counts of that, which want many events.
+	countHours = 4  // For counts of that, which want many events.
 	shortHours = 26
 	growth     = 4
 )
@@ -174,9 +177,20 @@ func narrows(w *event.Where) bool {
 	return sql != truth(true)
 }
 
-// slices parts a search, newest first: one after the other they give what the whole gives. The first is of width hours, none is left out though it
-// were empty. A width of 0 parts nothing.
-func (db *DB) slices(ctx context.Context, f EventFilter, width int64) iter.Seq2[EventFilter, error] {
+// widen is the width of a stretch that follows one of so many hours.
+func widen(width int64) int64 { return width * growth }
+
+// toFind is the width of a stretch in which so many are likely to be found, where so many were found in so many hours, the last width of them at once.
+func toFind(wanted, found int, hours, width int64) int64 {
+	if found == 0 {
+		return widen(width)
+	}
+	return min(widen(width), max(1, int64(wanted)*hours*9/8/int64(found)+1))
+}
+
+// slices parts a search, newest first: one after the other they give what the whole gives. The first is of width hours, each further one as next says,
+// none is left out though it were empty. A width of 0 parts nothing.
+func (db *DB) slices(ctx context.Context, f EventFilter, width int64, next func(width int64) int64) iter.Seq2[EventFilter, error] {
 	return func(yield func(EventFilter, error) bool) {
 		if width == 0 {
 			yield(f, nil)
@@ -195,7 +209,7 @@ func (db *DB) slices(ctx context.Context, f EventFilter, width int64) iter.Seq2[
 			}
 		}
 		part := f
-		for ; ; width *= growth {
+		for ; ; width = next(width) {
 			begin := end - width
 			last := begin <= oldest
 			if part.From = begin * hourMicros; last {
@@ -219,12 +233,21 @@ func (db *DB) hours(ctx context.Context) (oldest, newest int64, err error) {
 	return span[0], span[1], err
 }
 
+// derived reports whether a field follows from more than the compact form.
+func derived(f *event.Field) bool { return f.Flags&event.Derived != 0 }
+
 func placeOf(e *event.Event) EventCursor { return EventCursor{e.Time, e.Envelope.ID} }
 
-// kept streams the newest events that pass, at most maxExamined of them examined; cut is told if there were more. bare says that whoever reads them
-// looks at nothing but what Keep may.
-func (db *DB) kept(ctx context.Context, h Hunt, bare bool, cut *bool, oldest *int64) iter.Seq2[*event.Event, error] {
+// kept streams the newest events that pass, at most maxExamined of them examined; cut is told if there were more. Whoever reads them looks at time and
+// class, which every part has, at what Keep looks at, and at more.
+func (db *DB) kept(ctx context.Context, h Hunt, more []*event.Field, cut *bool, oldest *int64) iter.Seq2[*event.Event, error] {
 	h.NoRaw, h.After, h.Forward = true, EventCursor{}, false
+	enough := h.Reads
+	if enough != nil {
+		if enough = slices.Concat(enough, more); slices.ContainsFunc(enough, derived) {
+			enough = nil
+		}
+	}
 	width := int64(countHours)
 	switch {
 	case h.Entity != "":
@@ -233,14 +256,18 @@ func (db *DB) kept(ctx context.Context, h Hunt, bare bool, cut *bool, oldest *in
 		width = keepHours
 	}
 	return func(yield func(*event.Event, error) bool) {
-		n := 0
-		for part, err := range db.slices(ctx, h.EventFilter, width) {
+		n, hours := 0, int64(0)
+		enlarge := func(width int64) int64 {
+			hours += width
+			return toFind(maxExamined-n, n, hours, width)
+		}
+		for part, err := range db.slices(ctx, h.EventFilter, width, enlarge) {
 			if err != nil {
 				yield(nil, tooMuch(err))
 				return
 			}
 			part.Limit = maxExamined - n
-			for e, err := range db.examine(bounded(ctx), h, part, bare && h.Bare) {
+			for e, err := range db.examine(bounded(ctx), h, part, enough) {
 				if err != nil {
 					yield(nil, tooMuch(err))
 					return

@@ -40,7 +40,7 @@ func (db *DB) HuntCounts(ctx context.Context, h Hunt, width int64) (Tally, error
 	var t Tally
 	if h.Keep != nil {
 		counts := map[int64]int64{}
-		for e, err := range db.kept(ctx, h, true, &t.Cut, &t.Since) {
+		for e, err := range db.kept(ctx, h, nil, &t.Cut, &t.Since) {
 			if err != nil {
 				return t, err
 			}
@@ -117,19 +117,19 @@ func (db *DB) HuntGroups(ctx context.Context, h Hunt, path string, top int) (Tal
 
 func (db *DB) groupKept(ctx context.Context, h Hunt, path string, top int) (Tally, error) {
 	var t Tally
-	of, bare := func(e *event.Event) string { return e.ClassKey() }, true
+	of, more := func(e *event.Event) string { return e.ClassKey() }, []*event.Field{}
 	if path != "class_name" && path != "class" {
 		f := event.FieldNamed(path)
 		if f == nil {
 			return t, errNoField(path)
 		}
-		of, bare = f.Text, f.Flags&event.Derived == 0
+		of, more = f.Text, append(more, f)
 	}
 	if h.Keep == nil {
-		h.Keep, h.Bare = func(*event.Event) bool { return true }, true
+		h.Keep, h.Reads = func(*event.Event) bool { return true }, []*event.Field{}
 	}
 	groups := map[string]*Group{}
-	for e, err := range db.kept(ctx, h, bare, &t.Cut, &t.Since) {
+	for e, err := range db.kept(ctx, h, more, &t.Cut, &t.Since) {
 		if err != nil {
 			return t, err
 		}

@@ -42,6 +42,7 @@ type DB struct {
 	tail  event.BatchID // guarded by mu: the end of the log as this process last read it
 	read  bool          // guarded by mu: tail has been read
 
+	recent  *recent
 	fault   atomic.Pointer[Fault]
 	trusted atomic.Bool // An insert was taken, so the user's rights sufficed.
 }
@@ -82,7 +83,7 @@ func connect(cfg Config, set Settings) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta(), draftBelow: deltaBatch}
+	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta(), draftBelow: deltaBatch, recent: newRecent()}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}

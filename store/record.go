@@ -14,6 +14,7 @@ import (
 
 // Record keeps what followed from a batch, findings and changes. Recording the same again changes nothing: rows are replaced by id and revision,
 // changes by batch and index. There is no mark that a batch has been recorded, since its successor's marker says so: see Tail.
+// The incidents of changes are held for a while, see recent: they must not be changed.
 func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incident.Finding, changes []incident.Change) error {
 	what := fmt.Sprintf("record what follows from batch %d/%d", batch.Epoch, batch.Number)
 	written := db.now().UnixMicro()
@@ -21,7 +22,7 @@ func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incide
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	incidents, err := incidentBlock(changes, written)
+	incidents, lengths, err := incidentBlock(changes, written)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -35,6 +36,9 @@ func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incide
 		if err := g.Wait(); err != nil {
 			return err
 		}
+	}
+	for i := range changes {
+		db.recent.put(changeAt(&changes[i]), changes[i].Incident, lengths[i])
 	}
 	return nil
 }
@@ -114,7 +118,9 @@ func addAll(c *list[*low], values []string) {
 	c.end()
 }
 
-func incidentBlock(changes []incident.Change, at int64) (*block, error) {
+// incidentBlock also gives how long each document is.
+func incidentBlock(changes []incident.Change, at int64) (*block, []int, error) {
+	lengths := make([]int, len(changes))
 	b := &block{table: "incidents"}
 	id := add(b, "id", newFixed("FixedString(16)", 16))
 	revision := add(b, "revision", newFixed("Int32", 4))
@@ -166,11 +172,12 @@ func incidentBlock(changes []incident.Change, at int64) (*block, error) {
 		findings.end()
 		d, err := document(in)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		doc.addBytes(d)
+		lengths[i] = len(d)
 	}
-	return b, nil
+	return b, lengths, nil
 }
 
 func ruleIDs(in *incident.Incident) []string {
