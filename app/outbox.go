@@ -134,8 +134,18 @@ func (o *Outbox) endpoint(ctx context.Context, name string) (*owed, error) {
 
 func (x *owed) take(r triage.Route, c incident.Change) {
 	x.read = store.ChangeCursor{Batch: c.Batch, Index: c.Index}
-	id := incident.DeliveryID(c.Incident.ID, c.Incident.Revision, r.Endpoint)
-	if again := x.begun[id].Replayed != 0; !again && !r.Owes(&c) { // a replay is owed whatever the routes say now
+	x.owe(r, c, incident.DeliveryID(c.Incident.ID, c.Incident.Revision, r.Endpoint), r.Owes(&c))
+	for _, f := range c.Alerts() {
+		id := incident.AlertID(f.ID, r.Endpoint)
+		if !slices.ContainsFunc(x.pending, func(d incident.Delivery) bool { return d.ID == id }) {
+			x.owe(r, c, id, r.OwesAlert(&c, f))
+		}
+	}
+}
+
+// owe adds a delivery that tells of a change, or of a finding it brings, unless it is settled.
+func (x *owed) owe(r triage.Route, c incident.Change, id event.ID, owes bool) {
+	if again := x.begun[id].Replayed != 0; !again && !owes { // a replay is owed whatever the routes say now
 		return
 	}
 	if x.settled[id] {

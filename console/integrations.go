@@ -333,6 +333,9 @@ func readDeliveryFilter(q url.Values, limit int) (DeliveryFilter, error) {
 	return f, nil
 }
 
+// kindAlert is what a delivery that tells of a finding says in place of the kind of its change.
+const kindAlert incident.ChangeKind = "alert.created"
+
 func lineOf(d *incident.Delivery) deliveryLine {
 	when := func(micros int64) *time.Time {
 		if micros == 0 {
@@ -346,6 +349,9 @@ func lineOf(d *incident.Delivery) deliveryLine {
 	}
 	if in := d.Change.Incident; in != nil {
 		x.Incident, x.Revision, x.Kind, x.Title = event.FormatID(event.IncidentPrefix, in.ID), in.Revision, d.Change.Kind, in.Title
+		if d.OfAlert() {
+			x.Kind = kindAlert
+		}
 	}
 	return x
 }

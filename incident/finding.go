@@ -73,6 +73,7 @@ type Finding struct {
 	Upstream   []Upstream `json:",omitempty"` // Findings of other rules it follows from; their evidence is its own.
 	Digest     *Digest    `json:",omitempty"` // Set for a finding that stands for many; see Flood.
 	Suppressed event.ID   `json:",omitzero"`  // The suppression that keeps it out of incidents; zero if none does.
+	Announced  int64      `json:",omitzero"`  // Within an incident: our clock when it was announced first, microseconds; 0 elsewhere, and where that is forgotten.
 	Notes      []string   // Remarks such as "order not certain within 5s" or "history: 3h of 72h".
 }
 

@@ -116,6 +116,7 @@ func (s *Stitcher) put(f *Finding, now int64) {
 	s.unlink(m)
 	s.retie(m, f)
 	m.finding = *f
+	m.finding.Announced = m.told
 	s.newest = max(s.newest, f.Time)
 	for _, t := range m.ties {
 		for _, other := range s.entities[t.id] {

@@ -37,8 +37,8 @@ const (
 	huntRows     = 500_000_000 // Read from disk.
 	huntBytes    = 2 << 30     // Of memory.
 	maxExamined  = 20_000      // Events that are decoded to be asked about.
-	examinedStep = 2_000  // At once,
-	firstStep    = 4      // but the first time only so many times as are wanted.
+	examinedStep = 2_000       // At once,
+	firstStep    = 4           // but the first time only so many times as are wanted.
 )
 
 // ErrTooMuch means that a search reached one of its bounds.
@@ -160,9 +160,9 @@ func (db *DB) examine(ctx context.Context, h Hunt, part EventFilter, enough []*e
 
 // A search looks at the newest hours first, and then at stretches that grow at most as much each time.
 const (
-	textHours  = 6  // For text.
-	keepHours  = 2  // For what columns do not decide.
-	countHours = 4  // For counts of that, which want many events.
+	textHours  = 6 // For text.
+	keepHours  = 2 // For what columns do not decide.
+	countHours = 4 // For counts of that, which want many events.
 	shortHours = 26
 	growth     = 4
 )

@@ -38,8 +38,11 @@ func (e EndpointConfig) check(bad func(string, ...any)) {
 		bad("min_severity: %q is none of informational, low, medium, high, critical, fatal", e.MinSeverity)
 	}
 	for _, k := range e.Events {
-		if !slices.Contains(kinds, incident.ChangeKind(k)) {
-			bad("events: %q is none of %v", k, kinds)
+		switch kind := incident.ChangeKind(k); {
+		case kind == alertCreated && a.Objects && !a.Findings:
+			bad("events: the adapter %s keeps one object for each incident, which %s has none of", a.Name, alertCreated)
+		case kind != alertCreated && !slices.Contains(kinds, kind):
+			bad("events: %q is none of %v and %s", k, kinds, alertCreated)
 		}
 	}
 	for _, p := range e.AllowCIDRs {

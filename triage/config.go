@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/triage/adapter"
 )
 
 // Config says who is told of incidents.
@@ -34,7 +35,7 @@ type EndpointConfig struct {
 	NextSecret     Secret            `yaml:"next_secret"`      // Second key during a rotation: both signatures are sent.
 	Token          Secret            `yaml:"token"`            // Routing key, API key, token or password at the receiver.
 	MinSeverity    string            `yaml:"min_severity"`     // Least severity; all by default.
-	Events         []string          `yaml:"events"`           // Kinds of change, such as opened and closed; all by default.
+	Events         []string          `yaml:"events"`           // Kinds of change, such as opened and closed; all by default. alert.created tells of each finding, only where it is asked for.
 	Rate           int               `yaml:"rate"`             // Most deliveries a minute; 0: no bound.
 	Digest         DigestConfig      `yaml:"digest"`           // What becomes of openings in a storm.
 	AllowCIDRs     []string          `yaml:"allow_cidrs"`      // Private and loopback networks it may be in.
@@ -67,6 +68,9 @@ func DefaultConfig() Config {
 		},
 	}
 }
+
+// alertCreated is what an endpoint asks for that wants to hear of each finding, too.
+const alertCreated = incident.ChangeKind(adapter.TypeAlert)
 
 // kinds are the changes an endpoint can ask for.
 var kinds = []incident.ChangeKind{

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tocsin-siem/tocsin/incident"
@@ -166,8 +167,9 @@ func (w way) secure(ctx context.Context, address string) (net.Conn, error) {
 func (k *courier) route(since int64, takes func(*incident.Change) bool) Route {
 	r := Route{Takes: takes, Endpoint: k.Name, MinSeverity: incident.SeverityOf(k.MinSeverity), Since: since}
 	for _, e := range k.Events {
-		r.Kinds = append(r.Kinds, incident.ChangeKind(e))
+		r.Kinds = append(r.Kinds, incident.ChangeKind(e)) // No change is of the kind alertCreated.
 	}
+	r.Alerts = slices.Contains(r.Kinds, alertCreated)
 	return r
 }
 

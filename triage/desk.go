@@ -30,6 +30,7 @@ type Route struct {
 	Kinds       []incident.ChangeKind // Any of them; all if empty.
 	MinSeverity incident.Severity
 	Since       int64 // Our clock, microseconds: incidents updated at or after.
+	Alerts      bool  // Each finding is told of, too; see OwesAlert.
 
 	Takes func(*incident.Change) bool // Whether the configured routes lead there; nil: they do.
 }
@@ -43,6 +44,16 @@ func (r Route) Owes(c *incident.Change) bool {
 		return false
 	}
 	return r.Takes == nil || r.Takes(c)
+}
+
+// OwesAlert reports whether the endpoint is to be told of a finding that a change tells of for the first time; see incident.Change.Alerts.
+func (r Route) OwesAlert(c *incident.Change, f *incident.Finding) bool {
+	if !r.Alerts || f.Severity < r.MinSeverity || c.Incident.Updated < r.Since {
+		return false
+	}
+	alert := *c
+	alert.Kind = alertCreated
+	return r.Takes == nil || r.Takes(&alert)
 }
 
 // RawText gives original log text by event, for endpoints that ask for it. An event that is not found is left out.

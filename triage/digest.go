@@ -76,7 +76,7 @@ func (e *endpoint) calm(due []incident.Delivery, now time.Time) (single, digest 
 // digestible reports whether a delivery may be told as one of many: an opening that is not severe and has not been tried by itself.
 func (e *endpoint) digestible(d incident.Delivery) bool {
 	always := incident.SeverityOf(cmp.Or(e.to.Digest.Always, incident.Critical.String()))
-	return d.Change.Kind == incident.ChangeOpened && d.Change.Incident.Severity < always && d.Attempts == d.Spent
+	return d.Change.Kind == incident.ChangeOpened && d.Change.Incident.Severity < always && d.Attempts == d.Spent && d.Alert() == nil
 }
 
 // tellDigest makes one attempt at a digest and concludes for all that are in it.

@@ -172,14 +172,16 @@ func always(k incident.ChangeKind) bool {
 func (e *endpoint) lanes(ctx context.Context, owed []incident.Delivery, now time.Time) ([]incident.Delivery, error) {
 	newest := map[event.ID]int{}
 	for i, d := range owed {
-		newest[d.Change.Incident.ID] = i
+		if d.Alert() == nil {
+			newest[d.Change.Incident.ID] = i
+		}
 	}
 	var heads []incident.Delivery
 	headed := map[event.ID]bool{}
 	for i, d := range owed {
 		id := d.Change.Incident.ID
 		switch {
-		case !always(d.Change.Kind) && newest[id] != i:
+		case d.Alert() == nil && !always(d.Change.Kind) && newest[id] != i:
 			e.hold[id] = max(e.hold[id], e.wait(d))
 			e.coalesced[id]++
 			e.end(d, incident.DeliveryCoalesced, "")
@@ -295,6 +297,9 @@ func (e *endpoint) settleMeanwhile(ctx context.Context, attempts *sync.WaitGroup
 
 // send makes one attempt. It only reads the endpoint's fields, so several may run at once.
 func (e *endpoint) send(ctx context.Context, d incident.Delivery) answer {
+	if f := d.Alert(); f != nil {
+		return e.to.send(ctx, e.desk.alertLetter(&d, f), e.desk.s.Now())
+	}
 	var raw []adapter.Raw
 	if e.to.IncludeRaw {
 		raw = e.raw(ctx, d.Change.Incident)
@@ -388,7 +393,9 @@ func (e *endpoint) end(d incident.Delivery, state incident.DeliveryState, err st
 	delete(e.waits, d.ID)
 	if state != incident.DeliveryCoalesced {
 		delete(e.hold, d.Change.Incident.ID)
-		delete(e.coalesced, d.Change.Incident.ID)
+		if d.Alert() == nil {
+			delete(e.coalesced, d.Change.Incident.ID)
+		}
 	}
 	e.unsettle(d)
 }

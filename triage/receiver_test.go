@@ -57,12 +57,18 @@ func (o *outbox) Pending(_ context.Context, r triage.Route, limit int) ([]incide
 	for i := range o.changes {
 		c := o.changes[i]
 		id := incident.DeliveryID(c.Incident.ID, c.Incident.Revision, r.Endpoint)
-		d := o.state[id]
-		if !r.Owes(&c) || d.State != "" && d.State != incident.DeliveryPending || len(out) == limit {
-			continue
+		owe := func(id event.ID, owes bool) {
+			d := o.state[id]
+			if !owes || d.State != "" && d.State != incident.DeliveryPending || len(out) == limit {
+				return
+			}
+			d.ID, d.Endpoint, d.Change = id, r.Endpoint, c
+			out = append(out, d)
 		}
-		d.ID, d.Endpoint, d.Change = id, r.Endpoint, c
-		out = append(out, d)
+		owe(id, r.Owes(&c))
+		for _, f := range c.Alerts() {
+			owe(incident.AlertID(f.ID, r.Endpoint), r.OwesAlert(&c, f))
+		}
 	}
 	return out, nil
 }

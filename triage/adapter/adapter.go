@@ -46,6 +46,8 @@ type Adapter struct {
 
 	// Objects is true if the receiver keeps one object for each incident, which a digest would not fit.
 	Objects bool
+	// Findings is true if it can be told of single findings although it keeps objects.
+	Findings bool
 	// Signed is true if a signing key is required; Token if a token is.
 	Signed, Token bool
 	// Write gives the parcel of a letter. The same letter gives the same parcel.
@@ -60,8 +62,8 @@ func All() []Adapter {
 		{Name: "alertmanager-push", Title: "alerts for the API of an Alertmanager", Path: "/api/v2/alerts", Objects: true, Write: alertmanagerPush},
 		{Name: "thehive", Title: "alert of TheHive", Path: "/api/v1/alert", Objects: true, Token: true, Write: theHive},
 		{Name: "pagerduty", Title: "PagerDuty Events API v2", URL: "https://events.pagerduty.com/v2/enqueue", Objects: true, Token: true, Write: pagerDuty},
-		{Name: "ocsf", Title: "OCSF Incident Finding", Objects: true, Write: ocsfIncident},
-		{Name: "ocsf-detections", Title: "OCSF Detection Findings of the incident, in an array", Objects: true, Write: ocsfDetections},
+		{Name: "ocsf", Title: "OCSF Incident Finding", Objects: true, Findings: true, Write: ocsfIncident},
+		{Name: "ocsf-detections", Title: "OCSF Detection Findings of the incident, in an array", Objects: true, Findings: true, Write: ocsfDetections},
 		{Name: "splunk-hec", Title: "Splunk HTTP Event Collector", Path: "/services/collector/event", Token: true, Write: splunk},
 		{Name: "slack", Title: "Slack incoming webhook", Write: slack},
 		{Name: "teams", Title: "Microsoft Teams workflow, adaptive card", Write: teams},

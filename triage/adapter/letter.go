@@ -15,6 +15,8 @@ const (
 	TypeTest   = "endpoint.test"
 	TypeDigest = "incident.digest"
 
+	TypeAlert = "alert.created" // A finding was announced. Only to those who ask for it.
+
 	TypeFailing   = "endpoint.failing"   // Another endpoint has not been reached for long.
 	TypeRecovered = "endpoint.recovered" // It is reached again.
 )
@@ -45,12 +47,13 @@ type Envelope struct {
 	Data        Data   `json:"data"`
 }
 
-// Data is what is told. Incident is set but for a digest, a test, and news of another endpoint.
+// Data is what is told. Incident is set but for a finding, a digest, a test, and news of another endpoint.
 type Data struct {
 	Incident  *Incident      `json:"incident,omitempty"`
 	Change    *Change        `json:"change,omitempty"`
 	Digest    *Digest        `json:"digest,omitempty"`
 	Endpoint  *Endpoint      `json:"endpoint,omitempty"`
+	Alert     *Alert         `json:"alert,omitempty"`
 	Coalesced int            `json:"coalesced,omitempty"` // Older revisions this one stands for.
 	Truncated map[string]int `json:"truncated"`
 }
@@ -259,6 +262,8 @@ func (l *Letter) about() *Incident {
 	switch {
 	case l.Data.Incident != nil:
 		return l.Data.Incident
+	case l.Data.Alert != nil:
+		return l.Data.Alert.incident()
 	case l.Data.Endpoint != nil:
 		return l.Data.Endpoint.incident(l)
 	case l.Data.Digest != nil:
