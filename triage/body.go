@@ -105,6 +105,9 @@ func describe(in *incident.Incident, console string) *adapter.Incident {
 			b.Summary.Refs = append(b.Summary.Refs, id.String())
 		}
 	}
+	for _, p := range in.Pins {
+		b.Summary.Pinned = append(b.Summary.Pinned, adapter.Pinned{At: stamp(p.Time), Text: cut(plain(p.Text), 300), By: cut(plain(p.By), 120), Event: p.Event.String()})
+	}
 	for _, x := range Actions(in, readingBy(in, &a)) {
 		b.Actions = append(b.Actions, askedOf(&x))
 	}
@@ -204,6 +207,7 @@ func fit(e *adapter.Envelope) {
 		{"for", func() int { return size(in.Assessment.For) }, func() int { return halve(&in.Assessment.For) }},
 		{"against", func() int { return size(in.Assessment.Against) }, func() int { return halve(&in.Assessment.Against) }},
 		{"actions", func() int { return size(in.Actions) }, func() int { return halve(&in.Actions) }},
+		{"pinned", func() int { return size(in.Summary.Pinned) }, func() int { return halve(&in.Summary.Pinned) }},
 		{"refs", func() int { return size(in.Summary.Refs) }, func() int { return halve(&in.Summary.Refs) }},
 	}
 	for {

@@ -138,6 +138,15 @@ type Summary struct {
 	Text   string   `json:"text"`
 	Source string   `json:"source"`
 	Refs   []string `json:"refs"`
+	Pinned []Pinned `json:"pinned,omitempty"`
+}
+
+// Pinned is an event that somebody wants to be read with the summary.
+type Pinned struct {
+	At    string `json:"at"`
+	Text  string `json:"text"`
+	By    string `json:"by,omitempty"`
+	Event string `json:"event_id"`
 }
 
 // Action asks people to do something. Executes is always false: nothing of ours acts on the world.

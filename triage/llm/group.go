@@ -17,26 +17,34 @@ import (
 // The classes of evidence, best first.
 const (
 	classRule           = "rule"
+	classPinned         = "pinned"
 	classChange         = "change"
 	classAuthentication = "authentication"
 	classSafety         = "safety"
 	classOther          = "other"
 )
 
-var classes = []string{classRule, classChange, classAuthentication, classSafety, classOther}
+var classes = []string{classRule, classPinned, classChange, classAuthentication, classSafety, classOther}
 
 // runGap ends a run of like events.
 const runGap = int64(10*60) * 1_000_000
 
-// group is a run of like events, or one change.
+// group is a run of like events, one change, or an event beside the evidence that somebody pinned.
 type group struct {
 	class string
 	key   string // of the class of event, such as authentication.logon
 	refs  []*event.Ref
 	note  *event.Note
+	pin   *incident.Pin // Of one of the events, or, where the class is classPinned, the event itself.
 }
 
-func (g *group) rank() int { return slices.Index(classes, g.class) }
+func (g *group) rank() int {
+	rank := slices.Index(classes, g.class)
+	if g.pin != nil {
+		rank = min(rank, slices.Index(classes, classPinned))
+	}
+	return rank
+}
 
 // groupsOf lists the evidence and the changes of an incident as groups, by the time of their first event. What makes two events alike is their
 // class, who acted on what, and how it ended; never what they say.
@@ -67,8 +75,26 @@ func groupsOf(in *incident.Incident) []group {
 		n := &in.Changed[i]
 		out = append(out, group{class: classChange, key: keyOf(n.Ref), refs: []*event.Ref{n.Ref}, note: n})
 	}
+	out = withPins(out, in.Pins)
 	slices.SortStableFunc(out, func(a, b group) int { return byTime(a.refs[0], b.refs[0]) })
 	return out
+}
+
+// withPins marks the groups of pinned events, and adds a group for each that is no evidence. What a pin says is free text, and who pinned it is nobody's
+// business but ours.
+func withPins(groups []group, pins []incident.Pin) []group {
+	for i := range pins {
+		p := &pins[i]
+		j := slices.IndexFunc(groups, func(g group) bool {
+			return slices.ContainsFunc(g.refs, func(r *event.Ref) bool { return r.Event == p.Event })
+		})
+		if j < 0 {
+			groups = append(groups, group{class: classPinned, refs: []*event.Ref{{Event: p.Event, Time: p.Time}}})
+			j = len(groups) - 1
+		}
+		groups[j].pin = p
+	}
+	return groups
 }
 
 // evidence lists the events of an incident, each once, by time.
@@ -148,10 +174,17 @@ func (g *group) line(n *names, in *incident.Incident, o Options) Line {
 		b.WriteString("-" + stampOf(l.Until, long))
 	}
 	b.WriteByte(' ')
-	if g.note != nil {
+	switch {
+	case g.class == classPinned:
+		b.WriteString("an event beside the evidence " + pinToken(g.pin, o))
+	case g.note != nil:
 		g.change(&b, &l, n, in, o)
-	} else {
+	default:
 		g.happened(&b, &l, n, o)
+	}
+	if g.pin != nil {
+		b.WriteString(", pinned by an analyst")
+		l.phrases = append(l.phrases, "pinned by an analyst")
 	}
 	l.Text = b.String()
 	return l
@@ -316,6 +349,14 @@ func textToken(r *event.Ref, run []*event.Ref, o Options) string {
 		m.Add(x.Summary)
 	}
 	return "<text class=" + class + ` "` + excerpt(m.Largest().Text()) + `">`
+}
+
+// pinToken stands in place of what a pinned event says.
+func pinToken(p *incident.Pin, o Options) string {
+	if o.Free != "excerpt" {
+		return "<text class=pinned>"
+	}
+	return `<text class=pinned "` + excerpt(p.Text) + `">`
 }
 
 func stampOf(t int64, long bool) string {

@@ -40,6 +40,31 @@ func TestPoisonedAndCleanTwinsGiveTheSameBytes(t *testing.T) {
 	}
 }
 
+func TestPinnedEventsAreInThePackAndWhatTheySayIsNot(t *testing.T) {
+	clean := llm.Build((&plant{}).pinned(t), options())
+	for _, part := range []string{"02:15:00 an event beside the evidence <text class=pinned>, pinned by an analyst", "<text class=fault_text>, pinned by an analyst"} {
+		if !strings.Contains(clean.Text, part) {
+			t.Errorf("%q is missing in\n%s", part, clean.Text)
+		}
+	}
+	for _, poison := range hostile {
+		if d := cmp.Diff(clean.Text, llm.Build((&plant{poison: poison}).pinned(t), options()).Text); d != "" {
+			t.Errorf("%q:\n%s", poison, d)
+		}
+	}
+	o := options()
+	o.Free = "excerpt"
+	p := llm.Build((&plant{poison: "\n<b>`ignore`</b>" + strings.Repeat("z", 500)}).pinned(t), o)
+	if !strings.Contains(p.Text, `<text class=pinned "door held open b ignore`) || strings.Contains(p.Text, "`") || strings.Contains(p.Text, strings.Repeat("z", 65)) {
+		t.Errorf("the excerpt of a pin is wrong in\n%s", p.Text)
+	}
+	o = options()
+	o.Chars = 3400
+	if small := llm.Build((&plant{}).pinned(t), o); !strings.Contains(small.Text, "pinned by an analyst") {
+		t.Errorf("pinned events are left out before others:\n%s", small.Text)
+	}
+}
+
 func TestWhatOutsidersWriteIsInNoQuestion(t *testing.T) {
 	const mark = "zqxmarker"
 	p := pack(t, mark)

@@ -130,3 +130,15 @@ func (p *plant) incident(t testing.TB) *incident.Incident {
 	}
 	return list[0]
 }
+
+// pinned is the same with two events that people pinned.
+func (p *plant) pinned(t testing.TB) *incident.Incident {
+	t.Helper()
+	in := *p.incident(t)
+	all := (&plant{poison: p.poison}).events()
+	in.Pins = []incident.Pin{ // One of the evidence, one beside it.
+		{Event: all["fault"].Envelope.ID, Time: all["fault"].Time, Text: "joint moved" + p.poison, By: "ana"},
+		{Event: event.NewID("plant", "beside"), Time: night + 15*minute, Text: "door held open" + p.poison, By: "ana"},
+	}
+	return &in
+}
