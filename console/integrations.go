@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -474,18 +473,6 @@ func (s *server) apiTryRoutes(w http.ResponseWriter, r *http.Request) {
 		lines = append(lines, x)
 	}
 	apiLines(w, lines...)
-}
-
-// jsonOf is the body of a request, or the field json of its form.
-func jsonOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if strings.HasPrefix(r.Header.Get("Content-Type"), typeJSON) {
-		return io.ReadAll(r.Body)
-	}
-	if err := r.ParseForm(); err != nil {
-		return nil, fmt.Errorf("%w: the form cannot be read: %w", errBadRequest, err)
-	}
-	return []byte(r.PostForm.Get("json")), nil
 }
 
 // apiLines answers JSON, one a line.

@@ -29,6 +29,18 @@ func jsonBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error
 	return body, nil
 }
 
+// jsonOf is the body of a request, or the field json of its form.
+func jsonOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	if strings.HasPrefix(r.Header.Get("Content-Type"), typeJSON) {
+		return io.ReadAll(r.Body)
+	}
+	if err := r.ParseForm(); err != nil {
+		return nil, fmt.Errorf("%w: the form cannot be read: %w", errBadRequest, err)
+	}
+	return []byte(r.PostForm.Get("json")), nil
+}
+
 // strictly reads one JSON object: unknown names, names given twice, bytes that are no UTF-8 and anything behind it are errors.
 func strictly(body []byte, to any) error {
 	err := json.Unmarshal(body, to, json.RejectUnknownMembers(true))

@@ -12,7 +12,7 @@ func TestABodyThatCannotBeReadIsToldWhichMemberAndWhatWouldBeRight(t *testing.T)
 		{`{"action":"note","expected_version":"seven"}`, `expected_version must be a whole number, not text`},
 		{`{"action":"note","expected_version":1.5}`, `expected_version must be a whole number, not 1.5`},
 		{`{"action":["note"],"expected_version":1}`, `action must be text, not a list`},
-		{`{"action":"note","expected_versoin":1}`, `expected_versoin is not known: did you mean expected_version?`},
+		{`{"action":"note","expectd_version":1}`, `expectd_version is not known: did you mean expected_version?`},
 		{`{"action":"answer","expected_version":1,"answers":{"robots":"amr-07"}}`, `answers.robots must be a list, not text`},
 		{`{"action":"answer","expected_version":1,"answers":{"robots":["a",7]}}`, `answers.robots[1] must be text, not a number`},
 		{`{"action":"answer","expected_version":1,"answers":{"assesment":"intrusion"}}`, `answers.assesment is not known: did you mean assessment?`},
