@@ -2,10 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tocsin-siem/tocsin/console"
+	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/store"
+	"github.com/tocsin-siem/tocsin/triage"
 	"github.com/tocsin-siem/tocsin/triage/llm"
 )
 
@@ -51,9 +55,33 @@ func (s *Service) wireModel() error {
 		return err
 	}
 	s.model, err = llm.New(s.cfg.Triage.LLM, llm.Settings{
-		Now: s.set.Clock, Log: s.tel.Log.With("component", "llm"), Metrics: metrics, Shelf: summaryShelf{s.db.DB, s.now},
+		Now: s.set.Clock, Log: s.tel.Log.With("component", "llm"), Metrics: metrics, Shelf: summaryShelf{s.db.DB, s.now}, Ready: s.summaryReady,
 	})
 	return err
+}
+
+// summaryRetry is until a summary that did not reach the log is told again.
+const summaryRetry = 2 * time.Second
+
+// summaryReady takes the news that a model's summary is ready to the log, from which its deliveries follow.
+func (s *Service) summaryReady(ctx context.Context, o *triage.Overlay) (*incident.Incident, error) {
+	a := incident.SummaryReady(o.Incident, o.Summary(), s.now())
+	for warned := false; ; warned = true {
+		changes, err := s.analyst.Act(ctx, a)
+		switch {
+		case err == nil && len(changes) > 0:
+			return changes[len(changes)-1].Incident, nil
+		case err == nil || errors.Is(err, incident.ErrUnknown) || errors.Is(err, incident.ErrRefused) || errors.Is(err, incident.ErrStale):
+			return nil, nil
+		case ctx.Err() == nil && !warned:
+			s.tel.Log.Warn("that a model's summary is ready is not in the log yet", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(summaryRetry):
+		}
+	}
 }
 
 // modelCheck is the line of the health page about the model and its budget.

@@ -18,15 +18,16 @@ type Action struct {
 	Findings []event.ID // Split, detach.
 	Assignee string     // Assign.
 
-	Status      Status       `json:",omitzero"`  // Dispose: Open, Acknowledged or Closed; 0 leaves it.
-	When        int64        `json:",omitzero"`  // Contain, decide, dispose: when it happened, if not At, microseconds. It is kept within Opened and At.
-	Contained   bool         `json:",omitzero"`  // Dispose: it has been contained, too.
-	Until       int64        `json:",omitzero"`  // Snooze: our clock, microseconds.
-	Said        *Said        `json:",omitempty"` // Answer: what is set of it is taken over.
-	Ticket      *Ticket      `json:",omitempty"` // Ticket, dispose.
-	Pin         *Pin         `json:",omitempty"` // Pin: the event, its time and what it says; unpin reads its Event only.
-	Undoes      event.ID     `json:",omitzero"`  // Undo: the action to undo; zero for the last one on the incident.
-	Suppression *Suppression `json:",omitempty"` // Suppress; unsuppress reads its ID only.
+	Status      Status        `json:",omitzero"`  // Dispose: Open, Acknowledged or Closed; 0 leaves it.
+	When        int64         `json:",omitzero"`  // Contain, decide, dispose: when it happened, if not At, microseconds. It is kept within Opened and At.
+	Contained   bool          `json:",omitzero"`  // Dispose: it has been contained, too.
+	Until       int64         `json:",omitzero"`  // Snooze: our clock, microseconds.
+	Said        *Said         `json:",omitempty"` // Answer: what is set of it is taken over.
+	Ticket      *Ticket       `json:",omitempty"` // Ticket, dispose.
+	Pin         *Pin          `json:",omitempty"` // Pin: the event, its time and what it says; unpin reads its Event only.
+	Summary     *ModelSummary `json:",omitempty"` // Summarise.
+	Undoes      event.ID      `json:",omitzero"`  // Undo: the action to undo; zero for the last one on the incident.
+	Suppression *Suppression  `json:",omitempty"` // Suppress; unsuppress reads its ID only.
 }
 
 // ActionKind is what can be done.
@@ -53,6 +54,7 @@ const (
 	ActionUnpin       ActionKind = "unpin"      // It does so no longer.
 	ActionUndo        ActionKind = "undo"       // Back to before an action, as long as nothing else has happened since.
 	ActionDispose     ActionKind = "dispose"    // Status, verdict, ticket and comment in one, as another system reports them.
+	ActionSummarise   ActionKind = "summarise"  // A model's summary is ready; no person does this.
 	ActionSuppress    ActionKind = "suppress"   // A suppression or maintenance window; concerns no incident.
 	ActionUnsuppress  ActionKind = "unsuppress" // Its end.
 )
@@ -61,7 +63,7 @@ const (
 func ActionKinds() []ActionKind {
 	return []ActionKind{
 		ActionAcknowledge, ActionAssign, ActionNote, ActionMerge, ActionSplit, ActionDetach, ActionClose, ActionReopen, ActionView, ActionAnswer, ActionSnooze, ActionUnsnooze,
-		ActionContain, ActionDecide, ActionTicket, ActionPin, ActionUnpin, ActionUndo, ActionDispose, ActionSuppress, ActionUnsuppress,
+		ActionContain, ActionDecide, ActionTicket, ActionPin, ActionUnpin, ActionUndo, ActionDispose, ActionSummarise, ActionSuppress, ActionUnsuppress,
 	}
 }
 

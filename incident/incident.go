@@ -79,6 +79,9 @@ type Incident struct {
 	LastView int32 `json:",omitzero"` // The revision that only says that somebody looked; see Stale.
 	LastAck  int32 `json:",omitzero"` // The revision that only says that somebody acknowledged.
 
+	Summary   *ModelSummary `json:",omitempty"` // The last that a model made, where one is asked; nil: none.
+	Summaries []int32       `json:",omitempty"` // The last revisions that only say that one is ready; see Stale.
+
 	Findings []Finding    // By (time, id); withdrawn ones are left out.
 	Links    []Link       // Why the findings are together, by (A, B).
 	Entities []Member     // Every entity of the evidence, by kind and id.
@@ -138,6 +141,7 @@ const (
 	ChangeSplit        ChangeKind = "split"
 	ChangeClosed       ChangeKind = "closed"
 	ChangeReopened     ChangeKind = "reopened"
+	ChangeSummaryReady ChangeKind = "summary_ready" // A model's summary is there; nothing else differs.
 )
 
 // Change is one revision of an incident: what is stored, shown and delivered. Incident is the state after it.

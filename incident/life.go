@@ -31,6 +31,9 @@ func (s *Stitcher) Act(a Action, batch event.BatchID) ([]Change, error) {
 	for i := range changes {
 		c := &changes[i]
 		c.Actor, c.Origin, c.Batch, c.Index = "user:"+a.By, a.Origin, batch, i
+		if a.Kind == ActionSummarise {
+			c.Actor = "system"
+		}
 	}
 	return changes, nil
 }
@@ -67,17 +70,17 @@ func (s *Stitcher) target(a Action) (*Incident, error) {
 	if in.Status == Merged && a.Kind != ActionUndo {
 		return nil, fmt.Errorf("%w: it was merged into %s", ErrRefused, event.FormatID(event.IncidentPrefix, in.MergedInto))
 	}
-	if a.Kind != ActionView && in.Stale(a.Expected, a.Kind == ActionDispose && a.Status == Closed) {
+	if a.Kind != ActionView && a.Kind != ActionSummarise && in.Stale(a.Expected, a.Kind == ActionDispose && a.Status == Closed) {
 		return nil, fmt.Errorf("%w: it is at revision %d, not %d", ErrStale, in.Revision, a.Expected)
 	}
 	return in, nil
 }
 
 // Stale reports whether what somebody saw at a revision is no longer what there is to decide on. That somebody looked at the incident for the
-// first time in between makes nothing stale; and whoever resolves it wins over one who acknowledged it in between.
+// first time in between, or that a model's summary became ready, makes nothing stale; and whoever resolves it wins over one who acknowledged it in between.
 func (in *Incident) Stale(expected int32, resolving bool) bool {
 	now := in.Revision
-	for now > expected && (now == in.LastView || resolving && now == in.LastAck) {
+	for now > expected && (now == in.LastView || slices.Contains(in.Summaries, now) || resolving && now == in.LastAck) {
 		now--
 	}
 	return now != expected
@@ -104,6 +107,7 @@ var acts = map[ActionKind]func(*Stitcher, *Incident, Action) ([]Change, error){
 	ActionUnpin:       (*Stitcher).unpin,
 	ActionUndo:        (*Stitcher).undo,
 	ActionDispose:     (*Stitcher).dispose,
+	ActionSummarise:   (*Stitcher).summarise,
 }
 
 // revise stores the next revision of an incident, changed by edit, as touched by an analyst.

@@ -32,7 +32,7 @@ type undoMark struct {
 
 // remember takes an action up that has just been carried out; before are the incidents it may have changed, nil for none.
 func (u *undos) remember(a Action, changes []Change, before ...*Incident) {
-	if a.Kind == ActionUndo || a.Kind == ActionView || len(changes) == 0 {
+	if a.Kind == ActionUndo || a.Kind == ActionView || a.Kind == ActionSummarise || len(changes) == 0 {
 		return
 	}
 	x := undoable{Action: a.ID, Kind: a.Kind, By: a.By, Moved: a.Kind == ActionMerge || a.Kind == ActionSplit || a.Kind == ActionDetach}
@@ -168,6 +168,7 @@ func (s *Stitcher) unmake(id event.ID, marks []undoMark, a Action) Change {
 func (s *Stitcher) ahead(next, now *Incident, a Action) {
 	next.Revision, next.Updated = now.Revision+1, a.At
 	next.Viewed, next.LastView, next.LastAck = cmp.Or(now.Viewed, next.Viewed), 0, 0
+	next.Summary, next.Summaries = now.Summary, nil
 	next.Remarks = slices.Clone(next.Remarks)
 	remark(next, a)
 	s.incidents[next.ID] = next

@@ -67,6 +67,29 @@ func letterOf(c *incident.Change, id event.ID, source, console string, coalesced
 	return &adapter.Letter{Envelope: e, OCSF: func() []byte { return ocsfOf(c.Incident) }, Detections: func() [][]byte { return detectionsOf(c.Incident) }}
 }
 
+// inModelsWords puts a model's summary, of which every claim was proven, in place of the deterministic one.
+func inModelsWords(e *adapter.Envelope, in *incident.Incident) {
+	m := in.Summary
+	if m == nil {
+		return
+	}
+	s := &e.Data.Incident.Summary
+	s.Text, s.Source, s.Model, s.Proven, s.Refs = cut(plainText(m.Text), 1200), "llm", cut(plain(m.Model), 120), true, []string{}
+	for _, id := range m.Refs {
+		s.Refs = append(s.Refs, id.String())
+	}
+	fit(e)
+}
+
+// plainText is plain without its bound.
+func plainText(s string) string {
+	var b strings.Builder
+	for _, word := range strings.SplitAfter(s, " ") {
+		b.WriteString(plain(word))
+	}
+	return b.String()
+}
+
 func ocsfOf(in *incident.Incident) []byte {
 	return incident.AppendIncident(nil, in, Answer(in), Timeline(in))
 }

@@ -48,6 +48,7 @@ type EndpointConfig struct {
 	From           string            `yaml:"from"`             // Mail: the sender.
 	To             []string          `yaml:"to"`               // Mail: the recipients.
 	Username       string            `yaml:"username"`         // Mail: who signs in with the token; empty: nobody does.
+	ModelSummary   bool              `yaml:"model_summary"`    // Send a model's summary, if there is one, in place of the deterministic one.
 	IncludeRaw     bool              `yaml:"include_raw"`      // Send original log text too: it may hold personal data and hostile text.
 }
 
@@ -75,7 +76,7 @@ const alertCreated = incident.ChangeKind(adapter.TypeAlert)
 // kinds are the changes an endpoint can ask for.
 var kinds = []incident.ChangeKind{
 	incident.ChangeOpened, incident.ChangeUpdated, incident.ChangeAcknowledged, incident.ChangeEscalated, incident.ChangeMerged, incident.ChangeSplit,
-	incident.ChangeClosed, incident.ChangeReopened,
+	incident.ChangeClosed, incident.ChangeReopened, incident.ChangeSummaryReady,
 }
 
 // Validate reports everything that is wrong, each with the endpoint's name. It reads no secrets.

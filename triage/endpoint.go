@@ -305,6 +305,9 @@ func (e *endpoint) send(ctx context.Context, d incident.Delivery) answer {
 		raw = e.raw(ctx, d.Change.Incident)
 	}
 	l := letterOf(&d.Change, d.ID, e.desk.s.Source, e.desk.cfg.ConsoleURL, e.coalesced[d.Change.Incident.ID], raw)
+	if e.to.ModelSummary {
+		inModelsWords(&l.Envelope, d.Change.Incident)
+	}
 	e.desk.router.mark(l.Data.Incident, &d.Change)
 	return e.to.send(ctx, l, e.desk.s.Now())
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
@@ -160,6 +161,31 @@ type Overlay struct {
 	LeftOut []Omission `json:",omitempty"` // What evidence did not fit the question.
 	Claims  int        // How many claims the model made.
 	Dropped int        // How many of them the verifier dropped.
+
+	Told int32 `json:",omitempty"` // The revision that says that this is ready, if nothing else had happened until then; 0: none.
+}
+
+// Summary is the overlay in a few sentences, as it is recorded: the headline, what speaks for the assessment, who is affected and what changed.
+func (o *Overlay) Summary() incident.ModelSummary {
+	m := incident.ModelSummary{Of: o.Revision, Model: o.Model}
+	n := 0
+	for _, c := range slices.Concat([]incident.Claim{o.Headline}, o.For, o.Affected, o.Changed) {
+		length := utf8.RuneCountInString(c.Text) + 1
+		if c.Text == "" || n+length > incident.MaxSummaryText {
+			continue
+		}
+		if n > 0 {
+			m.Text += " "
+		}
+		m.Text += c.Text
+		n += length
+		for _, id := range c.Refs {
+			if len(m.Refs) < incident.MaxSummaryRefs && !slices.Contains(m.Refs, id) {
+				m.Refs = append(m.Refs, id)
+			}
+		}
+	}
+	return m
 }
 
 // Omission is how many events of a class the evidence pack left out.

@@ -136,7 +136,9 @@ type Note struct {
 // Summary is the three answers in a few sentences.
 type Summary struct {
 	Text   string   `json:"text"`
-	Source string   `json:"source"`
+	Source string   `json:"source"`             // deterministic, or llm: only where the endpoint asks for it, and then verified.
+	Model  string   `json:"model,omitempty"`    // Which one.
+	Proven bool     `json:"verified,omitempty"` // Every claim of the model's was proven.
 	Refs   []string `json:"refs"`
 	Pinned []Pinned `json:"pinned,omitempty"`
 }

@@ -27,6 +27,10 @@ type Settings struct {
 	Log     *slog.Logger
 	Metrics *Metrics // nil counts nothing
 	Shelf   Shelf    // nil: overlays live as long as the process
+
+	// Ready records that an overlay is ready, and gives the incident as it is then; nil where that says nothing new. It is called before the overlay is
+	// kept, so that what is kept has been told, and tries until it can or ctx ends. nil: nobody is told.
+	Ready func(ctx context.Context, o *triage.Overlay) (*incident.Incident, error)
 }
 
 const (
@@ -176,7 +180,7 @@ func (w *Worker) one(ctx context.Context, in *incident.Incident) error {
 		out.Usage = Usage{}
 		w.s.Metrics.answered("cached", out)
 		w.settle(in, out)
-		return nil
+		return w.tell(ctx, in.ID)
 	}
 	out, err := w.model.Ask(ctx, in)
 	f.out = out
@@ -187,7 +191,35 @@ func (w *Worker) one(ctx context.Context, in *incident.Incident) error {
 	}
 	w.count(out)
 	w.settle(in, out)
+	if err := w.tell(ctx, in.ID); err != nil {
+		return err
+	}
 	w.keep(ctx, in.ID)
+	return nil
+}
+
+// tell records that the summary of an incident is ready. Its error is ctx's.
+func (w *Worker) tell(ctx context.Context, id event.ID) error {
+	w.mu.Lock()
+	var o *triage.Overlay
+	if h := w.summaries[id]; h != nil {
+		o = h.summary.Overlay
+	}
+	w.mu.Unlock()
+	if w.s.Ready == nil || o == nil {
+		return nil
+	}
+	after, err := w.s.Ready(ctx, o)
+	if err != nil || after == nil || after.Stale(o.Revision, false) {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h := w.summaries[id]; h != nil && h.summary.Overlay == o {
+		told := *o
+		told.Told = after.Revision
+		h.summary.Overlay = &told
+	}
 	return nil
 }
 
@@ -275,7 +307,7 @@ func (w *Worker) Summary(id event.ID, revision int32) triage.Summary {
 		return triage.Summary{State: triage.SummaryOff, Note: "No model was asked about this incident; this is the deterministic summary."}
 	}
 	s := h.summary
-	if s.Overlay != nil && s.Overlay.Revision < revision {
+	if s.Overlay != nil && max(s.Overlay.Revision, s.Overlay.Told) < revision {
 		s.Note = fmt.Sprintf("The model's words are about revision %d of %d.", s.Overlay.Revision, revision)
 	}
 	return s

@@ -153,3 +153,43 @@ func TestAFailingModelLeavesANoteAndTheBudgetEndsQuestions(t *testing.T) {
 		t.Errorf("%d questions", s.questions())
 	}
 }
+
+func TestThatASummaryIsReadyIsToldBeforeItIsKept(t *testing.T) {
+	s := serve(t, completion(good().String(), "stop"))
+	keep := &shelf{docs: map[string][]byte{}, kept: make(chan string, 9)}
+	in := (&plant{}).incident(t)
+	var told []incident.ModelSummary
+	c := s.config()
+	c.Debounce = time.Second
+	ticking := &clock{at: time.UnixMicro(night)}
+	w, err := llm.New(c, llm.Settings{Now: ticking.now, Log: slog.New(slog.DiscardHandler), Shelf: keep, Ready: func(_ context.Context, o *triage.Overlay) (*incident.Incident, error) {
+		keep.mu.Lock()
+		defer keep.mu.Unlock()
+		if len(keep.docs) != 0 {
+			t.Error("it was kept before it was told")
+		}
+		m := o.Summary()
+		told = append(told, m)
+		after := *in
+		after.Revision, after.Summary, after.Summaries = in.Revision+1, &m, []int32{in.Revision + 1}
+		return &after, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Hurry()
+	w.Publish(change(in))
+	run(t, w)
+	<-keep.kept
+	keep.mu.Lock()
+	defer keep.mu.Unlock()
+	if len(told) != 1 || told[0].Of != in.Revision || told[0].Text == "" || len(told[0].Refs) == 0 {
+		t.Fatalf("told %+v", told)
+	}
+	if got := w.Summary(in.ID, in.Revision+1); got.Note != "" {
+		t.Errorf("a revision that only says that the summary is ready makes it old: %s", got.Note)
+	}
+	if got := w.Summary(in.ID, in.Revision+2); got.Note == "" {
+		t.Error("a later revision does not")
+	}
+}
