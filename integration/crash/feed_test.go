@@ -255,7 +255,7 @@ func sent(t testing.TB, client *kgo.Client) {
 	}
 }
 
-// copyTopic puts the records of a topic into another, which is empty, at the same offsets.
+// copyTopic puts the records of a topic into another, which is empty, at the same offsets and with the same timestamps.
 func copyTopic(t testing.TB, b *broker.Broker, from, to string) {
 	t.Helper()
 	next := ends(t, b, from)
@@ -274,7 +274,7 @@ func copyTopic(t testing.TB, b *broker.Broker, from, to string) {
 		must(t, fetches.Err())
 		left -= fetches.NumRecords()
 		fetches.EachRecord(func(r *kgo.Record) {
-			send(t, client, to, []*kgo.Record{{Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers}})
+			send(t, client, to, []*kgo.Record{{Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}})
 		})
 	}
 	sent(t, client)

@@ -38,6 +38,7 @@ func newSite(t *testing.T, b *broker.Broker, prefix, hook string) *site {
 	cfg.Engine.Dir = filepath.Join(o.dir, "engine")
 	cfg.Console.Listen = "127.0.0.1:0"
 	cfg.Correlate.Checkpoint = time.Second
+	cfg.Stitch.Flood.Findings = 0 // What stands alone and what in a digest is up to the order in which findings come.
 	cfg.Ingest.Idle = 24 * time.Hour
 	cfg.Ingest.Linger = 20 * time.Millisecond
 	cfg.Kafka.Brokers = []string{b.Addr()}

@@ -198,13 +198,16 @@ func (r *run) leave() {
 	}
 }
 
+// taken is when the broker is told to have taken the first record of each stream, whichever run sends it: formats read that, too.
+var taken = time.Now()
+
 // say sends records of a stream: those from one index to another.
 func (r *run) say(s *stream, from, to, partitions int) {
 	r.t.Helper()
 	topic := r.name + "." + s.name
 	records := make([]*kgo.Record, 0, to-from)
 	for i := from; i < to; i++ {
-		records = append(records, &kgo.Record{Topic: topic, Partition: s.partition(i, partitions), Value: s.lines[i]})
+		records = append(records, &kgo.Record{Topic: topic, Partition: s.partition(i, partitions), Value: s.lines[i], Timestamp: taken.Add(time.Duration(i) * time.Millisecond)})
 	}
 	if len(records) == 0 {
 		return
