@@ -66,7 +66,7 @@ type Settings struct {
 	Logger *slog.Logger     // nil discards.
 	Meter  metric.Meter     // nil measures nothing.
 	Now    func() time.Time // Our clock; nil means time.Now.
-	Alone  bool             // No other process writes: Open moves what a dead one left in the table delta to its tables.
+	Alone  bool             // No other process writes: Open moves what a dead one left in the table delta, and does not wait for a living one to do so.
 }
 
 const day = 24 * time.Hour

@@ -122,6 +122,16 @@ func TestTheNextProcessReplaysAndMovesWhatADeadOneLeft(t *testing.T) {
 	}
 }
 
+func TestWhoOpensBesideTheProcessThatWritesFindsWhatItHasAppended(t *testing.T) {
+	cfg := freshConfig(t)
+	writer := open(t, cfg)
+	must(t, writer.Append(t.Context(), entry(1, 1, 0, 20), nil))
+	beside := open(t, cfg)
+	if got := len(collect(t, beside.Events(t.Context(), store.EventFilter{}))); got != 20 {
+		t.Errorf("%d events, want 20", got)
+	}
+}
+
 func TestWhoIsAloneMovesWhatADeadProcessLeftWhenItOpens(t *testing.T) {
 	cfg := freshConfig(t)
 	dead := open(t, cfg)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	chproto "github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -77,6 +78,41 @@ func (db *DB) dropDraftsWhere(ctx context.Context, where string) error {
 		return err
 	}
 	return db.dropDrafts(ctx, ids)
+}
+
+// Waiting for what another process is about to move.
+const (
+	awaitPause = 100 * time.Millisecond
+	awaitMost  = deltaAge + time.Second
+)
+
+// awaitDrafts waits until the drafts of now are moved by the process that made them, so that a command finds what the service had when it was given. A
+// process that is dead moves nothing: it is not waited for longer than one that lives takes.
+func (db *DB) awaitDrafts(ctx context.Context) error {
+	end := time.NewTimer(awaitMost)
+	defer end.Stop()
+	var last event.BatchID
+	for first := true; ; first = false {
+		var n uint64
+		var newest event.BatchID
+		where := ""
+		if !first {
+			where = fmt.Sprintf(" WHERE (epoch, number) <= (%d, %d)", last.Epoch, last.Number)
+		}
+		if err := db.row(ctx, "SELECT count(), max((epoch, number)).1, max((epoch, number)).2 FROM "+db.table("delta")+where).Scan(&n, &newest.Epoch, &newest.Number); err != nil || n == 0 {
+			return err
+		}
+		if first {
+			last = newest
+		}
+		select {
+		case <-time.After(awaitPause):
+		case <-end.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // adoptTable moves the rows of one table, but for those of batches that are there already: their process died between two tables.

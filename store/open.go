@@ -48,7 +48,8 @@ type DB struct {
 }
 
 // Open connects, checks the server's version, brings the schema up to date and applies the configured retention and what makes
-// merges cheap; where it is alone, it moves to their tables what a dead process left in the table delta. It fails where the schema is newer than this program or an applied schema file has changed since.
+// merges cheap; where it is alone, it moves to their tables what a dead process left in the table delta, and else it waits for
+// a moment until the process that writes has moved what is there. It fails where the schema is newer than this program or an applied schema file has changed since.
 func Open(ctx context.Context, cfg Config, set Settings) (*DB, error) {
 	db, err := connect(cfg, set)
 	if err != nil {
@@ -57,6 +58,8 @@ func Open(ctx context.Context, cfg Config, set Settings) (*DB, error) {
 	steps := []func(context.Context) error{db.checkVersion, db.applySchema, db.findSpread, db.applyRetention, db.applyMerging}
 	if set.Alone {
 		steps = append(steps, db.adoptAll)
+	} else {
+		steps = append(steps, db.awaitDrafts)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
