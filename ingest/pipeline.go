@@ -206,8 +206,9 @@ func (p *Pipeline) fresh() filled {
 const (
 	// roomyBatch is the room up to which a batch keeps it, in events: some ten megabytes.
 	roomyBatch = 8192
-	// calmBatches is how many batches in a row must need less than a quarter of it before a larger room is given back.
-	calmBatches = 16
+	// calmBatches is how many batches in a row, two minutes of them, must need less than a quarter of a larger room before it is given back: memory that
+	// comes back later has to be cleared page by page.
+	calmBatches = 600
 )
 
 // emptied gives the room of events for the next ones. The room of a backlog is a hundred megabytes, which the collector reads through each time: once
