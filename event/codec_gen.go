@@ -2279,6 +2279,24 @@ func appendProcess(b []byte, x *Process) []byte {
 	if x.CreatedAt != 0 {
 		b = appendNumber(b, 12, int64(x.CreatedAt))
 	}
+	if x.EndedAt != 0 {
+		b = appendNumber(b, 13, int64(x.EndedAt))
+	}
+	if x.FileName != "" {
+		b = appendText(b, 14, x.FileName)
+	}
+	if x.SHA1 != "" {
+		b = appendText(b, 15, x.SHA1)
+	}
+	if x.UserUID != "" {
+		b = appendText(b, 16, x.UserUID)
+	}
+	if x.ParentUID != "" {
+		b = appendText(b, 17, x.ParentUID)
+	}
+	if x.ParentPath != "" {
+		b = appendText(b, 18, x.ParentPath)
+	}
 	return b
 }
 
@@ -2312,6 +2330,18 @@ func readProcess(r *reader, x *Process) {
 			x.ParentCmd = r.text(wire)
 		case 12:
 			x.CreatedAt = int64(r.number(wire))
+		case 13:
+			x.EndedAt = int64(r.number(wire))
+		case 14:
+			x.FileName = r.text(wire)
+		case 15:
+			x.SHA1 = r.text(wire)
+		case 16:
+			x.UserUID = r.text(wire)
+		case 17:
+			x.ParentUID = r.text(wire)
+		case 18:
+			x.ParentPath = r.text(wire)
 		default:
 			r.skip(wire)
 		}

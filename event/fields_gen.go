@@ -469,6 +469,120 @@ var fieldTable = []Field{
 			}
 			e.Actor.More.Process.CreatedAt = v.Num * 1000
 		}},
+	{Path: "actor.process.terminated_time", Kind: KindTime, Doc: "", Flags: 0, Object: "", Attr: "terminated_time",
+		Num: func(e *Event) (int64, bool) {
+			if e.Actor.More == nil {
+				return 0, false
+			}
+			if e.Actor.More.Process == nil {
+				return 0, false
+			}
+			return millis(e.Actor.More.Process.EndedAt)
+		},
+		Set: func(e *Event, v Value) {
+			if e.Actor.More == nil {
+				e.Actor.More = new(ActorMore)
+			}
+			if e.Actor.More.Process == nil {
+				e.Actor.More.Process = new(Process)
+			}
+			e.Actor.More.Process.EndedAt = v.Num * 1000
+		}},
+	{Path: "actor.process.file.name", Kind: KindString, Doc: "Only where there is no path to read it from.", Flags: Taint, Object: "", Attr: "name",
+		Str: func(e *Event) string {
+			if e.Actor.More == nil {
+				return ""
+			}
+			if e.Actor.More.Process == nil {
+				return ""
+			}
+			return e.Actor.More.Process.FileName
+		},
+		Set: func(e *Event, v Value) {
+			if e.Actor.More == nil {
+				e.Actor.More = new(ActorMore)
+			}
+			if e.Actor.More.Process == nil {
+				e.Actor.More.Process = new(Process)
+			}
+			e.Actor.More.Process.FileName = v.Str
+		}},
+	{Path: "actor.process.file.sha1", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "sha1",
+		Str: func(e *Event) string {
+			if e.Actor.More == nil {
+				return ""
+			}
+			if e.Actor.More.Process == nil {
+				return ""
+			}
+			return e.Actor.More.Process.SHA1
+		},
+		Set: func(e *Event, v Value) {
+			if e.Actor.More == nil {
+				e.Actor.More = new(ActorMore)
+			}
+			if e.Actor.More.Process == nil {
+				e.Actor.More.Process = new(Process)
+			}
+			e.Actor.More.Process.SHA1 = v.Str
+		}},
+	{Path: "actor.process.user.uid", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "uid",
+		Str: func(e *Event) string {
+			if e.Actor.More == nil {
+				return ""
+			}
+			if e.Actor.More.Process == nil {
+				return ""
+			}
+			return e.Actor.More.Process.UserUID
+		},
+		Set: func(e *Event, v Value) {
+			if e.Actor.More == nil {
+				e.Actor.More = new(ActorMore)
+			}
+			if e.Actor.More.Process == nil {
+				e.Actor.More.Process = new(Process)
+			}
+			e.Actor.More.Process.UserUID = v.Str
+		}},
+	{Path: "actor.process.parent_process.uid", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "uid",
+		Str: func(e *Event) string {
+			if e.Actor.More == nil {
+				return ""
+			}
+			if e.Actor.More.Process == nil {
+				return ""
+			}
+			return e.Actor.More.Process.ParentUID
+		},
+		Set: func(e *Event, v Value) {
+			if e.Actor.More == nil {
+				e.Actor.More = new(ActorMore)
+			}
+			if e.Actor.More.Process == nil {
+				e.Actor.More.Process = new(Process)
+			}
+			e.Actor.More.Process.ParentUID = v.Str
+		}},
+	{Path: "actor.process.parent_process.file.path", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "path",
+		Str: func(e *Event) string {
+			if e.Actor.More == nil {
+				return ""
+			}
+			if e.Actor.More.Process == nil {
+				return ""
+			}
+			return e.Actor.More.Process.ParentPath
+		},
+		Set: func(e *Event, v Value) {
+			if e.Actor.More == nil {
+				e.Actor.More = new(ActorMore)
+			}
+			if e.Actor.More.Process == nil {
+				e.Actor.More.Process = new(Process)
+			}
+			e.Actor.More.Process.ParentPath = v.Str
+		}},
 	{Path: "user.uid", Kind: KindString, Doc: "Identifier at the source, such as an object id or SID.", Flags: 0, Object: "user", Attr: "uid",
 		Str: func(e *Event) string { return e.User.UID },
 		Set: func(e *Event, v Value) { e.User.UID = v.Str }},
@@ -2411,6 +2525,84 @@ var fieldTable = []Field{
 				e.Process = new(Process)
 			}
 			e.Process.CreatedAt = v.Num * 1000
+		}},
+	{Path: "process.terminated_time", Kind: KindTime, Doc: "", Flags: 0, Object: "", Attr: "terminated_time",
+		Num: func(e *Event) (int64, bool) {
+			if e.Process == nil {
+				return 0, false
+			}
+			return millis(e.Process.EndedAt)
+		},
+		Set: func(e *Event, v Value) {
+			if e.Process == nil {
+				e.Process = new(Process)
+			}
+			e.Process.EndedAt = v.Num * 1000
+		}},
+	{Path: "process.file.name", Kind: KindString, Doc: "Only where there is no path to read it from.", Flags: Taint, Object: "", Attr: "name",
+		Str: func(e *Event) string {
+			if e.Process == nil {
+				return ""
+			}
+			return e.Process.FileName
+		},
+		Set: func(e *Event, v Value) {
+			if e.Process == nil {
+				e.Process = new(Process)
+			}
+			e.Process.FileName = v.Str
+		}},
+	{Path: "process.file.sha1", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "sha1",
+		Str: func(e *Event) string {
+			if e.Process == nil {
+				return ""
+			}
+			return e.Process.SHA1
+		},
+		Set: func(e *Event, v Value) {
+			if e.Process == nil {
+				e.Process = new(Process)
+			}
+			e.Process.SHA1 = v.Str
+		}},
+	{Path: "process.user.uid", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "uid",
+		Str: func(e *Event) string {
+			if e.Process == nil {
+				return ""
+			}
+			return e.Process.UserUID
+		},
+		Set: func(e *Event, v Value) {
+			if e.Process == nil {
+				e.Process = new(Process)
+			}
+			e.Process.UserUID = v.Str
+		}},
+	{Path: "process.parent_process.uid", Kind: KindString, Doc: "", Flags: 0, Object: "", Attr: "uid",
+		Str: func(e *Event) string {
+			if e.Process == nil {
+				return ""
+			}
+			return e.Process.ParentUID
+		},
+		Set: func(e *Event, v Value) {
+			if e.Process == nil {
+				e.Process = new(Process)
+			}
+			e.Process.ParentUID = v.Str
+		}},
+	{Path: "process.parent_process.file.path", Kind: KindString, Doc: "", Flags: Taint, Object: "", Attr: "path",
+		Str: func(e *Event) string {
+			if e.Process == nil {
+				return ""
+			}
+			return e.Process.ParentPath
+		},
+		Set: func(e *Event, v Value) {
+			if e.Process == nil {
+				e.Process = new(Process)
+			}
+			e.Process.ParentPath = v.Str
 		}},
 	{Path: "file.name", Kind: KindString, Doc: "", Flags: Taint, Object: "file", Attr: "name",
 		Str: func(e *Event) string {

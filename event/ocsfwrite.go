@@ -252,10 +252,10 @@ func (d *document) specials() {
 		d.hashes("file.hashes", f.SHA256, f.SHA1, f.MD5)
 	}
 	if p := e.Process; p != nil {
-		d.hashes("process.file.hashes", p.SHA256, "", p.MD5)
+		d.hashes("process.file.hashes", p.SHA256, p.SHA1, p.MD5)
 	}
 	if m := e.Actor.More; m != nil && m.Process != nil {
-		d.hashes("actor.process.file.hashes", m.Process.SHA256, "", m.Process.MD5)
+		d.hashes("actor.process.file.hashes", m.Process.SHA256, m.Process.SHA1, m.Process.MD5)
 	}
 	if t := e.TLS; t != nil {
 		d.fingerprint("tls.ja3_hash", t.JA3)

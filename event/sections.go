@@ -123,6 +123,12 @@ type Process struct {
 	ParentName string `ocsf:"parent_process.name,10,taint"`
 	ParentCmd  string `ocsf:"parent_process.cmd_line,11,taint"`
 	CreatedAt  int64  `ocsf:"created_time,12,time"`
+	EndedAt    int64  `ocsf:"terminated_time,13,time"`
+	FileName   string `ocsf:"file.name,14,taint"` // Only where there is no path to read it from.
+	SHA1       string `ocsf:"file.sha1,15"`
+	UserUID    string `ocsf:"user.uid,16"`
+	ParentUID  string `ocsf:"parent_process.uid,17"`
+	ParentPath string `ocsf:"parent_process.file.path,18,taint"`
 }
 
 // File is OCSF file.

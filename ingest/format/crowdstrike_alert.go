@@ -58,6 +58,7 @@ const (
 	alParentFile
 	alParentCommand
 	alParentPID
+	alParentPath
 	alSourceUser
 	alSourceSID
 	alSourceUPN
@@ -79,7 +80,7 @@ var crowdAlertPlan = jsonscan.Compile(
 	"falcon_host_link", "pattern_disposition_description", "pattern_disposition_details", "agent_id", "device.device_id", "device.hostname", "device.local_ip",
 	"device.external_ip", "device.mac_address", "device.os_version", "device.platform_name", "device.machine_domain", "user_name", "user_id",
 	"user_sid", "user_principal", "logon_domain", "filename", "filepath", "cmdline", "sha256", "sha1", "md5", "local_process_id", "process_id",
-	"parent_details.filename", "parent_details.cmdline", "parent_details.local_process_id", "source_account_name",
+	"parent_details.filename", "parent_details.cmdline", "parent_details.local_process_id", "parent_details.filepath", "source_account_name",
 	"source_account_object_sid", "source_account_upn", "source_account_domain", "source_endpoint_host_name", "source_endpoint_address_ip4",
 	"target_account_name", "target_account_domain", "target_endpoint_host_name", "target_endpoint_address_ip4", "location_country_code",
 )
@@ -178,8 +179,9 @@ func crowdAlertProcess(r *jsonscan.Result, e *event.Event) {
 	}
 	p := &event.Process{
 		Name: file, CmdLine: command, Path: image, SHA256: strings.ToLower(firstOf(r, "", alSHA256)), MD5: strings.ToLower(firstOf(r, "", alMD5)),
-		UID: firstOf(r, "", alProcessID), ParentName: firstOf(r, "", alParentFile), ParentCmd: firstOf(r, "", alParentCommand),
+		SHA1: strings.ToLower(firstOf(r, "", alSHA1)), UID: firstOf(r, "", alProcessID), ParentName: firstOf(r, "", alParentFile), ParentCmd: firstOf(r, "", alParentCommand),
 	}
+	p.ParentPath = crowdImage(r.Str(alParentPath), p.ParentName)
 	if p.Name == "" {
 		p.Name = baseName(image)
 	}

@@ -228,7 +228,7 @@ func crowdProcess(r *jsonscan.Result, e *event.Event) {
 	image := crowdImage(r.Str(cdPath), file)
 	pid, hasPID := r.LooseInt64(cdPID)
 	if file != "" || command != "" || image != "" || hasPID && pid != 0 {
-		p := &event.Process{Name: file, CmdLine: command, Path: image, SHA256: sha256, MD5: md5, CreatedAt: crowdMicros(r, cdStarted)}
+		p := &event.Process{Name: file, CmdLine: command, Path: image, SHA256: sha256, SHA1: sha1, MD5: md5, CreatedAt: crowdMicros(r, cdStarted), EndedAt: crowdMicros(r, cdEnded)}
 		if p.Name == "" {
 			p.Name = baseName(image)
 		}
@@ -237,6 +237,9 @@ func crowdProcess(r *jsonscan.Result, e *event.Event) {
 		}
 		if parent, ok := r.LooseInt64(cdParentPID); ok && parent != 0 {
 			p.ParentPID = event.IntOf(parent)
+		}
+		if p.ParentPath = crowdImage(r.Str(cdParentPath), r.Str(cdParentFile)); p.ParentPath == "" { // Older events have the path under the other name.
+			p.ParentPath = meant(r.Str(cdParentFile))
 		}
 		p.ParentName = baseName(firstOf(r, "", cdParentPath, cdParentFile))
 		p.ParentCmd = firstOf(r, "", cdParentCommand)

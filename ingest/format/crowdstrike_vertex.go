@@ -180,6 +180,7 @@ const (
 	cvLogonDomain
 	cvPrincipal
 	cvTerminated
+	cvEnded
 )
 
 var crowdVertexPlan = jsonscan.Compile(
@@ -190,7 +191,7 @@ var crowdVertexPlan = jsonscan.Compile(
 	"edges.assigned_ipv4_address[].properties.LocalAddressIP4", "edges.assigned_ipv4_address[].properties.PhysicalAddress",
 	"properties.CommandLine", "properties.ImageFileName", "properties.RawProcessId", "properties.ParentProcessId",
 	"properties.SHA256HashData", "properties.MD5HashData", "properties.ProcessStartTime", "properties.UserSid", "properties.UserName",
-	"properties.LogonDomain", "properties.UserPrincipal", "properties.processTerminated",
+	"properties.LogonDomain", "properties.UserPrincipal", "properties.processTerminated", "properties.ProcessEndTime",
 )
 
 // crowdVertex fills a vertex of the threat graph: a host, a process or an account that a detection is connected to.
@@ -279,7 +280,7 @@ func crowdProcessVertex(r *jsonscan.Result, e *event.Event) {
 	image := meant(r.Str(cvImage))
 	p := &event.Process{
 		UID: meant(r.Str(cvObject)), Name: baseName(image), Path: image, CmdLine: meant(r.Str(cvCommand)),
-		SHA256: strings.ToLower(meant(r.Str(cvSHA256))), MD5: strings.ToLower(meant(r.Str(cvMD5))), CreatedAt: crowdMicros(r, cvStarted),
+		SHA256: strings.ToLower(meant(r.Str(cvSHA256))), MD5: strings.ToLower(meant(r.Str(cvMD5))), CreatedAt: crowdMicros(r, cvStarted), EndedAt: crowdMicros(r, cvEnded),
 	}
 	if pid, ok := r.LooseInt64(cvRawPID); ok {
 		p.PID = event.IntOf(pid)

@@ -66,21 +66,27 @@ var leafRules = map[string]leafRule{
 	"rule.name":           {paths: []string{"finding_info.analytic.name", "policy.name"}, canon: trimmed},
 	"threat.technique.id": {paths: []string{"finding_info.techniques"}, canon: folded},
 
-	"process.name":              {paths: []string{"process.name", "actor.process.name"}, canon: folded},
-	"process.pid":               {paths: []string{"process.pid", "actor.process.pid"}, canon: trimmed},
-	"process.command_line":      {paths: []string{"process.cmd_line", "actor.process.cmd_line"}, canon: trimmed},
-	"process.executable":        {paths: []string{"process.file.path", "actor.process.file.path"}, canon: folded},
-	"process.parent.name":       {paths: []string{"process.parent_process.name", "actor.process.parent_process.name"}, canon: folded},
-	"process.parent.pid":        {paths: []string{"process.parent_process.pid", "actor.process.parent_process.pid"}, canon: trimmed},
-	"process.hash.sha256":       {paths: []string{"process.file.sha256"}, canon: folded},
-	"process.hash.md5":          {paths: []string{"process.file.md5"}, canon: folded},
-	"file.name":                 {paths: []string{"file.name", "process.name", "file.path", "process.file.path", "actor.process.file.path"}, canon: lastPart},
-	"file.path":                 {paths: []string{"file.path", "process.file.path", "actor.process.file.path"}, canon: folded},
-	"file.hash.sha256":          {paths: []string{"file.sha256", "process.file.sha256"}, canon: folded},
-	"file.hash.sha1":            {paths: []string{"file.sha1"}, canon: folded},
-	"file.hash.md5":             {paths: []string{"file.md5", "process.file.md5"}, canon: folded},
-	"http.request.method":       {paths: []string{"http_request.http_method"}, canon: folded},
-	"http.response.status_code": {paths: []string{"http_response.code"}, canon: trimmed},
+	"process.name":                {paths: []string{"process.name", "actor.process.name"}, canon: folded},
+	"process.pid":                 {paths: []string{"process.pid", "actor.process.pid"}, canon: trimmed},
+	"process.command_line":        {paths: []string{"process.cmd_line", "actor.process.cmd_line"}, canon: trimmed},
+	"process.executable":          {paths: []string{"process.file.path", "actor.process.file.path"}, canon: folded},
+	"process.parent.name":         {paths: []string{"process.parent_process.name", "actor.process.parent_process.name"}, canon: folded},
+	"process.parent.command_line": {paths: []string{"process.parent_process.cmd_line", "actor.process.parent_process.cmd_line"}, canon: trimmed},
+	"process.parent.executable":   {paths: []string{"process.parent_process.file.path", "actor.process.parent_process.file.path"}, canon: folded},
+	"process.parent.entity_id":    {paths: []string{"process.parent_process.uid", "actor.process.parent_process.uid"}, canon: folded},
+	"process.entity_id":           {paths: []string{"process.uid", "actor.process.uid"}, canon: folded},
+	"process.user.id":             {paths: []string{"process.user.uid", "actor.process.user.uid"}, canon: folded},
+	"process.user.name":           {paths: []string{"process.user.name", "actor.process.user.name"}, canon: folded},
+	"process.parent.pid":          {paths: []string{"process.parent_process.pid", "actor.process.parent_process.pid"}, canon: trimmed},
+	"process.hash.sha256":         {paths: []string{"process.file.sha256"}, canon: folded},
+	"process.hash.md5":            {paths: []string{"process.file.md5"}, canon: folded},
+	"file.name":                   {paths: []string{"file.name", "process.file.name", "actor.process.file.name", "process.name", "file.path", "process.file.path", "actor.process.file.path"}, canon: lastPart},
+	"file.path":                   {paths: []string{"file.path", "process.file.path", "actor.process.file.path"}, canon: folded},
+	"file.hash.sha256":            {paths: []string{"file.sha256", "process.file.sha256", "actor.process.file.sha256"}, canon: folded},
+	"file.hash.sha1":              {paths: []string{"file.sha1", "process.file.sha1", "actor.process.file.sha1"}, canon: folded},
+	"file.hash.md5":               {paths: []string{"file.md5", "process.file.md5", "actor.process.file.md5"}, canon: folded},
+	"http.request.method":         {paths: []string{"http_request.http_method"}, canon: folded},
+	"http.response.status_code":   {paths: []string{"http_response.code"}, canon: trimmed},
 }
 
 // derivedLeaves need more than one field to judge. The second result is false where the leaf says nothing we could compare.
@@ -90,6 +96,8 @@ var derivedLeaves = map[string]func(e *event.Event, want []string) (agrees, comp
 	"event.category": sameCategory,
 	"event.type":     sameType,
 	"host.os.full":   sameSystem,
+	"process.start":  sameProcessTime(func(p *event.Process) int64 { return p.CreatedAt }),
+	"process.end":    sameProcessTime(func(p *event.Process) int64 { return p.EndedAt }),
 }
 
 func trimmed(s string) string { return strings.TrimSpace(s) }
@@ -193,6 +201,18 @@ func eventTexts(e *event.Event, path string) []string {
 func sameTime(e *event.Event, want []string) (agrees, compared bool) {
 	t, err := time.Parse(time.RFC3339Nano, want[0])
 	return err == nil && (t.UnixMilli() == e.Time/1000 || t.UnixMilli() == e.Metadata.LoggedTime/1000), true
+}
+
+// sameProcessTime compares a time of the process, or of the one that acted, to the second: the third party rounds some of them.
+func sameProcessTime(of func(*event.Process) int64) func(e *event.Event, want []string) (agrees, compared bool) {
+	return func(e *event.Event, want []string) (agrees, compared bool) {
+		t, err := time.Parse(time.RFC3339Nano, want[0])
+		p := e.Process
+		if p == nil && e.Actor.More != nil {
+			p = e.Actor.More.Process
+		}
+		return err == nil && p != nil && t.Unix() == of(p)/1e6, true
+	}
 }
 
 // sameSystem compares the full name of an operating system with our name, version, or both together.

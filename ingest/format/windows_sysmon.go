@@ -41,8 +41,9 @@ func sysmonLaunch(w *winRecord, e *event.Event) {
 	w.setProgram(p, "Image", "ProcessId", "ProcessGuid")
 	user := w.said("User")
 	p.CmdLine, p.User, p.CreatedAt = w.said("CommandLine"), user, e.Time
-	p.MD5, _, p.SHA256 = w.hashes(w.said("Hashes"))
+	p.MD5, p.SHA1, p.SHA256 = w.hashes(w.said("Hashes"))
 	p.ParentPID, p.ParentName, p.ParentCmd = w.number("ParentProcessId"), lastName(image), w.said("ParentCommandLine")
+	p.ParentPath, p.ParentUID = image, winGUID(w.said("ParentProcessGuid"))
 	e.Process = p
 	setWinLogin(&e.Actor.User, user)
 	e.Actor.Session.UID = w.logonSession(e, "LogonId")
