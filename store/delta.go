@@ -61,7 +61,7 @@ type delta struct {
 	clock   *time.Timer   // guarded by mu: makes it due; nil before the first draft
 	added   uint64        // guarded by mu: drafts so far
 	moved   uint64        // guarded by mu: of these, those whose rows are in their tables
-	news    chan struct{} // guarded by mu: closed when moved or err changes
+	news    chan struct{} // guarded by mu: closed when open has room again, and when moved or err changes
 	err     error         // guarded by mu: why nothing is moved any more
 }
 
@@ -151,6 +151,7 @@ func (d *delta) take() []draft {
 	taken := d.open
 	d.open, d.records, d.bytes, d.due = nil, 0, 0, false
 	d.clock.Stop()
+	d.tell() // There is room again.
 	return taken
 }
 
