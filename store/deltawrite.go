@@ -167,7 +167,7 @@ func (db *DB) insertPieces(ctx context.Context, what string, pieces []*piece, to
 	for _, p := range pieces {
 		rows += p.rows
 	}
-	b := stored{table: pieces[0].table, into: pieces[0].into, rows: rows, blocks: len(pieces), calm: true, open: func() io.Reader { return &bodies{pieces: pieces} }}
+	b := stored{table: pieces[0].table, into: pieces[0].into, rows: rows, blocks: len(pieces), open: func() io.Reader { return &bodies{pieces: pieces} }}
 	return db.retry(ctx, what, func() error { return db.insertStored(ctx, b, token) })
 }
 

@@ -23,11 +23,7 @@ type stored struct {
 	rows   int
 	blocks int
 	open   func() io.Reader // From the beginning, each time.
-	calm   bool             // Nobody waits for it.
 }
-
-// calmly gives the threads of a statement the nice value that merges have. A server that may not do so (CAP_SYS_NICE) leaves it.
-const calmly = ", os_thread_priority = 5"
 
 // insert sends a block, once: a second call with the same block and token adds nothing. Over HTTP the block's bytes go out as they are. The native
 // protocol has no way to pass them on, so there the block is decoded and its rows are appended one by one, which costs about
@@ -53,9 +49,6 @@ func (db *DB) send(ctx context.Context, b stored, token string) error {
 	statement := "INSERT INTO " + db.cfg.Database + "." + b.into + " SETTINGS async_insert = 0, optimize_on_insert = 0, distributed_foreground_insert = 1"
 	if token != "" {
 		statement += ", insert_deduplication_token = '" + token + "'"
-	}
-	if b.calm {
-		statement += calmly
 	}
 	if db.cfg.Protocol == "native" {
 		return db.sendRows(ctx, b, statement)
