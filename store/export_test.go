@@ -1,6 +1,11 @@
 package store
 
-import "github.com/tocsin-siem/tocsin/event"
+import (
+	"context"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+)
 
 // Encoder lets benchmarks make the blocks of events without a database.
 type Encoder struct{ enc *eventEncoder }
@@ -49,3 +54,23 @@ const (
 
 // DraftTables are the tables whose rows may be drafts, in the order in which they are moved.
 var DraftTables = draftTables
+
+// AppendMarker writes a marker alone.
+func (db *DB) AppendMarker(ctx context.Context, e *incident.Entry) error {
+	db.enc.marker.encode(e, uint32(db.now().Unix()))
+	return db.insert(ctx, &db.enc.marker.block, tokenOf(e.Batch.ID, "marker", 0))
+}
+
+// CheckFence asks whether a newer epoch has begun.
+func (db *DB) CheckFence(ctx context.Context) error { return db.checkFence(ctx, "check") }
+
+// AppendDelta writes the rows of a small batch alone.
+func (db *DB) AppendDelta(ctx context.Context, e *incident.Entry) error {
+	_, err := db.draftRows(ctx, "append", e, uint32(db.now().Unix()))
+	return err
+}
+
+// DropDrafts takes batches out of the table delta.
+func (db *DB) DropDrafts(ctx context.Context, ids []event.BatchID) error {
+	return db.dropDrafts(ctx, ids)
+}
