@@ -5,55 +5,83 @@ import (
 	"strings"
 )
 
-// RefOf is the part of e that is kept as evidence. It shares no memory with e.
+// RefOf is the part of e that is kept as evidence. It shares no memory with e: all its texts are one piece of memory, for a ref lives for hours,
+// beside many others, and is a few objects to the collector rather than a dozen.
 func RefOf(e *Event) *Ref {
-	r := &Ref{
-		Event: e.Envelope.ID, Time: e.Time, Received: e.Envelope.Received, Sequence: tieKey(e),
-		ClassUID: e.ClassUID, Activity: e.ActivityID, ActivityName: strings.Clone(e.Activity), Severity: e.SeverityID, Status: e.StatusID,
-		Future: e.Envelope.Quality&Future != 0, Domain: e.Domain(), Source: strings.Clone(e.Envelope.Position.Source), Format: strings.Clone(e.Envelope.Format), Site: strings.Clone(e.Envelope.Site),
-		Summary: e.Summary(),
+	s := newSentence()
+	s.tell(e)
+	summary := len(s.b)
+	s.b = appendTie(s.b, e)
+	sequence := len(s.b)
+	b := append(append(append(append(s.b, e.Activity...), e.Envelope.Position.Source...), e.Envelope.Format...), e.Envelope.Site...)
+	for i := range e.Entities {
+		b = appendIdentity(b, e.Entities, i)
 	}
-	r.Entities = cloneEntities(e.Entities)
+	t := texts{all: string(b)}
+	s.b = b
+	s.done()
+	r := &Ref{
+		Event: e.Envelope.ID, Time: e.Time, Received: e.Envelope.Received, ClassUID: e.ClassUID, Activity: e.ActivityID,
+		Severity: e.SeverityID, Status: e.StatusID, Future: e.Envelope.Quality&Future != 0, Domain: e.Domain(),
+	}
+	r.Summary, r.Sequence = t.next(summary), t.next(sequence-summary)
+	r.ActivityName, r.Source = t.next(len(e.Activity)), t.next(len(e.Envelope.Position.Source))
+	r.Format, r.Site = t.next(len(e.Envelope.Format)), t.next(len(e.Envelope.Site))
+	r.Entities = make([]EntityRef, len(e.Entities))
+	for i := range r.Entities {
+		r.Entities[i] = e.Entities[i]
+		t.identify(r.Entities, i)
+	}
 	return r
 }
 
-// cloneEntities copies references and their text, the text in one piece.
-func cloneEntities(from []EntityRef) []EntityRef {
-	out := make([]EntityRef, len(from))
-	size := 0
-	for i := range from {
-		size += len(from[i].Key) + len(from[i].ID)
+// appendIdentity adds the texts of a reference: its id, which those to the same object share, and its key, where that is not the id's end.
+func appendIdentity(b []byte, list []EntityRef, i int) []byte {
+	x := &list[i]
+	if i == 0 || list[i-1].ID != x.ID {
+		b = append(b, x.ID...)
 	}
-	var all strings.Builder
-	all.Grow(size)
-	keep := func(s string) string {
-		start := all.Len()
-		all.WriteString(s)
-		return all.String()[start:]
+	if !strings.HasSuffix(x.ID, x.Key) {
+		b = append(b, x.Key...)
 	}
-	for i, x := range from {
-		x.Key, x.ID = keep(x.Key), keep(x.ID)
-		out[i] = x
-	}
-	return out
+	return b
 }
 
-// tieKey orders events of equal time: by source, then by the source's own sequence number, else by partition and offset, then by the place
-// within the record. Numbers have fixed width, so that the order of the text is theirs.
-func tieKey(e *Event) string {
+// texts are texts one after the other.
+type texts struct{ all string }
+
+// next takes the next text, of n bytes.
+func (t *texts) next(n int) (s string) {
+	s, t.all = t.all[:n], t.all[n:]
+	return s
+}
+
+// identify gives a reference the texts that appendIdentity has added for an equal one.
+func (t *texts) identify(list []EntityRef, i int) {
+	x := &list[i]
+	if i > 0 && list[i-1].ID == x.ID {
+		x.ID = list[i-1].ID
+	} else {
+		x.ID = t.next(len(x.ID))
+	}
+	if strings.HasSuffix(x.ID, x.Key) {
+		x.Key = x.ID[len(x.ID)-len(x.Key):]
+	} else {
+		x.Key = t.next(len(x.Key))
+	}
+}
+
+// appendTie adds the tie key, which orders events of equal time: by source, then by the source's own sequence number, else by partition and offset,
+// then by the place within the record. Numbers have fixed width, so that the order of the text is theirs.
+func appendTie(b []byte, e *Event) []byte {
 	p := &e.Envelope.Position
+	b = append(append(b, p.Source...), '\x1f')
 	if m := e.Metadata.More; m != nil && m.Sequence.Known && m.Sequence.V >= 0 {
-		return tie(p.Source, "", uint64(m.Sequence.V), e.Envelope.Index)
+		b = appendHex(b, uint64(m.Sequence.V), 16)
+	} else {
+		b = appendHex(appendHex(b, uint64(uint32(p.Partition)), 8), uint64(p.Offset), 16)
 	}
-	var partition [8]byte
-	return tie(p.Source, string(appendHex(partition[:0], uint64(uint32(p.Partition)), 8)), uint64(p.Offset), e.Envelope.Index)
-}
-
-func tie(source, partition string, number uint64, index uint16) string {
-	b := append(make([]byte, 0, 96), source...)
-	b = append(append(b, '\x1f'), partition...)
-	b = append(appendHex(b, number, 16), '\x1f')
-	return string(appendHex(b, uint64(index), 4))
+	return appendHex(append(b, '\x1f'), uint64(e.Envelope.Index), 4)
 }
 
 // appendHex adds v in lower-case hexadecimal of that many digits.

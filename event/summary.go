@@ -1,9 +1,11 @@
 package event
 
 import (
+	"bytes"
 	"cmp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -17,13 +19,21 @@ const (
 // Summary is one line of our own words with the event's values. Values come from the source, shortened and without control characters; who
 // shows the line still has to escape it.
 func (e *Event) Summary() string {
-	s := sentence{}
+	s := newSentence()
+	s.tell(e)
+	text := string(s.b)
+	s.done()
+	return text
+}
+
+// tell says the whole of it.
+func (s *sentence) tell(e *Event) {
 	if say := summaries[e.ClassUID]; say != nil {
-		say(&s, e)
+		say(s, e)
 	} else {
-		sayAny(&s, e)
+		sayAny(s, e)
 	}
-	return s.String()
+	s.cut()
 }
 
 // summaries say what an event of a class means.
@@ -59,21 +69,35 @@ func sayAny(s *sentence, e *Event) {
 }
 
 // sentence builds a summary word by word; unknown values leave no trace.
-type sentence struct{ b strings.Builder }
+type sentence struct{ b []byte }
 
-// String is the sentence, cut if it is too long.
-func (s *sentence) String() string {
-	text := s.b.String()
-	if utf8.RuneCountInString(text) <= maxSummary {
-		return text
+// sentences are used again: every hit's event has one.
+var sentences = sync.Pool{New: func() any { return &sentence{b: make([]byte, 0, 1<<10)} }}
+
+func newSentence() *sentence {
+	s := sentences.Get().(*sentence)
+	s.b = s.b[:0]
+	return s
+}
+
+// done gives the sentence back.
+func (s *sentence) done() {
+	if cap(s.b) <= 1<<14 {
+		sentences.Put(s)
 	}
-	n := 0
-	for i := range text {
-		if n++; n == maxSummary {
-			return strings.TrimRight(text[:i], " ,:") + "…"
-		}
+}
+
+// cut shortens the sentence if it is too long.
+func (s *sentence) cut() {
+	if len(s.b) <= maxSummary || utf8.RuneCount(s.b) <= maxSummary {
+		return
 	}
-	return text
+	at := 0
+	for range maxSummary - 1 {
+		_, size := utf8.DecodeRune(s.b[at:])
+		at += size
+	}
+	s.b = append(bytes.TrimRight(s.b[:at], " ,:"), "…"...)
 }
 
 // say adds words of ours or a value of the source.
@@ -81,10 +105,10 @@ func (s *sentence) say(words string) { s.put(said(words)) }
 
 func (s *sentence) put(text string) {
 	if text != "" {
-		if s.b.Len() > 0 {
-			s.b.WriteByte(' ')
+		if len(s.b) > 0 {
+			s.b = append(s.b, ' ')
 		}
-		s.b.WriteString(text)
+		s.b = append(s.b, text...)
 	}
 }
 
@@ -103,8 +127,7 @@ func (s *sentence) because(words string) { s.behind(": ", words) }
 
 func (s *sentence) behind(mark, words string) {
 	if words = said(words); words != "" {
-		s.b.WriteString(mark)
-		s.b.WriteString(words)
+		s.b = append(append(s.b, mark...), words...)
 	}
 }
 
@@ -153,6 +176,11 @@ func (e *Event) reason() string {
 // plainly is a name of an enumeration as words: no underscores, and small letters where all are capitals.
 func plainly(name string) string {
 	name = strings.ReplaceAll(name, "_", " ")
+	for i := range len(name) {
+		if name[i]-'a' < 26 {
+			return name
+		}
+	}
 	if name == strings.ToUpper(name) {
 		return strings.ToLower(name)
 	}
@@ -185,6 +213,9 @@ func counted(n int64, what string) string {
 
 // said is a value of the source as a summary repeats it: valid, without control characters, and not long.
 func said(v string) string {
+	if asSaid(v) {
+		return v
+	}
 	v = strings.ToValidUTF8(strings.TrimSpace(v), "?")
 	if strings.ContainsFunc(v, unspeakable) {
 		v = strings.Map(func(r rune) rune {
@@ -203,6 +234,20 @@ func said(v string) string {
 		v = v[:cut] + "…"
 	}
 	return v
+}
+
+// asSaid reports whether v is short, of printable ASCII, and without white space at its ends: said leaves it as it is.
+func asSaid(v string) bool {
+	n := len(v)
+	if n == 0 || n > maxSaid || v[0] == ' ' || v[n-1] == ' ' {
+		return n == 0
+	}
+	for i := range n {
+		if v[i]-' ' >= 0x7f-' ' {
+			return false
+		}
+	}
+	return true
 }
 
 // unspeakable are characters that could change how the rest of a line is read.
@@ -228,6 +273,9 @@ func (e *Event) person(u *User) string {
 
 // oneWord quotes a login name with spaces: whoever signs in chooses it, and it could read on as a part of the sentence.
 func oneWord(name string) string {
+	if asSaid(name) && strings.IndexByte(name, ' ') < 0 {
+		return name
+	}
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unspeakable(r) }) {
 		return strconv.Quote(said(name))
 	}
