@@ -29,6 +29,9 @@ func (s *Scratch) hit(t *target, e *event.Event, out []event.Hit) []event.Hit {
 
 // bind gives the combinations of variable values of an event at a step. A required variable without a value means no hit: null never joins.
 func (s *Scratch) bind(t *target, e *event.Event) ([][]string, bool) {
+	if t.single != nil {
+		return s.bindSingle(t, e)
+	}
 	n := len(t.rule.Plan.Vars)
 	s.combos = append(s.combos[:0], make([]string, n))
 	for i := range t.Bind {
@@ -57,6 +60,17 @@ func (s *Scratch) bind(t *target, e *event.Event) ([][]string, bool) {
 		s.counts[t.index].wide++
 		return nil, false
 	}
+	return s.combos, true
+}
+
+// bindSingle is bind for a rule whose only variable is bound by the step to one value: hits that bring the same share it.
+func (s *Scratch) bindSingle(t *target, e *event.Event) ([][]string, bool) {
+	values := s.take(e, t.single)
+	if len(values) == 0 {
+		s.null(t, t.single.Var)
+		return nil, false
+	}
+	s.combos = append(s.combos[:0], s.interned(values[0]))
 	return s.combos, true
 }
 
@@ -198,18 +212,30 @@ func (s *Scratch) own(v event.FieldValue) event.FieldValue {
 	return v
 }
 
-// intern gives a copy of v that is shared with earlier ones; the table is emptied when it has grown large.
+// intern gives a copy of v that is shared with earlier ones.
 func (s *Scratch) intern(v string) string {
 	if v == "" {
 		return ""
 	}
-	if have, ok := s.names[v]; ok {
-		return have
+	return s.interned(v)[0]
+}
+
+// interned is intern for a list of that one text, which nobody changes. Hits of one event bring the same values, and one machine's follow each
+// other: those met last are found without a hash of the whole. The table is emptied when it has grown large.
+func (s *Scratch) interned(v string) []string {
+	last := &s.lately[(len(v)*31+int(v[len(v)-1])*7+int(v[len(v)/2]))%len(s.lately)]
+	if len(*last) > 0 && (*last)[0] == v {
+		return *last
 	}
-	if len(s.names) >= 1<<14 {
-		clear(s.names)
+	have, ok := s.names[v]
+	if !ok {
+		if len(s.names) >= 1<<14 {
+			clear(s.names)
+		}
+		v = strings.Clone(v)
+		have = []string{v}
+		s.names[v] = have
 	}
-	v = strings.Clone(v)
-	s.names[v] = v
-	return v
+	*last = have
+	return have
 }

@@ -28,6 +28,7 @@ type fold struct {
 	watch    stopwatch
 	work     map[*program]*state // Scratch of rescans.
 	queue    []*event.Hit        // Of the batch, in the order of a scan.
+	offered  cell                // At a gate.
 	touched  []*partition
 	near     [hitsAhead]ahead // The hits that come next,
 	next     ahead            // and the one that is taken now.
@@ -258,10 +259,13 @@ func (f *fold) take(r *ruleState, h *event.Hit, c *cell) {
 	if r.rest != nil && r.rest.direct && f.rest(r, h) {
 		return
 	}
-	if c == nil {
+	g := r.gate(h)
+	if c == nil && g != nil && f.observe == nil {
+		f.offered.Hit = *h // Most hits at a gate do not pass, and the gate keeps its own record of them.
+		c = &f.offered
+	} else if c == nil {
 		c = &cell{Hit: *h} // One by one: a cell outlives its batch by hours.
 	}
-	g := r.gate(c)
 	if g == nil {
 		f.place(r, c)
 		return
@@ -294,6 +298,9 @@ func (f *fold) flip(r *ruleState, flips []flip) {
 			}
 		}
 		if x.enters {
+			if x.cell == &f.offered {
+				x.cell = &cell{Hit: f.offered.Hit}
+			}
 			f.place(r, x.cell)
 		}
 	}

@@ -27,8 +27,9 @@ type target struct {
 	index  int // Of the rule, in counters.
 	branch uint8
 	step   uint8
-	named  bool // Listens to activities that only their name tells apart.
-	thin   bool // Hits that say nothing new within a batch may be left out.
+	named  bool           // Listens to activities that only their name tells apart.
+	thin   bool           // Hits that say nothing new within a batch may be left out.
+	single *rules.Binding // Where one value of the event is all that hits bind.
 	*rules.Step
 }
 
@@ -58,7 +59,7 @@ func NewMatcher(set *rules.Set) *Matcher {
 func (m *Matcher) addBranch(t target, b *rules.Branch) {
 	add := func(x *rules.Step) {
 		t.Step = x
-		t.thin = thins(x)
+		t.thin, t.single = thins(x), single(t.rule, x)
 		t.named = slices.ContainsFunc(x.Classes, func(c event.ClassRef) bool { return c.Name != "" })
 		m.targets = append(m.targets, t)
 		t.step++
@@ -72,6 +73,17 @@ func (m *Matcher) addBranch(t target, b *rules.Branch) {
 	for i := range b.Until {
 		add(&b.Until[i].Step)
 	}
+}
+
+// single is the binding of a step that gives the only variable of its rule one value; nil where there is more to it.
+func single(r *rules.Rule, x *rules.Step) *rules.Binding {
+	if len(r.Plan.Vars) != 1 || len(x.Bind) != 1 || len(x.BindAny)+len(x.Emit) > 0 {
+		return nil
+	}
+	if b := &x.Bind[0]; b.Field == nil || b.Field.Kind != event.KindStrings {
+		return b
+	}
+	return nil
 }
 
 // route makes an index for each class and activity that targets name; those with the same targets share one.
@@ -128,8 +140,9 @@ type Scratch struct {
 	counts  []counts // By rule.
 	combos  [][]string
 	values  []string
-	names   map[string]string
-	finding *incident.Finding // Of the rule listened to, while its hits are made.
+	names   map[string][]string // Texts that hits share, each as a list of itself alone,
+	lately  [64][]string        // and those met last.
+	finding *incident.Finding   // Of the rule listened to, while its hits are made.
 	watch   stopwatch
 }
 
@@ -149,7 +162,7 @@ func (c *counts) none() bool {
 
 // NewScratch makes a workspace that reads the given tables.
 func (m *Matcher) NewScratch(l expression.Lookups) *Scratch {
-	return &Scratch{machine: expression.NewMachine(l), counts: make([]counts, m.rules), names: map[string]string{}}
+	return &Scratch{machine: expression.NewMachine(l), counts: make([]counts, m.rules), names: map[string][]string{}}
 }
 
 // Match appends the hits of the events at b.Sorted[from:to], in order of event, rule, branch and step. It is pure but for the counters in s.

@@ -1,6 +1,9 @@
 package correlate
 
-import "github.com/tocsin-siem/tocsin/rules"
+import (
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
 
 // ruleState is what the fold keeps for one rule.
 type ruleState struct {
@@ -49,9 +52,9 @@ func newRuleState(r *rules.Rule, settings Settings) *ruleState {
 
 func (r *ruleState) shadow() bool { return r.rule.Status == rules.Shadow }
 
-func (r *ruleState) gate(c *cell) *gate {
+func (r *ruleState) gate(h *event.Hit) *gate {
 	for _, g := range r.gates {
-		if g.branch == int(c.Branch) && g.step == int(c.Step) {
+		if g.branch == int(h.Branch) && g.step == int(h.Step) {
 			return g
 		}
 	}

@@ -305,6 +305,9 @@ func weekday(ms int64) int { return (int(time.UnixMilli(ms).UTC().Weekday())+6)%
 
 func domainOf(s string) string {
 	s = strings.ToLower(strings.TrimSuffix(s[strings.LastIndexByte(s, '@')+1:], "."))
+	if strings.IndexByte(s, '.') < 0 { // Nothing, or a name without a domain: the library would write an error that nobody reads.
+		return s
+	}
 	if d, err := publicsuffix.EffectiveTLDPlusOne(s); err == nil {
 		return d
 	}

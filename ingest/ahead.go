@@ -119,4 +119,5 @@ func (p *Pipeline) add(f *filled, c chunk) {
 	f.records += len(c.records)
 	p.take(f.batch, c, p.set.Clock())
 	f.parts = append(f.parts, place{c.in, c.ends})
+	c.in.reuse(c.records)
 }

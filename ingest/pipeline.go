@@ -63,9 +63,10 @@ type input struct {
 	frontiers   frontiers
 	partitioned bool
 	ends        []event.End
-	lastTime    int64 // event time of the last event, for records without one in replay
-	atEnd       bool  // the last fetch found nothing
-	done        bool  // the source ended for good
+	lastTime    int64               // event time of the last event, for records without one in replay
+	atEnd       bool                // the last fetch found nothing
+	spare       chan []event.Record // Room of a chunk that has been decoded, for the next fetch.
+	done        bool                // the source ended for good
 }
 
 // New checks the settings and makes a pipeline. It starts nothing.
@@ -76,7 +77,7 @@ func New(set Settings) (*Pipeline, error) {
 		if !ok {
 			return nil, fmt.Errorf("source %s: there is no format %q; see tocsin formats list", in.Name, in.Format)
 		}
-		x := &input{Input: in}
+		x := &input{Input: in, spare: make(chan []event.Record, 1)}
 		if _, x.partitioned = in.Source.(Partitioned); x.partitioned {
 			x.ends = in.Source.Ends()
 			x.frontiers.follow(&x.Input, x.ends, set.Marks, set.Clock())
@@ -137,7 +138,7 @@ const portion = 8
 // feed fetches from one input until it ends. It hands over a chunk at a time, so a busy handler holds it back.
 func (p *Pipeline) feed(ctx context.Context, in *input, chunks chan<- chunk) {
 	for {
-		records, err := in.Source.Fetch(ctx, nil, max(1, p.set.Config.Batch/portion), time.Second)
+		records, err := in.Source.Fetch(ctx, in.room(), max(1, p.set.Config.Batch/portion), time.Second)
 		if ctx.Err() != nil {
 			return
 		}
@@ -149,6 +150,29 @@ func (p *Pipeline) feed(ctx context.Context, in *input, chunks chan<- chunk) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// room is an empty list of records for a fetch.
+func (in *input) room() []event.Record {
+	select {
+	case records := <-in.spare:
+		return records
+	default:
+		return nil
+	}
+}
+
+// reuse takes back the list of a chunk that has been decoded: events and rejects hold the bytes of its records, not the records. Where messages are
+// joined, some may be kept.
+func (in *input) reuse(records []event.Record) {
+	if in.join != nil || cap(records) == 0 {
+		return
+	}
+	clear(records)
+	select {
+	case in.spare <- records[:0]:
+	default:
 	}
 }
 
