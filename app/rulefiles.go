@@ -21,12 +21,12 @@ func LoadRules(paths []string) (*rules.Set, []rules.Problem) {
 // LoadConfigured is LoadRules with the exceptions that stand beside the rules.
 func LoadConfigured(c RulesConfig) (*rules.Set, []rules.Problem) {
 	paths, documents, refused := sigmaRules(c.Paths)
-	set, problems := rules.LoadPaths(ruleFiles{}, rules.Paths{Rules: fsNames(paths), Exceptions: fsNames(c.Exceptions), Documents: documents})
 	shown := make(map[string]string, len(documents)) // Sigma files have their names for the user already.
 	for _, d := range documents {
 		shown[d.File] = d.File
 	}
 	show := func(name string) string { return cmp.Or(shown[name], shownName(name)) }
+	set, problems := rules.LoadPaths(ruleFiles{}, rules.Paths{Rules: fsNames(paths), Exceptions: fsNames(c.Exceptions), Documents: documents, Shown: show})
 	for i := range problems {
 		problems[i].File = show(problems[i].File)
 	}

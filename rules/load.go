@@ -21,12 +21,16 @@ const (
 	maxRules = 10_000
 )
 
-func duplicates(rules []*Rule) []Problem {
+func duplicates(rules []*Rule, shown func(string) string) []Problem {
 	var out []Problem
 	for i := 1; i < len(rules); i++ {
 		if r, first := rules[i], rules[i-1]; r.ID == first.ID && r.ID != "" {
+			other := first.File
+			if shown != nil {
+				other = shown(other)
+			}
 			out = append(out, Problem{
-				File: r.File, Line: r.Line, Column: 1, Code: codeDuplicateRule, Message: "rule " + r.ID + " also stands in " + first.File,
+				File: r.File, Line: r.Line, Column: 1, Code: codeDuplicateRule, Message: "rule " + r.ID + " also stands in " + other,
 				Hint: "a new version replaces the old one in its file",
 			})
 		}
@@ -43,6 +47,8 @@ func sortProblems(problems []Problem) {
 	})
 }
 
+const unreadableHint = "check the path and that this user may read it"
+
 func ruleFiles(fsys fs.FS, paths []string, problems *[]Problem) []string {
 	var files []string
 	for _, p := range paths {
@@ -56,7 +62,7 @@ func ruleFiles(fsys fs.FS, paths []string, problems *[]Problem) []string {
 			return nil
 		})
 		if err != nil {
-			*problems = append(*problems, Problem{File: p, Line: 1, Column: 1, Code: codeYAML, Message: err.Error()})
+			*problems = append(*problems, Problem{File: p, Line: 1, Column: 1, Code: codeYAML, Message: err.Error(), Hint: unreadableHint})
 		}
 	}
 	slices.Sort(files)

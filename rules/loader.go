@@ -20,6 +20,8 @@ type Paths struct {
 	Rules      []string // A file may hold several rules, and documents of exceptions, separated by ---.
 	Exceptions []string // Files that hold documents of exceptions only.
 	Documents  []Document
+
+	Shown func(file string) string // What the user calls a file that a message names; nil is as it is called here.
 }
 
 // Document is a rule that an importer made of a file in another language. Its nodes stand where their content stands in that file.
@@ -51,7 +53,7 @@ func LoadPaths(fsys fs.FS, paths Paths) (*Set, []Problem) {
 		l.problems = append(l.problems, d.problems...)
 	}
 	slices.SortStableFunc(rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	l.problems = append(l.problems, duplicates(rules)...)
+	l.problems = append(l.problems, duplicates(rules, paths.Shown)...)
 	sortProblems(l.problems)
 	if HasErrors(l.problems) {
 		return nil, l.problems
@@ -86,7 +88,7 @@ func (l *loader) read(paths []string, exceptionsOnly bool) {
 	for _, file := range ruleFiles(l.fsys, paths, &l.problems) {
 		text, err := readFile(l.fsys, file)
 		if err != nil {
-			l.problems = append(l.problems, Problem{File: file, Line: 1, Column: 1, Code: codeYAML, Message: err.Error()})
+			l.problems = append(l.problems, Problem{File: file, Line: 1, Column: 1, Code: codeYAML, Message: err.Error(), Hint: unreadableHint})
 			continue
 		}
 		d := &document{file: file, lines: strings.Split(string(text), "\n")}

@@ -153,7 +153,7 @@ func (db *DB) Version() string { return db.version }
 
 func (db *DB) checkVersion(ctx context.Context) error {
 	if err := db.row(ctx, "SELECT version()").Scan(&db.version); err != nil {
-		return fmt.Errorf("ask for the version: %w", err)
+		return fmt.Errorf("ask for the version: %w; check that the server runs, and addr, protocol, username, password and tls under clickhouse", err)
 	}
 	major, _, _ := strings.Cut(db.version, ".")
 	if n, err := strconv.Atoi(major); err != nil || n < minVersion {
