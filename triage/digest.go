@@ -96,7 +96,7 @@ func (e *endpoint) tellDigest(ctx context.Context, of []incident.Delivery) error
 	if a.verdict == again {
 		first, opened := e.health.fail(a.err, e.desk.s.Now())
 		if first || opened {
-			e.log().Warn("the endpoint fails", "err", a.err, "held_back", opened)
+			e.warnFailing(a.err, opened)
 		}
 	}
 	wait, more := e.desk.backoff(s.tries)

@@ -369,10 +369,14 @@ func (e *endpoint) conclude(d incident.Delivery, a answer) {
 	case again:
 		first, opened := e.health.fail(a.err, now)
 		if first || opened {
-			e.log().Warn("the endpoint fails", "err", a.err, "held_back", opened)
+			e.warnFailing(a.err, opened)
 		}
 	}
 	e.later(d, a.wait, now)
+}
+
+func (e *endpoint) warnFailing(err string, heldBack bool) {
+	e.log().Warn("the endpoint fails; what it is owed waits and is sent again: check that it runs and its url, then tocsin deliveries test", "err", err, "held_back", heldBack)
 }
 
 // later puts a delivery off, or gives it up after its last attempt.
