@@ -74,3 +74,14 @@ func (db *DB) AppendDelta(ctx context.Context, e *incident.Entry) error {
 func (db *DB) DropDrafts(ctx context.Context, ids []event.BatchID) error {
 	return db.dropDrafts(ctx, ids)
 }
+
+// Voids counts the epochs that have batches which do not count.
+func (db *DB) Voids(ctx context.Context) (int, error) {
+	list, err := db.voids(ctx)
+	return len(list), err
+}
+
+// Exec gives the server a statement as it is.
+func (db *DB) Exec(ctx context.Context, statement string) error {
+	return db.conn.Exec(ctx, statement)
+}
