@@ -82,3 +82,6 @@ var TextOf = textOf
 
 // OwnerOf is ownerOf.
 var OwnerOf = ownerOf
+
+// CompareShown is compareShown.
+var CompareShown = compareShown

@@ -115,8 +115,14 @@ func (h *replayHandler) result() *ReplayResult {
 			out.Findings = append(out.Findings, f)
 		}
 	}
-	slices.SortFunc(out.Findings, func(a, b incident.Finding) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), a.ID.Compare(b.ID))
-	})
+	slices.SortFunc(out.Findings, compareShown)
 	return out
+}
+
+// compareShown orders findings by time and id as they are printed: in milliseconds, and as text, whose order is not that of the id's bytes.
+func compareShown(a, b incident.Finding) int {
+	return cmp.Or(
+		cmp.Compare(a.Time/1000, b.Time/1000),
+		cmp.Compare(event.FormatID(event.FindingPrefix, a.ID), event.FormatID(event.FindingPrefix, b.ID)),
+	)
 }
