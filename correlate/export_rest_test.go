@@ -2,7 +2,9 @@ package correlate
 
 import (
 	"encoding/binary"
+	"slices"
 
+	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
@@ -126,4 +128,21 @@ func (e *Engine) Shelved() (n int) {
 		}
 	}
 	return n
+}
+
+// ReadPlaces reads the places in memory that a fold of the hits would read first, and does nothing with them.
+func (e *Engine) ReadPlaces(hits []event.Hit) {
+	e.fold.sort(hits)
+	for few := range slices.Chunk(e.fold.queue, hitsAhead) {
+		e.fold.foresee(few)
+	}
+}
+
+// WriteHits writes hits of the first rule as bytes, and puts them nowhere.
+func (e *Engine) WriteHits(hits []event.Hit) {
+	s := e.fold.rules[0].rest
+	for i := range hits {
+		s.pieces.split(hits[i].Key)
+		s.packed = s.appendHit(s.packed[:0], &hits[i], &s.pieces)
+	}
 }
