@@ -227,22 +227,30 @@ func (f *fold) fits(r *ruleState, c *event.Hit) bool {
 	return true
 }
 
-// sort brings hits into the order of a scan.
+// sort brings hits into the order of a scan. Those of a batch come by time: only among equal times is there anything to bring into order.
 func (f *fold) sort(hits []event.Hit) {
 	f.queue = f.queue[:0]
-	sorted := true
+	from, byTime := 0, true
 	for i := range hits {
 		h := &hits[i]
 		if h.Ref == nil {
 			continue
 		}
-		if n := len(f.queue); sorted && n > 0 && f.queue[n-1].Ref.Time >= h.Ref.Time {
-			sorted = compareHits(f.queue[n-1], h) <= 0
+		if n := len(f.queue); n > 0 && f.queue[n-1].Ref.Time != h.Ref.Time {
+			byTime = byTime && f.queue[n-1].Ref.Time < h.Ref.Time
+			sortHits(f.queue[from:], byTime)
+			from = n
 		}
 		f.queue = append(f.queue, h)
 	}
-	if !sorted {
-		slices.SortStableFunc(f.queue, compareHits)
+	sortHits(f.queue[from:], byTime)
+	sortHits(f.queue, !byTime)
+}
+
+// sortHits sorts hits if they are to be.
+func sortHits(list []*event.Hit, wanted bool) {
+	if wanted && len(list) > 1 && !slices.IsSortedFunc(list, compareHits) {
+		slices.SortStableFunc(list, compareHits)
 	}
 }
 

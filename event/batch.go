@@ -1,5 +1,10 @@
 package event
 
+import (
+	"cmp"
+	"slices"
+)
+
 // BatchID orders the batches of the log. The epoch grows by one at each start of a process, so a half-written batch of a dead process
 // can never be taken for ours.
 type BatchID struct {
@@ -66,4 +71,56 @@ func Frontier(marks []Mark) (f int64, ok bool) {
 		return greatest, greatest != 0
 	}
 	return f, true
+}
+
+// moment is an event's time and place, side by side: events are too large to be looked into by every comparison of a sort.
+type moment struct {
+	time int64
+	at   int32
+}
+
+// Sort fills Sorted with the indexes of the events by (time, id), unless it holds them already.
+func (b *Batch) Sort() {
+	if b.ordered() {
+		return
+	}
+	list := make([]moment, len(b.Events))
+	for i := range list {
+		list[i] = moment{b.Events[i].Time, int32(i)}
+	}
+	slices.SortFunc(list, func(x, y moment) int {
+		if x.time != y.time {
+			return cmp.Compare(x.time, y.time)
+		}
+		return b.compareAt(x.at, y.at)
+	})
+	b.Sorted = b.Sorted[:0]
+	for i := range list {
+		b.Sorted = append(b.Sorted, list[i].at)
+	}
+}
+
+// ordered reports whether Sorted is what Sort makes: strictly ascending, it names each event once.
+func (b *Batch) ordered() bool {
+	if len(b.Sorted) != len(b.Events) {
+		return false
+	}
+	for i, at := range b.Sorted {
+		if at < 0 || int(at) >= len(b.Events) {
+			return false
+		}
+		if i == 0 {
+			continue
+		}
+		before := b.Sorted[i-1]
+		if x, y := b.Events[before].Time, b.Events[at].Time; x > y || x == y && b.compareAt(before, at) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// compareAt is the order of two events of one time.
+func (b *Batch) compareAt(i, j int32) int {
+	return cmp.Or(b.Events[i].Envelope.ID.Compare(b.Events[j].Envelope.ID), cmp.Compare(i, j))
 }

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -189,16 +188,4 @@ func wire(came, value []byte) []byte {
 		return came
 	}
 	return value
-}
-
-// byTime fills Sorted: the indexes of the events by (time, id).
-func byTime(b *event.Batch) {
-	b.Sorted = b.Sorted[:0]
-	for i := range b.Events {
-		b.Sorted = append(b.Sorted, int32(i))
-	}
-	slices.SortFunc(b.Sorted, func(x, y int32) int {
-		p, q := &b.Events[x], &b.Events[y]
-		return cmp.Or(cmp.Compare(p.Time, q.Time), p.Envelope.ID.Compare(q.Envelope.ID))
-	})
 }

@@ -381,7 +381,7 @@ func (in *input) settled(ends []event.End, carry []event.Record) []event.End {
 // deliver makes a settled batch durable and then tells its sources.
 func (p *Pipeline) deliver(ctx context.Context, f *filled) error {
 	b := f.batch
-	byTime(b)
+	b.Sort()
 	if p.set.Enricher != nil {
 		p.set.Enricher.Enrich(b)
 	}
