@@ -29,7 +29,7 @@ const patience = 6 * time.Minute
 // options are what the environment asks for.
 type options struct {
 	rate, partitions, probes, batch int
-	duration, linger                time.Duration
+	duration, linger, warm          time.Duration
 	profiles                        string
 }
 
@@ -60,7 +60,8 @@ func optionsFrom(t testing.TB) options {
 	usual := app.DefaultConfig().Ingest
 	return options{
 		rate: number("RATE", 2000), partitions: number("PARTITIONS", 2), probes: number("PROBES", 5), batch: number("BATCH", usual.Batch),
-		duration: span("DURATION", 20*time.Second), linger: span("LINGER", usual.Linger), profiles: os.Getenv("PROFILE"),
+		duration: span("DURATION", 20*time.Second), linger: span("LINGER", usual.Linger),
+		warm: span("WARM", 10*time.Second), profiles: os.Getenv("PROFILE"),
 	}
 }
 
@@ -68,7 +69,7 @@ func optionsFrom(t testing.TB) options {
 // up: how fast it went is in what it prints.
 func TestARecordBecomesAFinding(t *testing.T) {
 	o := optionsFrom(t)
-	b := broker.StartWith(t, broker.Settings{Heap: "512m"})
+	b := broker.StartWith(t, broker.Settings{Heap: "512m", Lasting: true})
 	if _, err := engine.Locate(t.Context(), engine.DefaultConfig("unused")); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)

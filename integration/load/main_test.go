@@ -3,7 +3,8 @@
 // the clock.
 //
 // The environment says how: RATE (records per second), DURATION, PARTITIONS (of each topic), PROBES (per second; each fires a rule), LINGER
-// (ingest.linger), BATCH (ingest.batch), PROFILE (a folder that gets tocsin's processor and heap profiles).
+// (ingest.linger), BATCH (ingest.batch), WARM (what comes before is not in the last figures: programs start, the broker's JVM compiles), PROFILE (a
+// folder that gets tocsin's processor and heap profiles).
 package load_test
 
 import (

@@ -14,8 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// tick is how often the producer looks how many records are due.
-const tick = 2 * time.Millisecond
+// tick is how often the producer looks how many records are due, linger how long its client gathers them for a batch of a partition. Shippers of logs
+// gather for longer; what it costs is in every latency.
+const (
+	tick   = 5 * time.Millisecond
+	linger = 25 * time.Millisecond
+)
 
 // produced is what the producer has done, as it says every second and at its end.
 type produced struct {
@@ -34,7 +38,7 @@ func produce(ctx context.Context, args []string) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(args[0]), kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchCompression(kgo.NoCompression()),
+	client, err := kgo.NewClient(kgo.SeedBrokers(args[0]), kgo.ProducerLinger(linger), kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.MaxBufferedRecords(200_000), kgo.RequiredAcks(kgo.AllISRAcks()))
 	if err != nil {
 		return err

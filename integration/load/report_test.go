@@ -10,21 +10,40 @@ import (
 func (r *run) report() {
 	w, p := r.watch, r.progress()
 	first, last := w.all[0], w.last
-	seconds := last.at.Sub(first.at).Seconds()
 	handled := last.metrics.handled() - first.metrics.handled()
+	seconds := last.at.Sub(first.at).Seconds()
 	r.printf("\n%d records of %.0f bytes in the mean were produced, %d handled in %.1f s: %.0f events/s; the producer's longest pause was %v",
 		p.Records, float64(p.Bytes)/float64(max(p.Records, 1)), handled, seconds, float64(handled)/seconds, p.Pause.Round(time.Millisecond))
+	settled := r.began.Add(r.warm)
+	warm := w.since(settled)
 	for i, name := range watchedNames {
-		r.printf("%-9s %6.1f µs/event of CPU, %3.0f %% of a core; memory %4d MiB at the end, %4d at most%s", name,
-			(last.used[i].cpu-first.used[i].cpu).Seconds()*1e6/float64(max(handled, 1)), 100*(last.used[i].cpu-first.used[i].cpu).Seconds()/seconds,
-			w.lastRSS(i)>>20, last.used[i].peak>>20, w.slope(i))
+		all, later := w.cpu(i, first, last), w.cpu(i, warm, last)
+		r.printf("%-9s %6.1f µs/event of CPU, %3.0f %% of a core; after %v %6.1f µs, %3.0f %%; memory %4d MiB at the end, %4d at most%s", name,
+			all.each, 100*all.share, r.warm, later.each, 100*later.share, w.lastRSS(i)>>20, last.used[i].peak>>20, w.slope(i))
 	}
 	r.steps()
 	r.latencies("produce → recorded", &r.recorded, time.Time{})
 	r.latencies("produce → stream", &r.streamed, time.Time{})
-	if settled := r.began.Add(10 * time.Second); r.duration >= time.Minute {
-		r.latencies("  after 10 s", &r.streamed, settled)
+	r.latencies(fmt.Sprintf("  after %v", r.warm), &r.streamed, settled)
+}
+
+// since is the first look at that time or later.
+func (w *watch) since(at time.Time) sample {
+	for _, l := range w.all {
+		if !l.at.Before(at) {
+			return l
+		}
 	}
+	return w.all[0]
+}
+
+// spent is processor time between two looks: µs of an event, and of the time that passed.
+type spent struct{ each, share float64 }
+
+func (w *watch) cpu(who int, from, to sample) spent {
+	used := (to.used[who].cpu - from.used[who].cpu).Seconds()
+	events := to.metrics.handled() - from.metrics.handled()
+	return spent{each: used * 1e6 / float64(max(events, 1)), share: used / max(to.at.Sub(from.at).Seconds(), 1e-9)}
 }
 
 // steps says how long the steps of a batch took in the mean, those into the store by table.
