@@ -118,7 +118,9 @@ func Run(ctx context.Context, cfg Config, set ServiceSettings, after func(contex
 		set.Clock = time.Now
 	}
 	set.Role = cmp.Or(set.Role, RoleAll)
-	boundHeap()
+	heap, done := context.WithCancel(ctx)
+	defer done()
+	go boundHeap(heap)
 	if err := cfg.ValidateRole(set.Role); err != nil {
 		return err
 	}
