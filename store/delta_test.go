@@ -222,9 +222,12 @@ func TestAppendingWaitsWhenDraftsAreNotMoved(t *testing.T) {
 
 	const size = store.DeltaBatch - 2 // One of the records is a reject.
 	var appended atomic.Int64
+	// What was taken first is under way: at most what is moved at once and a batch. Behind it twice as much may wait, and a batch.
+	const most = 3*store.DeltaRows/size + 2
+	const batches = most + 2
 	done := make(chan error, 1)
 	go func() {
-		for i := range 12 {
+		for i := range batches {
 			if err := db.Append(t.Context(), entry(1, uint64(i+1), size*i, size), nil); err != nil {
 				done <- fmt.Errorf("batch %d: %w", i+1, err)
 				return
@@ -234,13 +237,11 @@ func TestAppendingWaitsWhenDraftsAreNotMoved(t *testing.T) {
 		done <- nil
 	}()
 	<-held
-	// What was taken first is under way: at most what is moved at once and a batch. Behind it twice as much may wait, and a batch.
-	const most = 3*store.DeltaRows/size + 2
 	still := time.NewTimer(3 * time.Second)
 	for last := int64(-1); ; {
 		select {
 		case err := <-done:
-			t.Fatalf("twelve batches were appended though nothing was moved: %v", err)
+			t.Fatalf("all %d batches were appended though nothing was moved: %v", batches, err)
 		case <-still.C:
 			if n := appended.Load(); n != last {
 				last = n
@@ -255,7 +256,7 @@ func TestAppendingWaitsWhenDraftsAreNotMoved(t *testing.T) {
 	}
 	close(release)
 	must(t, <-done)
-	if got := rowsIn(t, config(r.process.Load(), "tocsin"), "batches"); got != 12 {
-		t.Errorf("%d batches, want 12", got)
+	if got := rowsIn(t, config(r.process.Load(), "tocsin"), "batches"); got != batches {
+		t.Errorf("%d batches, want %d", got, batches)
 	}
 }
