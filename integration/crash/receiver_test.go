@@ -79,18 +79,21 @@ func (r *receiver) taken() (unique, all int) {
 	return len(r.times), all
 }
 
-// quiet waits until the receiver has heard of the last revision of every incident that the service's feed tells of, and the health page owes it
-// nothing. It gives up when patience has passed without a delivery: after hundreds of rounds there are thousands to make.
+// quiet waits until the receiver has heard of the last revision of every incident that the service's feed tells of, the health page owes it nothing,
+// and the feed has told nothing new for a while: what follows from the last records is recorded after they have been read. It gives up when patience has
+// passed without a delivery: after hundreds of rounds there are thousands to make.
 func (r *receiver) quiet(t testing.TB, s *service) {
 	t.Helper()
 	f := &follower{last: map[string]int32{}}
 	detail := func() string { return s.health(t)["endpoint soc"].Detail }
-	unique, since := 0, time.Now()
+	unique, since, heard := 0, time.Now(), time.Now()
 	for {
-		f.read(t, s)
+		if f.read(t, s) > 0 {
+			heard = time.Now()
+		}
 		missing := r.missing(f.last)
 		owed := detail()
-		if len(f.last) > 0 && missing == 0 && strings.HasPrefix(owed, "ok, 0 owed") {
+		if len(f.last) > 0 && missing == 0 && strings.HasPrefix(owed, "ok, 0 owed") && time.Since(heard) > still {
 			return
 		}
 		if n, _ := r.taken(); n > unique {
@@ -109,12 +112,16 @@ type follower struct {
 	last  map[string]int32 // The last revision by incident.
 }
 
-func (f *follower) read(t testing.TB, s *service) {
+// still is how long a feed that has told everything says nothing.
+const still = 2 * time.Second
+
+// read takes in what is new, and says how many changes that were.
+func (f *follower) read(t testing.TB, s *service) (all int) {
 	t.Helper()
 	for {
 		status, body, err := get(s.url + "/api/v1/changes.ndjson?limit=1000&since=" + f.since)
 		if err != nil || status != http.StatusOK {
-			return // The store is just coming back, say; it is asked again.
+			return all // The store is just coming back, say; it is asked again.
 		}
 		n := 0
 		for line := range bytes.Lines(body) {
@@ -127,8 +134,9 @@ func (f *follower) read(t testing.TB, s *service) {
 			f.last[doc.Data.Incident.ID] = max(f.last[doc.Data.Incident.ID], doc.Data.Incident.Revision)
 		}
 		if n == 0 {
-			return
+			return all
 		}
+		all += n
 	}
 }
 
