@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -17,28 +18,31 @@ import (
 // Waiting for what another process is about to move.
 const (
 	awaitPause = 100 * time.Millisecond
-	awaitMost  = deltaAge + time.Second
+	awaitMost  = deltaAge + 3*time.Second // Without anything happening.
 )
 
 // awaitDrafts waits until the drafts of now are moved by the process that made them, so that a command finds what the service had when it was given. A
-// process that is dead moves nothing: it is not waited for longer than one that lives takes.
+// process that lives makes drafts and moves them; for one that is dead, and moves nothing, it waits once for as long as that may take.
 func (db *DB) awaitDrafts(ctx context.Context) error {
 	end := time.NewTimer(awaitMost)
 	defer end.Stop()
-	var last event.BatchID
-	for first := true; ; first = false {
-		var n uint64
-		var newest event.BatchID
-		where := ""
-		if !first {
-			where = fmt.Sprintf(" WHERE (epoch, number) <= (%d, %d)", last.Epoch, last.Number)
-		}
-		if err := db.row(ctx, "SELECT count(), max((epoch, number)).1, max((epoch, number)).2 FROM "+db.table("delta")+where).Scan(&n, &newest.Epoch, &newest.Number); err != nil || n == 0 {
+	last := event.BatchID{Epoch: math.MaxUint64, Number: math.MaxUint64}
+	var before waiting
+	for {
+		var now waiting
+		err := db.row(ctx, fmt.Sprintf("SELECT count(), countIf((epoch, number) <= (%d, %d)), max((epoch, number)).1, max((epoch, number)).2 FROM %s", last.Epoch, last.Number, db.table("delta"))).
+			Scan(&now.all, &now.ours, &now.newest.Epoch, &now.newest.Number)
+		if err != nil || now.ours == 0 {
 			return err
 		}
-		if first {
-			last = newest
+		switch before {
+		case waiting{}:
+			last = now.newest
+		case now:
+		default:
+			end.Reset(awaitMost)
 		}
+		before = now
 		select {
 		case <-time.After(awaitPause):
 		case <-end.C:
@@ -47,6 +51,12 @@ func (db *DB) awaitDrafts(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// waiting is what the table delta held at a look: rows in all, and of the batches that are waited for.
+type waiting struct {
+	all, ours uint64
+	newest    event.BatchID
 }
 
 // readDrafts reads rows of the table delta by batch; each makes a draft with one piece.
