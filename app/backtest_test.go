@@ -171,7 +171,7 @@ func backtestOfRows(t *testing.T, cfg app.Config) {
 	found := lastOf{}
 	report, err := core.Backtest(t.Context(), cfg, app.BacktestSettings{Announce: found.take, Drain: true})
 	must(t, err)
-	correlate.Sort(&all)
+	all.Sort()
 	core.Engine.Fold(core.Engine.Hits(&all), nil)
 	var want, got []string
 	for _, f := range correlate.Finals(core.Engine.Drain()) {

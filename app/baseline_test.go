@@ -37,7 +37,7 @@ func asked(robots int) *event.Batch {
 		b.Events = append(b.Events, e)
 	}
 	b.Marks = []event.Mark{{Source: "s", Newest: b.Events[len(b.Events)-1].Time}}
-	correlate.Sort(b)
+	b.Sort()
 	return b
 }
 

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest"
 	"github.com/tocsin-siem/tocsin/store"
@@ -200,7 +199,7 @@ func (x *rejectReplayer) Enrich(b *event.Batch) {
 		for i := range x.taken.rejects {
 			b.Again[x.taken.rejects[i].Position] = true
 		}
-		correlate.Sort(b)
+		b.Sort()
 	}
 	x.enrich.Enrich(b)
 }

@@ -85,7 +85,7 @@ func (w *warmer) flush() {
 		return
 	}
 	b := event.Batch{Events: w.batch}
-	correlate.Sort(&b)
+	b.Sort()
 	found := w.matcher.Match(w.scratch, &b, 0, len(b.Sorted), nil)
 	if w.ours != nil {
 		found = slices.DeleteFunc(found, func(h event.Hit) bool { return !w.ours(&h, w.set.Rule(h.Rule)) })

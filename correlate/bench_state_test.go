@@ -86,7 +86,7 @@ func (s *source) next(n int, pick func(i int) int, service func() string) ([]eve
 		e.Envelope.ID = event.NewID("state", fmt.Sprint(s.n))
 		e.FindEntities()
 	}
-	correlate.Sort(&s.batch)
+	s.batch.Sort()
 	s.hits = s.matcher.Match(s.scratch, &s.batch, 0, n, nil)
 	return s.hits, []event.Mark{{Source: "fleet", Newest: newest}}
 }

@@ -58,7 +58,7 @@ func traffic(n int) *event.Batch {
 		e.Envelope.ID = event.NewID(fmt.Sprint(i))
 		e.FindEntities()
 	}
-	correlate.Sort(b)
+	b.Sort()
 	return b
 }
 
@@ -126,7 +126,7 @@ func foldInput(b *testing.B, rule string, keys int, disorder float64) (*rules.Se
 			e.Envelope.ID = event.NewID(fmt.Sprint(i, j))
 			e.FindEntities()
 		}
-		correlate.Sort(batch)
+		batch.Sort()
 		hits = append(hits, m.Match(s, batch, 0, len(batch.Sorted), nil))
 		marks = append(marks, []event.Mark{{Source: "s", Newest: newest}})
 	}

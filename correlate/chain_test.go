@@ -259,7 +259,7 @@ match:
 	for i, l := range past {
 		b.Events = append(b.Events, eventOf(t, strings.Fields(l), i))
 	}
-	correlate.Sort(&b)
+	b.Sort()
 	e.Warm(w.Hits(&b), []event.Mark{{Source: "s", Newest: b.Events[len(past)-1].Time}})
 	got := lines(folded(t, e, 10, []string{"10m C r1"}, []string{"1h X r1"}))
 	if d := cmp.Diff([]string{"provisional 10m robot=robot:r1 | x/a@0s c@10m", "10m robot=robot:r1 | x/a@0s c@10m"}, got); d != "" {

@@ -137,7 +137,7 @@ func TestPublishedSequenceRulesAnswerAsTheirTestsSay(t *testing.T) {
 				e := correlate.New(&rules.Set{Rules: []*rules.Rule{r}}, correlate.Settings{})
 				for _, part := range order {
 					b := event.Batch{Events: part}
-					correlate.Sort(&b)
+					b.Sort()
 					hits, _ := e.Match(&b)
 					e.Fold(hits, nil)
 				}

@@ -30,7 +30,7 @@ func batchOf(t testing.TB, n int, lines ...string) *event.Batch {
 		b.Events = append(b.Events, e)
 		b.Marks = []event.Mark{{Source: "s", Newest: max(e.Time, markOf(b))}}
 	}
-	correlate.Sort(b)
+	b.Sort()
 	return b
 }
 
@@ -279,7 +279,7 @@ func TestMemoryDoesNotGrowWithTheLengthOfTheStream(t *testing.T) {
 			events[j].Time += int64(i) * 1500_000_000
 			events[j].Envelope.ID = event.NewID(fmt.Sprint(i, j))
 		}
-		correlate.Sort(b)
+		b.Sort()
 		b.Marks = []event.Mark{{Source: "s", Newest: start + int64(i+1)*1500_000_000}}
 		feedEngine(e, b)
 		sizes = append(sizes, len(e.Snapshot(nil)))

@@ -54,7 +54,7 @@ func folded(t *testing.T, e *correlate.Engine, n int, batches ...[]string) []inc
 			newest(marks, "s", b.Events[len(b.Events)-1].Time)
 			n++
 		}
-		correlate.Sort(&b)
+		b.Sort()
 		hits, _ := e.Match(&b)
 		all = append(all, e.Fold(hits, slices.Clone(marks))...)
 	}

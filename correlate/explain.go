@@ -129,7 +129,7 @@ func NewExplainer(r *rules.Rule, q Question) *Explainer {
 // Add takes in a batch with its marks. The explanation shares nothing with it. An error says that there was too much.
 func (x *Explainer) Add(b *event.Batch) error {
 	if len(b.Sorted) != len(b.Events) {
-		Sort(b)
+		b.Sort()
 	}
 	x.engine.readUp(b)
 	for _, i := range b.Sorted {

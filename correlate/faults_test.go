@@ -199,7 +199,7 @@ func TestFaultARestartBringsNoStormOfAbsences(t *testing.T) {
 				b.Events = append(b.Events, eventOf(t, strings.Fields(fmt.Sprintf("%dms %s r%d source=slow", from+i, op, i)), from+i))
 			}
 		}
-		correlate.Sort(b)
+		b.Sort()
 		return b
 	}
 	const minute = 60_000_000

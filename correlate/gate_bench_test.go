@@ -29,7 +29,7 @@ func reports(robots, n, from int) *event.Batch {
 		e.Envelope.ID = event.NewID(fmt.Sprint(at))
 		e.FindEntities()
 	}
-	correlate.Sort(b)
+	b.Sort()
 	return b
 }
 

@@ -48,7 +48,7 @@ func transfers(devices, n, from int) *event.Batch {
 		e.Envelope.ID = event.NewID(fmt.Sprint("transfer", at))
 		e.FindEntities()
 	}
-	correlate.Sort(b)
+	b.Sort()
 	return b
 }
 

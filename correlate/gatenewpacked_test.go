@@ -120,7 +120,7 @@ func known(tb testing.TB, set *rules.Set, n int) *correlate.Engine {
 			b.Events = append(b.Events, contact(from+i, 0, int64(from+i)*weekHour/1000, from+i))
 		}
 		b.Marks = marksTo(b.Events[len(b.Events)-1].Time)
-		correlate.Sort(b)
+		b.Sort()
 		hits, _ := e.Match(b)
 		e.Fold(hits, b.Marks)
 	}

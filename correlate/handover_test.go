@@ -39,7 +39,7 @@ func swapped(t *testing.T, set *rules.Set, batches [][]event.Event, reserve, swa
 	var past []event.Event
 	for i, events := range batches {
 		b := event.Batch{Events: slices.Clone(events)}
-		correlate.Sort(&b)
+		b.Sort()
 		hits, _ := e.Match(&b)
 		all = append(all, e.Fold(hits, marks[i])...)
 		past = append(past, events...)
@@ -62,7 +62,7 @@ func swapped(t *testing.T, set *rules.Set, batches [][]event.Event, reserve, swa
 			e.Swap(next)
 		}
 		b = event.Batch{Events: slices.Clone(past)}
-		correlate.Sort(&b)
+		b.Sort()
 		e.Warm(correlate.New(next, correlate.Settings{}).Hits(&b), marks[i])
 	}
 	return append(all, e.Drain()...)
@@ -135,7 +135,7 @@ func TestRulesThatWereJustFilledGoOnFromASnapshotAsWithoutOne(t *testing.T) {
 		var past []event.Event
 		for i, events := range batches {
 			b := event.Batch{Events: slices.Clone(events)}
-			correlate.Sort(&b)
+			b.Sort()
 			hits, _ := e.Match(&b)
 			announced := slices.Clone(e.Fold(hits, marks[i]))
 			if restored != nil {
@@ -150,7 +150,7 @@ func TestRulesThatWereJustFilledGoOnFromASnapshotAsWithoutOne(t *testing.T) {
 			next := nextVersion(set)
 			e.Swap(next)
 			b = event.Batch{Events: slices.Clone(past)}
-			correlate.Sort(&b)
+			b.Sort()
 			e.Warm(correlate.New(next, correlate.Settings{}).Hits(&b), marks[i])
 			restored = correlate.New(next, correlate.Settings{})
 			if err := restored.Restore(e.Snapshot(nil)); err != nil {

@@ -22,7 +22,7 @@ import (
 func sameHits(t *testing.T, set *rules.Set, l expression.Lookups, events []event.Event) int {
 	t.Helper()
 	b := &event.Batch{Events: events}
-	correlate.Sort(b)
+	b.Sort()
 	indexed := correlate.NewMatcher(set)
 	want, failed := matchedBy(interpreted(t, indexed), l, b)
 	for name, m := range map[string]*correlate.Matcher{"with the index": indexed, "without the index": indexed.Exhaustive()} {

@@ -281,7 +281,7 @@ func runBatches(t *testing.T, set *rules.Set, batches [][]event.Event, workers i
 	marks := marksAfter(batches)
 	for i, events := range batches {
 		b := event.Batch{Events: events}
-		correlate.Sort(&b)
+		b.Sort()
 		hits, _ := e.Match(&b)
 		all = append(all, e.Fold(hits, marks[i])...)
 		if each != nil {

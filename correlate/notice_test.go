@@ -81,7 +81,7 @@ func TestObservationsNoticedElsewhereGiveTheNotesOfMatch(t *testing.T) {
 		for range 1 + r.IntN(6) {
 			b := &event.Batch{Events: tellingEvents(r, 1+r.IntN(60), at)}
 			at += r.Int64N(40_000_000) // Batches overlap in event time.
-			correlate.Sort(b)
+			b.Sort()
 			_, want := whole.Match(b)
 			observed := ingest.Observations(b)
 			for i := range observed {
@@ -111,13 +111,13 @@ func TestNotesOfABatchInOrderAreThoseOfItsEventsOneByOne(t *testing.T) {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 22))
 		b := &event.Batch{Events: tellingEvents(r, 1+r.IntN(120), start)}
-		correlate.Sort(b)
+		b.Sort()
 		_, got := correlate.New(&rules.Set{}, correlate.Settings{}).Match(b)
 		var want []event.Note
 		single := correlate.New(&rules.Set{}, correlate.Settings{})
 		for _, i := range b.Sorted {
 			one := &event.Batch{Events: b.Events[i : i+1]}
-			correlate.Sort(one)
+			one.Sort()
 			_, notes := single.Match(one)
 			want = append(want, notes...)
 		}
@@ -135,7 +135,7 @@ func TestOfARunOfEqualValuesTheFirstAndTheLastAreObserved(t *testing.T) {
 		e.FindEntities()
 		b.Events = append(b.Events, e)
 	}
-	correlate.Sort(b)
+	b.Sort()
 	var got []string
 	for _, n := range correlate.New(&rules.Set{}, correlate.Settings{}).Observations(b) {
 		got = append(got, fmt.Sprint(n.Ref.Time-start, " ", n.What, " ", n.Value, " ", n.Stated))
@@ -157,7 +157,7 @@ func TestALateRunThatGoesOnBeyondWhatIsKnownIsAChange(t *testing.T) {
 	var got []string
 	for _, events := range [][]event.Event{{say(5, 1)}, {say(1, 2), say(3, 2), say(9, 2)}} {
 		b := &event.Batch{Events: events}
-		correlate.Sort(b)
+		b.Sort()
 		_, notes := engine.Match(b)
 		for _, n := range correlate.Changes(notes) {
 			got = append(got, fmt.Sprint(n.Ref.Time-start, " ", n.What))
@@ -173,7 +173,7 @@ func TestHitsAreThoseOfMatchAndObservingChangesNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 23))
 	a, b := correlate.New(set, correlate.Settings{}), correlate.New(set, correlate.Settings{Workers: 2})
 	batch := &event.Batch{Events: randomEvents(r, 600)}
-	correlate.Sort(batch)
+	batch.Sort()
 	want, _ := a.Match(batch)
 	b.Observations(batch)
 	if d := cmp.Diff(want, b.Hits(batch)); d != "" || len(want) == 0 {

@@ -84,7 +84,7 @@ func lawOf(t *testing.T, rule *rules.Rule, test *rules.Test) (fired int) {
 		}
 		for _, list := range batches {
 			b := event.Batch{Events: list}
-			correlate.Sort(&b)
+			b.Sort()
 			hits, _ := e.Match(&b)
 			for _, x := range list {
 				newest(marks, x.Envelope.Position.Source, x.Time)

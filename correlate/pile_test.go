@@ -127,7 +127,7 @@ func TestSixteenDigitsAreReadAsDigitByDigit(t *testing.T) {
 // foldAlike folds a batch by two engines that are to find the same: how many findings became final, and in what the two differ.
 func foldAlike(events []event.Event, marks []event.Mark, one, other *correlate.Engine) (finals int, diff string) {
 	b := event.Batch{Events: events}
-	correlate.Sort(&b)
+	b.Sort()
 	hits, _ := one.Match(&b)
 	want := slices.Clone(one.Fold(hits, marks))
 	got := other.Fold(hits, marks)

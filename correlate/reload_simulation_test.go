@@ -53,7 +53,7 @@ func (x *reload) warm(d *disk, e *correlate.Engine) error {
 	if len(b.Events) == 0 {
 		return nil
 	}
-	correlate.Sort(b)
+	b.Sort()
 	waiting := &rules.Set{Rules: slices.SortedFunc(slices.Values(e.Waiting()), func(a, b *rules.Rule) int { return cmp.Compare(a.ID, b.ID) })}
 	last := b.Events[b.Sorted[len(b.Sorted)-1]].Time
 	e.Warm(correlate.New(waiting, correlate.Settings{}).Hits(b), []event.Mark{{Source: "log", Newest: last}})

@@ -37,7 +37,7 @@ match:
 		x.FindEntities()
 		b.Events = append(b.Events, x)
 	}
-	correlate.Sort(&b)
+	b.Sort()
 	hits, _ := e.Match(&b)
 	e.Fold(hits, nil)
 	if found := e.Drain(); len(found) != 0 {

@@ -86,7 +86,7 @@ func TestRestingAndWorkingKeysAnnounceTheSame(t *testing.T) {
 			var all []incident.Finding
 			for i, events := range batches {
 				b := event.Batch{Events: events}
-				correlate.Sort(&b)
+				b.Sort()
 				hits, _ := e.Match(&b)
 				all = append(all, e.Fold(hits, marks[i])...)
 				rested += e.Resting()
@@ -140,7 +140,7 @@ func TestManyKeysComeToRestAndExpire(t *testing.T) {
 			events[j].Time = start + int64(i)*20_000_000 + r.Int64N(60_000_000)
 			events[j].Envelope.ID = event.NewID(fmt.Sprint(i, " ", j))
 		}
-		correlate.Sort(&b)
+		b.Sort()
 		var want []incident.Finding
 		for j, e := range engines {
 			hits, _ := e.Match(&b)
@@ -180,7 +180,7 @@ func TestASnapshotOfRestingKeysIsWrittenAgainByteForByte(t *testing.T) {
 		batches := arrival(r, events, 180_000_000)
 		for i, events := range batches {
 			b := event.Batch{Events: events}
-			correlate.Sort(&b)
+			b.Sort()
 			hits, _ := e.Match(&b)
 			e.Fold(hits, marksAfter(batches)[i])
 			first := e.Snapshot(nil)
@@ -204,7 +204,7 @@ func resting(t testing.TB, set *rules.Set, n, keys int) *correlate.Engine {
 	slices.SortFunc(events, func(a, b event.Event) int { return int(a.Time - b.Time) })
 	for part := range slices.Chunk(events[:n/2], 20) {
 		b := event.Batch{Events: part}
-		correlate.Sort(&b)
+		b.Sort()
 		hits, _ := e.Match(&b)
 		e.Fold(hits, []event.Mark{{Source: "s", Newest: part[len(part)-1].Time}})
 	}

@@ -28,7 +28,7 @@ func spread(set *rules.Set, settings correlate.Settings, seed *rules.Test, batch
 	}
 	for i := range batches {
 		b := &event.Batch{Events: slices.Clone(batches[i])}
-		correlate.Sort(b)
+		b.Sort()
 		lanes := make([][]event.Hit, n)
 		for _, h := range matcher.Hits(b) {
 			p := relay.HitPartition(&h, n)

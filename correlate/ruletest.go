@@ -32,7 +32,7 @@ func RunTest(r *rules.Rule, t *rules.Test) TestResult {
 	for i := range t.Events {
 		b.Events = append(b.Events, *t.Events[i].Event)
 	}
-	Sort(&b)
+	b.Sort()
 	hits, _ := e.Match(&b)
 	e.readUp(&b)
 	e.Fold(hits, nil)

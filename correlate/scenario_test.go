@@ -120,7 +120,7 @@ func play(t *testing.T, s scenario) (announced, findings, counts string) {
 	var all []incident.Finding
 	batch, n := 1, 0
 	end := func() {
-		correlate.Sort(&b)
+		b.Sort()
 		hits, _ := e.Match(&b)
 		b.Marks = marks
 		for _, f := range e.Fold(hits, slices.Clone(marks)) {

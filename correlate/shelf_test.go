@@ -64,7 +64,7 @@ func TestShelvedAndAbsorbedHitsMakeNoDifference(t *testing.T) {
 		before := 0
 		for i, events := range batches {
 			b := event.Batch{Events: events}
-			correlate.Sort(&b)
+			b.Sort()
 			hits, _ := plain.Match(&b)
 			want := slices.Clone(plain.Fold(hits, marks[i]))
 			got := slices.Clone(shelved.Fold(hits, marks[i]))

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/ingest/format"
 )
@@ -56,7 +55,7 @@ func (l *lane) decoded(t testing.TB, records []event.Record) *event.Batch {
 		b.Events[i].Envelope.ID = event.NewID(l.name, fmt.Sprint(i))
 		b.Events[i].FindEntities()
 	}
-	correlate.Sort(b)
+	b.Sort()
 	return b
 }
 

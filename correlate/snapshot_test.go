@@ -51,7 +51,7 @@ func midway(t testing.TB, set *rules.Set, n int) *correlate.Engine {
 	marks := marksAfter(batches)
 	for i, events := range batches[:(len(batches)+1)/2] {
 		b := event.Batch{Events: events}
-		correlate.Sort(&b)
+		b.Sort()
 		hits, _ := e.Match(&b)
 		e.Fold(hits, marks[i])
 	}

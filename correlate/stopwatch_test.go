@@ -49,7 +49,7 @@ func TestTheTimeThatMatchingTakesIsGivenToTheRuleThatTakesIt(t *testing.T) {
 			x.FindEntities()
 			b.Events = append(b.Events, x)
 		}
-		correlate.Sort(b)
+		b.Sort()
 		e.Match(b)
 	}
 	stats := e.Stats().Rules
@@ -75,7 +75,7 @@ func TestFoldingIsTimedForRulesWithHitsAndTheStopwatchChangesNothing(t *testing.
 		batches := arrivalIn(rand.New(rand.NewPCG(seed, 32)), events, 180_000_000, 40) // All small, so that each is timed.
 		for i, marks := range marksAfter(batches) {
 			b := &event.Batch{Events: batches[i]}
-			correlate.Sort(b)
+			b.Sort()
 			hits, _ := e.Match(b)
 			all = append(all, e.Fold(hits, marks)...)
 		}

@@ -52,7 +52,7 @@ func TestWhatIsFoundDoesNotDependOnTheHitsThatAreLeftOut(t *testing.T) {
 		var want, got []incident.Finding
 		for i, marks := range marksAfter(batches) {
 			b := event.Batch{Events: batches[i]}
-			correlate.Sort(&b)
+			b.Sort()
 			full := matcher.Match(scratch, &b, 0, len(b.Sorted), nil)
 			kept, _ := thin.Match(&b)
 			left += len(full) - len(kept)

@@ -132,7 +132,7 @@ func (c *course) begin() {
 // deliver folds a batch and moves its sources' marks. The hits are given too: they are what a log would have.
 func (c *course) deliver(events []event.Event) ([]event.Hit, []incident.Finding) {
 	b := event.Batch{Events: events}
-	Sort(&b)
+	b.Sort()
 	hits, _ := c.engine.Match(&b)
 	c.mark(events)
 	return hits, c.engine.Fold(hits, c.marks)

@@ -122,7 +122,7 @@ func newStretcher(c *course) *stretcher {
 
 func (s *stretcher) hitsOf(e event.Event) []event.Hit {
 	b := event.Batch{Events: []event.Event{e}}
-	Sort(&b)
+	b.Sort()
 	hits, _ := s.engine.Match(&b)
 	return slices.Clone(hits)
 }

@@ -181,7 +181,7 @@ func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 		return err
 	}
 	w.dropRedelivered(b)
-	Sort(b)
+	b.Sort()
 	w.id.Number++
 	b.ID = w.id
 	requests := w.take()

@@ -93,7 +93,7 @@ func TestAFrameIsFoldedOnce(t *testing.T) {
 	e := event.Event{ClassUID: event.ClassAPI, ActivityID: 1, Time: start, API: &event.API{Operation: "A"}, Robot: &event.Robot{UID: "r1"}}
 	e.FindEntities()
 	b := &event.Batch{Events: []event.Event{e}}
-	correlate.Sort(b)
+	b.Sort()
 	hits := slices.Clone(correlate.New(set, correlate.Settings{}).Hits(b))
 	f := &relay.Frame{Received: 7, Hits: hits, Roster: []relay.Partitions{{Source: "a", Count: 1}}, Marks: []relay.SentMark{mark("a", 0, start+10*minute, 1, false)}}
 	a, ok := p.Take(f, 40, 6)

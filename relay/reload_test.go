@@ -36,7 +36,7 @@ type reloadFrames struct {
 func (x *reloadFrames) frame(member, source string, events []event.Event) *relay.Frame {
 	x.received++
 	b := &event.Batch{Events: slices.Clone(events)}
-	correlate.Sort(b)
+	b.Sort()
 	x.stored = append(x.stored, events...)
 	m := x.marks[source]
 	m.Source = source
@@ -60,7 +60,7 @@ func (x *reloadFrames) warm(p *relay.Partition) {
 	slices.SortFunc(waiting, func(a, b *rules.Rule) int { return int(a.Version-b.Version) + 2*len(a.ID) - 2*len(b.ID) })
 	m := correlate.New(&rules.Set{Rules: waiting}, correlate.Settings{})
 	b := &event.Batch{Events: slices.Clone(x.stored)}
-	correlate.Sort(b)
+	b.Sort()
 	p.Warm(m.Hits(b), []event.Mark{{Source: "store", Newest: b.Events[b.Sorted[len(b.Sorted)-1]].Time}})
 }
 

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/tocsin-siem/tocsin/correlate"
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/rules"
 )
@@ -106,7 +105,7 @@ func (s *Sender) Handle(ctx context.Context, b *event.Batch) (err error) {
 	defer func() { s.failed = err != nil }()
 	s.follow()
 	done := Sending{Dropped: s.drop(b), Events: len(b.Events)}
-	correlate.Sort(b)
+	b.Sort()
 	s.number++
 	b.ID = event.BatchID{Epoch: s.set.Epoch, Number: s.number}
 	stored := make(chan error, 1)

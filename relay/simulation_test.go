@@ -155,7 +155,7 @@ func calm(set *rules.Set, feed map[string][]event.Event) ([]incident.Finding, *i
 		p := list[0].Envelope.Position
 		b.Marks = append(b.Marks, event.Mark{Source: p.Source, Partition: p.Partition, Newest: list[len(list)-1].Time})
 	}
-	correlate.Sort(b)
+	b.Sort()
 	e, s := correlate.New(set, correlate.Settings{}), stitching()
 	hits, _ := e.Match(b)
 	findings := slices.Clone(e.Fold(hits, b.Marks))

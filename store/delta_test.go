@@ -132,6 +132,35 @@ func TestWhoOpensBesideTheProcessThatWritesFindsWhatItHasAppended(t *testing.T) 
 	}
 }
 
+// Drafts that are moved late, as by a service on a slow machine, are waited for while others come: its process is not dead.
+func TestWhoOpensBesideWaitsForDraftsAsLongAsOthersCome(t *testing.T) {
+	cfg := freshConfig(t)
+	writer := open(t, cfg)
+	writer.Die() // It moves nothing: we do as if it did.
+	if err := writer.Append(t.Context(), entry(1, 1, 0, 20), nil); err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	conn := admin(t, cfg)
+	opened := make(chan error, 1)
+	go func() {
+		db, err := store.Open(t.Context(), cfg, store.Settings{})
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	for end := time.Now().Add(store.AwaitMost + 2*time.Second); time.Now().Before(end); {
+		must(t, conn.Exec(t.Context(), fmt.Sprintf("INSERT INTO %s.delta (epoch, number, seq, written, into, rows, data) SELECT 9, max(number) + 1, 0, now(), '', 0, '' FROM %[1]s.delta", cfg.Database)))
+		select {
+		case err := <-opened:
+			t.Fatalf("it did not wait for drafts that are still to be moved: %v", err)
+		case <-time.After(time.Second):
+		}
+	}
+	must(t, conn.Exec(t.Context(), "ALTER TABLE "+cfg.Database+".delta DROP PARTITION (1, 1)"))
+	must(t, <-opened)
+}
+
 func TestWhoIsAloneMovesWhatADeadProcessLeftWhenItOpens(t *testing.T) {
 	cfg := freshConfig(t)
 	dead := open(t, cfg)

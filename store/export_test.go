@@ -50,6 +50,7 @@ func (db *DB) Die() {
 const (
 	DeltaBatch = deltaBatch
 	DeltaRows  = deltaRows
+	AwaitMost  = awaitMost
 )
 
 // DraftTables are the tables whose rows may be drafts, in the order in which they are moved.

@@ -29,7 +29,7 @@ func TestScenariosMatchTheSameWithoutTheIndexAndInExprsMachine(t *testing.T) {
 	for _, s := range scenarios.All() {
 		r := play(t, set, s.Tables, logsOf(s))
 		b := &event.Batch{Events: r.events}
-		correlate.Sort(b)
+		b.Sort()
 		got := matched(m, r.tables, b)
 		if len(got) == 0 {
 			t.Errorf("%s: no hits", s.Name)

@@ -54,7 +54,7 @@ func fold(set *rules.Set, look expression.Lookups, events []event.Event, cut fun
 		n := cut(len(events))
 		b := event.Batch{Events: slices.Clone(events[:n])}
 		events = events[n:]
-		correlate.Sort(&b)
+		b.Sort()
 		for i := range b.Events {
 			newest = max(newest, b.Events[i].Time)
 		}

@@ -124,7 +124,7 @@ func publicSet(t *testing.T, files []sigma.File) *rules.Set {
 func findings(set *rules.Set, events []event.Event) map[string]int {
 	e := correlate.New(set, correlate.Settings{})
 	b := event.Batch{Events: slices.Clone(events)}
-	correlate.Sort(&b)
+	b.Sort()
 	hits, _ := e.Match(&b)
 	out := map[string]int{}
 	for _, f := range correlate.Finals(append(slices.Clone(e.Fold(hits, nil)), e.Drain()...)) {
