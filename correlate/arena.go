@@ -191,7 +191,7 @@ func (a *arena) grow(class int) int32 {
 	at := a.empty[n]
 	a.empty = a.empty[:n]
 	a.class[at] = int8(class)
-	a.pages[at] = page{fresh: 1}
+	a.pages[at] = page{fresh: firstUnit(classes[class])}
 	a.slabs[at/slabPages].used++
 	a.list(at)
 	return at
@@ -262,7 +262,7 @@ func (a *arena) each(at int) func(func(place, []byte) bool) {
 			return
 		}
 		size := classes[a.class[at]]
-		for u, end := uint16(1), a.pages[at].fresh; u < end; u += size {
+		for u, end := firstUnit(size), a.pages[at].fresh; u < end; u += size {
 			b := a.at(place(at*pageUnits + int(u)))
 			n := binary.LittleEndian.Uint16(b)
 			if n > 0 && !yield(place(at*pageUnits+int(u)), b[:n]) {
@@ -276,4 +276,10 @@ func (a *arena) each(at int) func(func(place, []byte) bool) {
 }
 
 // capacity is how many blocks a page of a class holds.
-func capacity(class int8) int { return (pageUnits - 1) / int(classes[class]) }
+func capacity(class int8) int {
+	size := classes[class]
+	return int((pageUnits - firstUnit(size)) / size)
+}
+
+// firstUnit is where the first block of a page begins: such that blocks of so many units lie in as few cache lines as they can.
+func firstUnit(size uint16) uint16 { return min(size&-size, cacheLine/unitBytes) }

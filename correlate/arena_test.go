@@ -95,3 +95,16 @@ func TestAGlanceAtAWrittenHitSeesWhatReadingItDoes(t *testing.T) {
 		t.Error("none of the hits could be read")
 	}
 }
+
+func TestBlocksLieInAsFewCacheLinesAsTheyCan(t *testing.T) {
+	const line = 64
+	for _, size := range []int{32, 64, 96, 128, 256, 512} {
+		var b correlate.Blocks
+		for range 1_000 {
+			at := 16 * int(b.Room(make([]byte, size)))
+			if lines := (at+size-1)/line - at/line + 1; lines > (size+line-1)/line {
+				t.Fatalf("a block of %d bytes at %d lies in %d cache lines", size, at, lines)
+			}
+		}
+	}
+}

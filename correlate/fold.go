@@ -258,15 +258,23 @@ func sortHits(list []*event.Hit, wanted bool) {
 func (f *fold) take(r *ruleState, h *event.Hit, c *cell) {
 	r.stats.Hits++
 	if h.Ref.Time <= r.w+r.hold {
-		r.stats.Late++
-		f.trace(trace{Kind: traceLate, Rule: r.rule, Cell: &cell{Hit: *h}, At: r.w})
+		f.late(r, h)
 		return
 	}
 	r.since = min(r.since, h.Ref.Time)
 	f.newest = max(f.newest, h.Ref.Time)
-	if r.rest != nil && r.rest.direct && f.rest(r, h) {
-		return
+	if r.rest == nil || !r.rest.direct || !f.rest(r, h) {
+		f.admit(r, h, c)
 	}
+}
+
+func (f *fold) late(r *ruleState, h *event.Hit) {
+	r.stats.Late++
+	f.trace(trace{Kind: traceLate, Rule: r.rule, Cell: &cell{Hit: *h}, At: r.w})
+}
+
+// admit puts one hit into its partition, if there is no gate or that lets it pass.
+func (f *fold) admit(r *ruleState, h *event.Hit, c *cell) {
 	g := r.gate(h)
 	if c == nil && g != nil && f.observe == nil {
 		f.offered.Hit = *h // Most hits at a gate do not pass, and the gate keeps its own record of them.

@@ -49,10 +49,10 @@ func (f *fold) touchRecords(far []*ahead) {
 	far = far[:there]
 	for _, b := range f.blocks[:there] { // Where a loop does little the processor is further ahead of itself.
 		seen ^= uint64(b[0])
-		if len(b) > cacheLine-unitBytes {
+		if len(b) > cacheLine {
 			seen ^= uint64(b[len(b)-1])
 		}
-		if len(b) > 2*cacheLine-unitBytes {
+		if len(b) > 2*cacheLine {
 			seen ^= uint64(b[cacheLine])
 		}
 	}

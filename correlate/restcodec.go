@@ -180,7 +180,8 @@ func (s *packer) appendHitBody(b []byte, h *event.Hit, key *keyPieces) []byte {
 	var flags uint8
 	n := at + 1
 	n += binary.PutVarint(b[n:], ref.Time-s.epoch)
-	n += copy(b[n:], ref.Event[:])
+	*(*event.ID)(b[n:]) = ref.Event // Without a call.
+	n += len(ref.Event)
 	n += binary.PutVarint(b[n:], ref.Received-ref.Time-t.latency)
 	if number, partition, ok := t.sequenceOf(ref.Sequence); ok {
 		flags |= sequenceCounts

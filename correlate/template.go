@@ -1,8 +1,10 @@
 package correlate
 
 import (
+	"math"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/tocsin-siem/tocsin/event"
 )
@@ -17,7 +19,8 @@ type template struct {
 	tie
 	vars    []pattern
 	keys    []pattern // Of the entities: keys,
-	ids     []pattern // and canonical ids.
+	ids     []pattern // canonical ids,
+	ends    []bool    // and whether an id always ends in the key.
 	summary summary
 }
 
@@ -73,13 +76,35 @@ func learnPattern(text string, key *keyPieces) pattern {
 }
 
 func (p *pattern) is(text string, key *keyPieces) bool {
-	if p.whole {
-		return text == key.text[p.piece]
+	if p.piece < 0 {
+		return text == p.head
 	}
-	return p.piece < 0 && text == p.head || p.piece >= 0 && p.isAround(text, key.text[p.piece])
+	return p.isAround(text, key.text[p.piece])
+}
+
+// size is the length of the text that fill gives.
+func (p *pattern) size(key *keyPieces) int {
+	if p.piece < 0 {
+		return len(p.head)
+	}
+	return len(p.head) + len(key.text[p.piece]) + len(p.tail)
+}
+
+// endsIn reports whether the text of p ends in that of q, whatever the key is.
+func (p *pattern) endsIn(q *pattern) bool {
+	switch {
+	case p.piece == q.piece:
+		return p.tail == q.tail && strings.HasSuffix(p.head, q.head)
+	case p.whole && q.whole:
+		return p.piece+1 == q.piece && p.piece%2 == 0 // What follows the colon of a value.
+	}
+	return false
 }
 
 func (p *pattern) isAround(text, piece string) bool {
+	if p.whole {
+		return text == piece
+	}
 	n := len(p.head)
 	return len(text) == n+len(piece)+len(p.tail) && text[n:n+len(piece)] == piece && text[:n] == p.head && text[n+len(piece):] == p.tail
 }
@@ -100,8 +125,8 @@ func learnTemplate(h *event.Hit) *template {
 		t.vars = append(t.vars, learnPattern(v, &key))
 	}
 	for i := range h.Ref.Entities {
-		t.keys = append(t.keys, learnPattern(h.Ref.Entities[i].Key, &key))
-		t.ids = append(t.ids, learnPattern(h.Ref.Entities[i].ID, &key))
+		own, id := learnPattern(h.Ref.Entities[i].Key, &key), learnPattern(h.Ref.Entities[i].ID, &key)
+		t.keys, t.ids, t.ends = append(t.keys, own), append(t.ids, id), append(t.ends, id.endsIn(&own))
 	}
 	t.summary = learnSummary(h.Ref, &key)
 	return t
@@ -125,16 +150,35 @@ func (t *template) fits(h *event.Hit) bool {
 	return true
 }
 
-// sameText is a == b for texts that are often empty.
-func sameText(a, b string) bool { return len(a) == len(b) && (len(a) == 0 || a == b) }
+// sameText is a == b for texts that are often empty, or at the same place.
+func sameText(a, b string) bool {
+	return len(a) == len(b) && (len(a) == 0 || unsafe.StringData(a) == unsafe.StringData(b) || a == b)
+}
 
+// entitiesFit looks at the key of an entity only where it is not known to be the end of the canonical id by lying there in memory.
 func (t *template) entitiesFit(h *event.Hit, key *keyPieces) bool {
-	for i := range h.Ref.Entities {
-		if x := &h.Ref.Entities[i]; !t.keys[i].is(x.Key, key) || !t.ids[i].is(x.ID, key) {
+	list := h.Ref.Entities
+	keys, ids, ends := t.keys[:len(list)], t.ids[:len(list)], t.ends[:len(list)]
+	for i := range list {
+		x := &list[i]
+		if !ids[i].is(x.ID, key) {
+			return false
+		}
+		if ends[i] && liesAtTheEnd(x.ID, x.Key) {
+			if len(x.Key) != keys[i].size(key) {
+				return false
+			}
+		} else if !keys[i].is(x.Key, key) {
 			return false
 		}
 	}
 	return true
+}
+
+// liesAtTheEnd reports whether a text that is not empty is the end of another one, in the same memory.
+func liesAtTheEnd(text, end string) bool {
+	n := len(text) - len(end)
+	return n >= 0 && len(end) > 0 && unsafe.StringData(text[n:]) == unsafe.StringData(end)
 }
 
 func (t *template) varsFit(h *event.Hit, key *keyPieces) bool {
@@ -162,6 +206,7 @@ type tie struct {
 	split     bool // There is one.
 	number    uint64
 	numeric   bool
+	top       uint64 // The number's first eight digits.
 	tail      string
 }
 
@@ -171,6 +216,7 @@ func splitSequence(s string) (t tie) {
 		return t
 	}
 	t.prefix, t.head, t.tail = s[:at], s[:at], s[at+sequenceDigits:]
+	t.top = eight(s[at:])
 	if t.number, t.numeric = parseHex(s[at : at+sequenceDigits]); at >= partitionDigits {
 		if t.partition, t.split = parseHex(s[at-partitionDigits : at]); t.split {
 			t.head = s[:at-partitionDigits]
@@ -194,8 +240,17 @@ func (t *tie) sequenceOf(s string) (number, partition uint64, ok bool) {
 			return 0, 0, false
 		}
 	}
-	number, ok = hex16(s[at:])
+	number, ok = t.parse(s[at:])
 	return number, partition, ok
+}
+
+// parse is hex16 for texts that nearly always begin as the template's does.
+func (t *tie) parse(s string) (uint64, bool) {
+	if eight(s) != t.top {
+		return hex16(s)
+	}
+	low, ok := hex8(eight(s[8:]))
+	return t.number&^math.MaxUint32 | low, ok
 }
 
 // hex16 is parseHex for the first 16 digits of a text, eight at a time.

@@ -2,18 +2,20 @@ package event
 
 import (
 	"cmp"
+	"encoding/binary"
+	"math"
 	"strings"
 )
 
-// RefOf is the part of e that is kept as evidence. It shares no memory with e: all its texts are one piece of memory, for a ref lives for hours,
-// beside many others, and is a few objects to the collector rather than a dozen.
+// RefOf is the part of e that is kept as evidence. It shares no memory with e: all its texts but the common ones are one piece of memory, for a
+// ref lives for hours, beside many others, and is a few objects to the collector rather than a dozen.
 func RefOf(e *Event) *Ref {
 	s := newSentence()
 	s.tell(e)
 	summary := len(s.b)
 	s.b = appendTie(s.b, e)
 	sequence := len(s.b)
-	b := append(append(append(append(s.b, e.Activity...), e.Envelope.Position.Source...), e.Envelope.Format...), e.Envelope.Site...)
+	b := append(s.b, e.Activity...)
 	for i := range e.Entities {
 		b = appendIdentity(b, e.Entities, i)
 	}
@@ -25,8 +27,8 @@ func RefOf(e *Event) *Ref {
 		Severity: e.SeverityID, Status: e.StatusID, Future: e.Envelope.Quality&Future != 0, Domain: e.Domain(),
 	}
 	r.Summary, r.Sequence = t.next(summary), t.next(sequence-summary)
-	r.ActivityName, r.Source = t.next(len(e.Activity)), t.next(len(e.Envelope.Position.Source))
-	r.Format, r.Site = t.next(len(e.Envelope.Format)), t.next(len(e.Envelope.Site))
+	r.ActivityName = t.next(len(e.Activity))
+	r.Source, r.Format, r.Site = common.of(e.Envelope.Position.Source), common.of(e.Envelope.Format), common.of(e.Envelope.Site)
 	r.Entities = make([]EntityRef, len(e.Entities))
 	for i := range r.Entities {
 		r.Entities[i] = e.Entities[i]
@@ -84,12 +86,25 @@ func appendTie(b []byte, e *Event) []byte {
 	return appendHex(append(b, '\x1f'), uint64(e.Envelope.Index), 4)
 }
 
-// appendHex adds v in lower-case hexadecimal of that many digits.
+// appendHex adds v in lower-case hexadecimal of that many digits: 4, 8 or 16.
 func appendHex(b []byte, v uint64, digits int) []byte {
-	for i := digits - 1; i >= 0; i-- {
-		b = append(b, "0123456789abcdef"[v>>(4*i)&15])
+	switch digits {
+	case 4:
+		return binary.BigEndian.AppendUint32(b, uint32(hexOf(v&0xffff)))
+	case 8:
+		return binary.BigEndian.AppendUint64(b, hexOf(v&math.MaxUint32))
 	}
-	return b
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, hexOf(v>>32)), hexOf(v&math.MaxUint32))
+}
+
+// hexOf gives the eight digits of a number of 32 bits in one word, the first in its highest byte.
+func hexOf(v uint64) uint64 {
+	const each = 0x0101010101010101
+	v = (v | v<<16) & 0x0000ffff0000ffff
+	v = (v | v<<8) & 0x00ff00ff00ff00ff
+	v = (v | v<<4) & (0x0f * each)
+	letters := (v + 6*each) >> 4 & each
+	return v + '0'*each + ('a'-'0'-10)*letters
 }
 
 // The domains of security that Tocsin correlates across.
