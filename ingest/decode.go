@@ -17,13 +17,11 @@ import (
 // smallBatch is the number of records below which starting more goroutines costs more than it saves.
 const smallBatch = 512
 
-// mostGrowth is by how many events a batch grows at most beyond what it needs now: some tens of megabytes.
-const mostGrowth = 16_384
-
 // decoder turns records into events. Formats run on as many goroutines as there are cores; results keep the order of the records.
 type decoder struct {
 	formats map[string]*format.Format
 	workers []decodeWorker
+	full    int // About as many events as a full batch has.
 }
 
 type decodeWorker struct {
@@ -33,8 +31,8 @@ type decodeWorker struct {
 	rejects []event.Reject
 }
 
-func newDecoder() *decoder {
-	d := &decoder{formats: map[string]*format.Format{}, workers: make([]decodeWorker, runtime.GOMAXPROCS(0))}
+func newDecoder(full int) *decoder {
+	d := &decoder{formats: map[string]*format.Format{}, workers: make([]decodeWorker, runtime.GOMAXPROCS(0)), full: full}
 	for _, f := range format.All() {
 		d.formats[f.Name] = &f
 	}
@@ -53,6 +51,7 @@ func (d *decoder) begin(turn int) {
 // decode appends the events and rejects of records to b. t may be nil.
 func (d *decoder) decode(b *event.Batch, records []event.Record, t Transcoder) {
 	n := min(len(d.workers), 1+len(records)/smallBatch)
+	b.Events = d.room(b.Events, len(records))
 	if n == 1 {
 		w := &d.workers[0]
 		w.events, w.rejects = b.Events, b.Rejects
@@ -63,7 +62,6 @@ func (d *decoder) decode(b *event.Batch, records []event.Record, t Transcoder) {
 	}
 	// Workers append in place: each has as many slots as records, which nearly always is as many as it needs.
 	base := len(b.Events)
-	b.Events = slices.Grow(b.Events, max(len(records), min(len(b.Events), mostGrowth)))
 	slots := b.Events[base : base+len(records)]
 	first := func(i int) int { return i * len(records) / n }
 	var wg sync.WaitGroup
@@ -86,6 +84,20 @@ func (d *decoder) decode(b *event.Batch, records []event.Record, t Transcoder) {
 	}
 	if end := base + len(records); len(b.Events) < end {
 		clear(b.Events[len(b.Events):end]) // They would keep records alive.
+	}
+}
+
+// room gives events room for more. A batch that outgrows a small one's room stands before a backlog, so it gets that of a full batch at once: growing
+// there step by step copies all events each time, and takes more memory than it ends with. What is never used of it stays untouched.
+func (d *decoder) room(events []event.Event, more int) []event.Event {
+	need := len(events) + more
+	switch {
+	case need <= cap(events):
+		return events
+	case need <= roomyBatch:
+		return slices.Grow(events, min(max(more, len(events)), roomyBatch-len(events)))
+	default:
+		return slices.Grow(events, max(more, d.full-len(events)))
 	}
 }
 

@@ -24,6 +24,13 @@ type Config struct {
 	Idle   time.Duration // Silence after which a source that has been read to its end stops holding event time back.
 }
 
+// full is about as many records as a full batch has: it is full from the half of Batch on, and what came last is the portion of one source.
+func (c Config) full() int { return c.Batch/2 + c.portion() }
+
+// portion is how many records a source hands over at once: while the handler is busy each source waits with as many, and all of that is memory beside
+// the batches.
+func (c Config) portion() int { return max(1, c.Batch/8) }
+
 // DefaultConfig suits a small machine: under a backlog, the two batches in flight and their rows take a quarter of a gigabyte.
 func DefaultConfig() Config {
 	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 200 * time.Millisecond, Idle: 30 * time.Second}
@@ -71,7 +78,7 @@ type input struct {
 
 // New checks the settings and makes a pipeline. It starts nothing.
 func New(set Settings) (*Pipeline, error) {
-	p := &Pipeline{set: set, decoder: newDecoder(), spare: [2]*event.Batch{{}, {}}}
+	p := &Pipeline{set: set, decoder: newDecoder(set.Config.full()), spare: [2]*event.Batch{{}, {}}}
 	for _, in := range set.Inputs {
 		f, ok := format.ByName(in.Format)
 		if !ok {
@@ -131,14 +138,10 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return err
 }
 
-// portion is the share of a batch, one in so many, that a source hands over at once: while the handler is busy each source waits with one, and all
-// of that is memory beside the batches.
-const portion = 8
-
 // feed fetches from one input until it ends. It hands over a chunk at a time, so a busy handler holds it back.
 func (p *Pipeline) feed(ctx context.Context, in *input, chunks chan<- chunk) {
 	for {
-		records, err := in.Source.Fetch(ctx, in.room(), max(1, p.set.Config.Batch/portion), time.Second)
+		records, err := in.Source.Fetch(ctx, in.room(), p.set.Config.portion(), time.Second)
 		if ctx.Err() != nil {
 			return
 		}

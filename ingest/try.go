@@ -14,7 +14,7 @@ type Decoder struct {
 }
 
 // NewDecoder makes a decoder of all formats.
-func NewDecoder() *Decoder { return &Decoder{decoder: newDecoder()} }
+func NewDecoder() *Decoder { return &Decoder{decoder: newDecoder(0)} }
 
 // Decode gives the events of one record, without a time only if the record states none, or why there are none. The events are valid
 // until the next call.

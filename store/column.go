@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // column collects the values of one column in the form in which ClickHouse's Native format carries them, so that a block is sent without
@@ -76,8 +77,9 @@ func (c *nullable) mark(known bool) {
 
 // text is a column of strings.
 type text struct {
-	b    []byte
-	rows int
+	b      []byte
+	rows   int
+	coming int // How many rows will come, if that is known.
 }
 
 func (c *text) typeName() string            { return "String" }
@@ -85,7 +87,7 @@ func (c *text) prefix(b []byte) []byte      { return b }
 func (c *text) parts(dst [][]byte) [][]byte { return append(dst, c.b) }
 func (c *text) size() int                   { return len(c.b) }
 func (c *text) values() int                 { return c.rows }
-func (c *text) reset()                      { c.b, c.rows = c.b[:0], 0 }
+func (c *text) reset()                      { c.b, c.rows, c.coming = c.b[:0], 0, 0 }
 
 func (c *text) add(s string) {
 	c.b = append(binary.AppendUvarint(c.b, uint64(len(s))), s...)
@@ -93,8 +95,23 @@ func (c *text) add(s string) {
 }
 
 func (c *text) addBytes(s []byte) {
+	if c.coming > c.rows && cap(c.b)-len(c.b) < len(s)+binary.MaxVarintLen64 {
+		c.grow(len(s))
+	}
 	c.b = append(binary.AppendUvarint(c.b, uint64(len(s))), s...)
 	c.rows++
+}
+
+// sampleRows is how many rows show how long those that come will be.
+const sampleRows = 128
+
+// grow makes room for all rows that will come, as far as those before show how long they are: growing step by step would copy them several times.
+func (c *text) grow(next int) {
+	if c.rows < sampleRows {
+		return
+	}
+	mean := len(c.b)/c.rows + 1
+	c.b = slices.Grow(c.b, min((c.coming-c.rows)*(mean+mean/16), maxBlockBytes)+next+binary.MaxVarintLen64)
 }
 
 // maxInterned bounds how many distinct strings a low column remembers from block to block.

@@ -90,6 +90,9 @@ func newEventEncoder() (*eventEncoder, error) {
 // encode adds events until the block is full and returns how many it took, at least one.
 func (e *eventEncoder) encode(events []event.Event, batch event.BatchID, written uint32) int {
 	n, bytes := 0, 0
+	for _, c := range []*text{e.refs, e.compact, e.raw} {
+		c.coming = c.rows + len(events)
+	}
 	for n < len(events) && bytes < maxBlockBytes {
 		part := events[n:min(n+tile, len(events))]
 		for _, f := range e.fillers {
