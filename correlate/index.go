@@ -16,12 +16,20 @@ type index struct {
 	always   []uint64 // The targets to try for every event, as bits of places in targets.
 	postings [][]int32
 	texts    []textIndex
+	probes   []probe     // Of texts, in their order.
 	lists    []textIndex // Over fields that are lists.
 	raws     []textIndex // Over raw fields, by name.
 	rawless  []int32     // Postings that an event without raw fields holds.
 	anyRaw   *textIndex
 	numbers  []numberIndex
 	flags    []flagIndex
+}
+
+// probe is what most looks at a text come to: events have few of the fields that witnesses name, and a value shorter than all that is looked for needs
+// no search. Apart from the search structures, so that those stay untouched.
+type probe struct {
+	str      func(*event.Event) string
+	shortest int
 }
 
 // flagIndex finds by a yes or no: that a boolean is true, or that a field has a value.
@@ -97,7 +105,8 @@ func (x *index) file(list []expression.Predicate) {
 		case fd.Kind == event.KindStrings:
 			x.lists = append(x.lists, *newTextIndex(fd, list, postings))
 		case fd.Kind == event.KindString:
-			x.texts = append(x.texts, *newTextIndex(fd, list, postings))
+			t := newTextIndex(fd, list, postings)
+			x.texts, x.probes = append(x.texts, *t), append(x.probes, probe{fd.Str, t.shortest})
 		default:
 			x.numbers = append(x.numbers, newNumberIndex(fd, list, postings))
 		}
@@ -155,9 +164,10 @@ func (x *index) find(c *candidates, e *event.Event) {
 	for i := range x.numbers {
 		x.numbers[i].find(x, c, e)
 	}
-	for i := range x.texts {
-		t := &x.texts[i]
-		t.find(x, c, t.field.Str(e))
+	for i := range x.probes {
+		if s := x.probes[i].str(e); len(s) >= x.probes[i].shortest {
+			x.texts[i].find(x, c, s)
+		}
 	}
 	for i := range x.lists {
 		t := &x.lists[i]

@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 
 	"github.com/tocsin-siem/tocsin/ingest/format"
 )
@@ -170,16 +172,23 @@ func valueEnd(data []byte) int {
 	depth, inString := 0, false
 	arrays := uint64(0) // bit n: the container at depth n+1 is an array; deeper ones are not told apart
 	for i := 0; i < len(data); i++ {
-		c := data[i]
-		switch {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-			if c == '\n' {
+		if inString {
+			if i += plain(data[i:]); i >= len(data) {
+				return 0
+			}
+			switch data[i] {
+			case '\\':
+				i++
+			case '"':
+				inString = false
+			default: // A line end.
 				return i
 			}
+			continue
+		}
+		switch c := data[i]; {
+		case c == '"':
+			inString = true
 		case c == '{' || c == '[':
 			if c == '{' && depth > 0 && !opens(data[:i], depth <= 64 && arrays>>(depth-1)&1 == 0) {
 				if n := bytes.LastIndexByte(data[:i], '\n'); n > 0 {
@@ -200,6 +209,30 @@ func valueEnd(data []byte) int {
 		}
 	}
 	return 0
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plain is how many bytes of a string come before its end, an escape or a line end. It looks at eight at a time: each of these sets the high bit of its
+// byte. Bytes above the first one found may be wrong, the first one never is.
+func plain(data []byte) int {
+	i := 0
+	for ; i+8 <= len(data); i += 8 {
+		w := binary.LittleEndian.Uint64(data[i:])
+		q, b, n := w^(ones*'"'), w^(ones*'\\'), w^(ones*'\n')
+		if m := ((q-ones)&^q | (b-ones)&^b | (n-ones)&^n) & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for ; i < len(data); i++ {
+		if c := data[i]; c == '"' || c == '\\' || c == '\n' {
+			break
+		}
+	}
+	return i
 }
 
 // opens reports whether an object may begin after before, in an object or else an array.

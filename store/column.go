@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 )
 
@@ -120,16 +119,22 @@ const maxInterned = 1 << 16
 // low is a LowCardinality(String) column. Strings are interned across blocks, so that a value costs one map look-up and no copy; each
 // block has a dictionary of its own with the values it uses.
 type low struct {
-	interned map[string]uint32 // String to its place in local.
+	interned map[string]uint32 // String to its place in texts and local.
+	texts    []string
 	local    []place
 	block    uint32 // Stamp of the current block.
 	keys     []byte // The block's dictionary, on the wire.
 	distinct uint32
 	ids      []uint32 // Per value: its place in the dictionary.
-	last     string   // The interned string of the last value.
-	lastID   uint32
+	lately   [16]met
 	wire     []byte
 	head     []byte
+}
+
+// met is an interned string met lately, with its place: values of one column take turns, and these are found without a hash of the whole.
+type met struct {
+	value string
+	place
 }
 
 // place is where a string stands in the dictionary of the block with the stamp.
@@ -153,24 +158,33 @@ func (c *low) size() int { return len(c.keys) + 4*len(c.ids) + 24 }
 func (c *low) reset() {
 	if len(c.interned) > maxInterned {
 		clear(c.interned)
-		c.local = c.local[:0]
+		clear(c.texts)
+		c.texts, c.local = c.texts[:0], c.local[:0]
 	}
 	c.block++
 	c.keys, c.ids, c.distinct = c.keys[:0], c.ids[:0], 0
-	c.last, c.lastID = "", math.MaxUint32
 }
 
 func (c *low) add(s string) {
-	if s == c.last && c.lastID != math.MaxUint32 && len(c.ids) > 0 {
-		c.ids = append(c.ids, c.lastID)
-		return
+	slot := uint(len(s))
+	if len(s) > 0 {
+		slot += uint(s[0])*5 + uint(s[len(s)-1])*3 + uint(s[len(s)/2])
 	}
+	r := &c.lately[slot%uint(len(c.lately))]
+	if r.block != c.block || r.value != s {
+		*r = c.intern(s)
+	}
+	c.ids = append(c.ids, r.id)
+}
+
+// intern gives the place of s in the block's dictionary, where it now stands.
+func (c *low) intern(s string) met {
 	n, ok := c.interned[s]
 	if !ok {
 		n = uint32(len(c.local))
 		s = string([]byte(s)) // The map outlives the batch that s points into.
 		c.interned[s] = n
-		c.local = append(c.local, place{})
+		c.texts, c.local = append(c.texts, s), append(c.local, place{})
 	}
 	p := &c.local[n]
 	if p.block != c.block {
@@ -178,8 +192,7 @@ func (c *low) add(s string) {
 		c.distinct++
 		c.keys = append(binary.AppendUvarint(c.keys, uint64(len(s))), s...)
 	}
-	c.ids = append(c.ids, p.id)
-	c.last, c.lastID = s, p.id
+	return met{c.texts[n], *p}
 }
 
 func (c *low) parts(dst [][]byte) [][]byte {
