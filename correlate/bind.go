@@ -3,6 +3,7 @@ package correlate
 import (
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/rules"
@@ -33,7 +34,8 @@ func (s *Scratch) bind(t *target, e *event.Event) ([][]string, bool) {
 		return s.bindSingle(t, e)
 	}
 	n := len(t.rule.Plan.Vars)
-	s.combos = append(s.combos[:0], make([]string, n))
+	s.first = append(s.first[:0], make([]string, n)...)
+	s.combos = append(s.combos[:0], s.first)
 	for i := range t.Bind {
 		if !s.spread(t, e, &t.Bind[i]) {
 			s.null(t, t.Bind[i].Var)
@@ -60,7 +62,24 @@ func (s *Scratch) bind(t *target, e *event.Event) ([][]string, bool) {
 		s.counts[t.index].wide++
 		return nil, false
 	}
+	s.combos[0] = s.shared(s.first)
 	return s.combos, true
+}
+
+// shared is a copy of a list of interned values, which nobody changes: that of an earlier hit where one of those met last bound the same.
+func (s *Scratch) shared(values []string) []string {
+	if len(values) == 0 {
+		return []string{}
+	}
+	at := uintptr(len(values))
+	for _, v := range values {
+		at = at*31 + uintptr(unsafe.Pointer(unsafe.StringData(v)))>>4
+	}
+	last := &s.bound[at%uintptr(len(s.bound))]
+	if !slices.Equal(*last, values) {
+		*last = slices.Clone(values)
+	}
+	return *last
 }
 
 // bindSingle is bind for a rule whose only variable is bound by the step to one value: hits that bring the same share it.

@@ -139,6 +139,8 @@ type Scratch struct {
 	made    []origin // Of the hits of the last call.
 	counts  []counts // By rule.
 	combos  [][]string
+	first   []string      // Of combos, while it is put together,
+	bound   [512][]string // and lists that were bound lately, by their values.
 	values  []string
 	names   map[string][]string // Texts that hits share, each as a list of itself alone,
 	lately  [64][]string        // and those met last.

@@ -153,13 +153,13 @@ func (e *Event) addKey(kind EntityKind, role Role, strength Strength, object uin
 		}
 	}
 	if e.Entities == nil {
-		e.Entities = make([]EntityRef, 0, usualEntities)
+		e.Entities = make([]EntityRef, 0, UsualEntities)
 	}
 	e.Entities = append(e.Entities, EntityRef{Kind: kind, Role: role, Strength: strength, Object: object, Key: key})
 }
 
-// usualEntities is room for what an event names and what enrichment adds.
-const usualEntities = 8
+// UsualEntities is room for what an event names and what enrichment adds.
+const UsualEntities = 8
 
 // FindEntities fills Entities from the fields of e, in fixed order, and gives each object the id of its strongest key. It is called once
 // per event, after decoding and before enrichment; calling it again adds nothing.
@@ -341,7 +341,7 @@ func (e *Event) addContext() {
 
 // NameObjects gives every reference without an id the id of its object's strongest key of the same kind: kind:key.
 func (e *Event) NameObjects() {
-	var best [2 * usualEntities]string // The keys of the objects, as far as there is room: what is beyond is looked for again.
+	var best [2 * UsualEntities]string // The keys of the objects, as far as there is room: what is beyond is looked for again.
 	size := 0
 	for i := range e.Entities {
 		if x := &e.Entities[i]; x.ID == "" {

@@ -21,6 +21,7 @@ type code struct {
 	f        func(*frame) float64
 	s        func(*frame) string
 	l        func(*frame) []string
+	joined   []func(*frame) string // Of texts joined by +: the parts of s.
 }
 
 // integer evaluates a number as an integer, rounding floats.

@@ -149,14 +149,45 @@ func comparison[T cmp.Ordered](op string, x, y func(*frame) T) func(*frame) bool
 func arithmetic(op string, a, b code) (code, bool) {
 	switch {
 	case op == "+" && a.isString() && b.isString():
-		x, y := a.s, b.s
-		return stringCode(func(f *frame) string { return x(f) + y(f) }), true
+		return join(append(a.parts(), b.parts()...)), true
 	case a.isInt() && b.isInt():
 		return intCode(calculate(op, a.i, b.i)), true
 	case a.isNumber() && b.isNumber():
 		return floatCode(calculate(op, a.number(), b.number())), true
 	}
 	return code{}, false
+}
+
+// parts are the texts that a text is joined from, in a list of their own.
+func (c *code) parts() []func(*frame) string {
+	if c.joined != nil {
+		return slices.Clone(c.joined)
+	}
+	return []func(*frame) string{c.s}
+}
+
+// join puts texts one behind the other, with one piece of memory for the usual few.
+func join(parts []func(*frame) string) code {
+	var c code
+	switch len(parts) {
+	case 2:
+		a, b := parts[0], parts[1]
+		c = stringCode(func(f *frame) string { return a(f) + b(f) })
+	case 3:
+		a, b, d := parts[0], parts[1], parts[2]
+		c = stringCode(func(f *frame) string { return a(f) + b(f) + d(f) })
+	default:
+		c = stringCode(func(f *frame) string {
+			var room [8]string
+			texts := room[:0]
+			for _, part := range parts {
+				texts = append(texts, part(f))
+			}
+			return strings.Join(texts, "")
+		})
+	}
+	c.joined = parts
+	return c
 }
 
 func calculate[T int64 | float64](op string, x, y func(*frame) T) func(*frame) T {

@@ -171,7 +171,7 @@ func (c *compiler) let(n *ast.VariableDeclaratorNode) (code, bool) {
 	case body.isNumber():
 		out.f = after(set, body.f)
 	case body.isString():
-		out.s = after(set, body.s)
+		out.s, out.joined = after(set, body.s), nil
 	default:
 		out.l = after(set, body.l)
 	}

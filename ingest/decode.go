@@ -25,10 +25,12 @@ type decoder struct {
 }
 
 type decodeWorker struct {
-	scratch format.Scratch
-	fields  [2]format.FieldMemory // Of the batches in turn.
-	events  []event.Event
-	rejects []event.Reject
+	scratch  format.Scratch
+	fields   [2]format.FieldMemory // Of the batches in turn,
+	refs     [2]format.Memory[event.EntityRef]
+	entities *format.Memory[event.EntityRef] // and that of this one; nil: every event has memory of its own.
+	events   []event.Event
+	rejects  []event.Reject
 }
 
 func newDecoder(full int) *decoder {
@@ -45,6 +47,8 @@ func (d *decoder) begin(turn int) {
 		w := &d.workers[i]
 		w.scratch.Fields = &w.fields[turn]
 		w.scratch.Fields.Reset()
+		w.entities = &w.refs[turn]
+		w.entities.Reset()
 	}
 }
 
@@ -122,6 +126,7 @@ func (d *decoder) run(w *decodeWorker, records []event.Record, t Transcoder) {
 		w.events = events
 		for j := start; j < len(w.events); j++ {
 			finish(&w.events[j], r, j-start)
+			w.findEntities(&w.events[j])
 		}
 	}
 }
@@ -175,7 +180,16 @@ func finish(e *event.Event, r *event.Record, index int) {
 	case env.ID.IsZero():
 		env.ID = event.PositionID(r.Position, index)
 	}
-	e.FindEntities()
+}
+
+// findEntities names what an event is about, in memory of its batch.
+func (w *decodeWorker) findEntities(e *event.Event) {
+	if e.Entities == nil && w.entities != nil {
+		e.Entities = w.entities.Take(event.UsualEntities)[:0]
+	}
+	if e.FindEntities(); len(e.Entities) == 0 {
+		e.Entities = nil
+	}
 }
 
 func rejectOf(r *event.Record, err error) event.Reject {

@@ -28,7 +28,7 @@ func (w *winRecord) sorted() []event.RawField {
 	}
 	s := w.shape()
 	w.kind = s
-	out := w.room.take(len(s.order))
+	out := w.room.Take(len(s.order))
 	for i, from := range s.order {
 		out[i].Name, out[i].Value = s.names[from], w.fields[from].Value
 	}
