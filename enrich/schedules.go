@@ -63,21 +63,25 @@ func (s *ScheduleInfo) contains(at int64) bool {
 	return anyContains(s.weekly, at)
 }
 
-// scopeKey is what a window is for: an asset (canonical id or, where the inventory is empty, the bare one), zone, site or everything.
-type scopeKey struct{ kind, scope, name string }
+// scope says what the windows of one kind are for: an asset (canonical id or, where the inventory is empty, the bare one), zone, site or everything.
+type scope uint8
 
 // The scopes of a window.
 const (
-	scopeAsset = "asset"
-	scopeZone  = "zone"
-	scopeSite  = "site"
-	scopeAll   = "*"
+	scopeAsset scope = iota
+	scopeZone
+	scopeSite
+	scopeAll
+	scopes
 )
+
+// windows are those of one kind: by scope and name the places of their schedules.
+type windows [scopes]map[string][]int32
 
 // addSchedules builds the windows. Zones and assets must have been added before.
 func (b *builder) addSchedules(rows []placed[ScheduleInfo], rep *report) {
 	ids := newIndex[string]("id")
-	b.t.windows = map[scopeKey][]int32{}
+	b.t.windows = map[string]*windows{}
 	for i := range rows {
 		s, line := rows[i].row, rows[i].line
 		rep.muted = rows[i].bad
@@ -102,15 +106,22 @@ func (b *builder) addSchedules(rows []placed[ScheduleInfo], rep *report) {
 	}
 }
 
-func (b *builder) openWindow(at int32, kind, scope, name string) {
+func (b *builder) openWindow(at int32, kind string, of scope, name string) {
 	if name == "*" {
-		scope = scopeAll
+		of = scopeAll
 	}
-	if n, ok := b.t.assetNames[name]; ok && scope == scopeAsset {
+	if n, ok := b.t.assetNames[name]; ok && of == scopeAsset {
 		name = b.t.assets[n].ID
 	}
-	k := scopeKey{kind, scope, name}
-	b.t.windows[k] = append(b.t.windows[k], at)
+	w := b.t.windows[kind]
+	if w == nil {
+		w = &windows{}
+		b.t.windows[kind] = w
+	}
+	if w[of] == nil {
+		w[of] = map[string][]int32{}
+	}
+	w[of][name] = append(w[of][name], at)
 }
 
 func (b *builder) completeSchedule(s *ScheduleInfo, line int, rep *report) bool {

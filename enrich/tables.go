@@ -35,7 +35,7 @@ type Tables struct {
 	networks   bart.Table[int32]
 
 	schedules []ScheduleInfo
-	windows   map[scopeKey][]int32
+	windows   map[string]*windows // By kind.
 
 	lists map[string]*valueSet
 }
@@ -250,32 +250,37 @@ func (t *Tables) Lists() []string { return slices.Sorted(maps.Keys(t.lists)) }
 // Window reports whether a window of that kind is open for the entity at the instant, in microseconds: for the asset itself, its zone or
 // its site. The entity is anything Asset finds, an address in a zone, or the name of a zone or site.
 func (t *Tables) Window(kind, entity string, at int64) bool {
-	if len(t.windows) == 0 {
+	w := t.windows[kind]
+	if w == nil {
 		return false
 	}
-	if t.open(kind, scopeAll, "*", at) {
+	if t.open(w[scopeAll], "*", at) {
 		return true
 	}
+	if len(w[scopeAsset])+len(w[scopeZone])+len(w[scopeSite]) == 0 {
+		return false
+	}
 	if a := t.asset(entity); a != nil {
-		return t.open(kind, scopeAsset, a.ID, at) || t.open(kind, scopeZone, a.Zone, at) || t.open(kind, scopeSite, a.Site, at)
+		return t.open(w[scopeAsset], a.ID, at) || t.open(w[scopeZone], a.Zone, at) || t.open(w[scopeSite], a.Site, at)
 	}
 	name := bareID(entity)
-	if t.open(kind, scopeAsset, name, at) || t.open(kind, scopeZone, name, at) || t.open(kind, scopeSite, name, at) {
+	if t.open(w[scopeAsset], name, at) || t.open(w[scopeZone], name, at) || t.open(w[scopeSite], name, at) {
 		return true
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
 		if z := t.zone(ip); z != nil {
-			return t.open(kind, scopeZone, z.Name, at)
+			return t.open(w[scopeZone], z.Name, at)
 		}
 	}
 	return false
 }
 
-func (t *Tables) open(kind, scope, name string, at int64) bool {
+// open reports whether one of the windows under a name is.
+func (t *Tables) open(under map[string][]int32, name string, at int64) bool {
 	if name == "" {
 		return false
 	}
-	for _, n := range t.windows[scopeKey{kind, scope, name}] {
+	for _, n := range under[name] {
 		if t.schedules[n].contains(at) {
 			return true
 		}

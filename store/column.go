@@ -127,6 +127,7 @@ type low struct {
 	distinct uint32
 	ids      []uint32 // Per value: its place in the dictionary.
 	lately   [16]met
+	hashed   []met // The same by the hash that the caller knows; nil where none does.
 	wire     []byte
 	head     []byte
 }
@@ -159,6 +160,7 @@ func (c *low) reset() {
 	if len(c.interned) > maxInterned {
 		clear(c.interned)
 		clear(c.texts)
+		clear(c.hashed)
 		c.texts, c.local = c.texts[:0], c.local[:0]
 	}
 	c.block++
@@ -171,6 +173,21 @@ func (c *low) add(s string) {
 		slot += uint(s[0])*5 + uint(s[len(s)-1])*3 + uint(s[len(s)/2])
 	}
 	r := &c.lately[slot%uint(len(c.lately))]
+	if r.block != c.block || r.value != s {
+		*r = c.intern(s)
+	}
+	c.ids = append(c.ids, r.id)
+}
+
+// hashedValues is for how many values that come with a hash a place is remembered.
+const hashedValues = 1 << 12
+
+// addHashed is add for a column of many values, of which the caller knows a hash.
+func (c *low) addHashed(s string, hash uint64) {
+	if c.hashed == nil {
+		c.hashed = make([]met, hashedValues)
+	}
+	r := &c.hashed[hash%hashedValues]
 	if r.block != c.block || r.value != s {
 		*r = c.intern(s)
 	}

@@ -37,6 +37,8 @@ type eventEncoder struct {
 	entity, entityTime, entityClass, entityID, entityWritten *fixed
 
 	classes map[classKey]string
+	last    classKey // Of the latest event whose activity needs no name of its own, and the name of both: events of one kind come in runs.
+	named   string
 	ids     []string
 	scratch []byte
 }
@@ -141,8 +143,9 @@ func (e *eventEncoder) entityRows(x *event.Event, written uint32) {
 	e.scratch = appendRefs(e.scratch[:0], x.Entities, &e.ids)
 	e.refs.addBytes(e.scratch)
 	for _, id := range e.ids {
-		e.entities.of.add(id)
-		e.indexRow(x, entityKey(id), written)
+		key := entityKey(id)
+		e.entities.of.addHashed(id, key)
+		e.indexRow(x, key, written)
 	}
 	e.entities.end()
 	e.indexRow(x, idKey(x.Envelope.ID), written)
@@ -167,6 +170,9 @@ const maxClasses = 4096
 
 func (e *eventEncoder) classOf(x *event.Event) string {
 	k := classKey{x.ClassUID, x.ActivityID, x.Activity}
+	if k == e.last && e.named != "" {
+		return e.named
+	}
 	name, ok := e.classes[k]
 	if !ok {
 		if len(e.classes) >= maxClasses {
@@ -175,6 +181,9 @@ func (e *eventEncoder) classOf(x *event.Event) string {
 		name = x.ClassKey()
 		k.name = string([]byte(k.name)) // The map outlives the batch.
 		e.classes[k] = name
+	}
+	if k.name == "" { // Another may lie in memory of the batch.
+		e.last, e.named = k, name
 	}
 	return name
 }
