@@ -57,7 +57,9 @@ func (r *run) Enrich(b *event.Batch) { r.enricher.Enrich(b.Events, b.Sorted) }
 
 func (r *run) Handle(_ context.Context, b *event.Batch) error {
 	r.batch.Number++
-	r.events = append(r.events, b.Events...)
+	for i := range b.Events { // The batch's memory is used again.
+		r.events = append(r.events, *b.Events[i].Clone())
+	}
 	for _, x := range b.Rejects {
 		r.t.Errorf("%s: %s: %s: %.200s", x.Format, x.Code, x.Reason, x.Raw)
 	}
