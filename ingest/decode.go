@@ -92,7 +92,7 @@ func (d *decoder) decode(b *event.Batch, records []event.Record, t Transcoder) {
 }
 
 // room gives events room for more. A batch that outgrows a small one's room stands before a backlog, so it gets that of a full batch at once: growing
-// there step by step copies all events each time, and takes more memory than it ends with. What is never used of it stays untouched.
+// there step by step copies all events each time, and takes more memory than it ends with.
 func (d *decoder) room(events []event.Event, more int) []event.Event {
 	need := len(events) + more
 	switch {

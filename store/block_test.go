@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -137,5 +138,39 @@ func TestABlockWithColumnsOfUnequalLengthIsNotSent(t *testing.T) {
 	b.text.add("one too many")
 	if err := b.seal(); err == nil || !strings.Contains(err.Error(), "column text has 2 values for 1 rows") {
 		t.Errorf("got %v, want an error that names the column", err)
+	}
+}
+
+func TestValuesWithAHashAreWrittenLikeOthers(t *testing.T) {
+	plain, hashed := newLow(), newLow()
+	for block := range 3 {
+		for i := range 500 {
+			s := strings.Repeat("x", (i*7+block)%40)
+			plain.add(s)
+			hashed.addHashed(s, uint64(i%3)) // Most meet another value in their place.
+		}
+		a, b := bytes.Join(plain.parts(nil), nil), bytes.Join(hashed.parts(nil), nil)
+		if !bytes.Equal(a, b) || len(a) == 0 {
+			t.Fatalf("block %d: %d bytes, want %d", block, len(b), len(a))
+		}
+		plain.reset()
+		hashed.reset()
+	}
+}
+
+func TestATextThatKnowsHowManyComeIsWrittenLikeOthers(t *testing.T) {
+	plain, expecting := &text{}, &text{}
+	for range 2 {
+		expecting.coming = 1000
+		for i := range 1200 { // More come than were told of.
+			s := bytes.Repeat([]byte{'y'}, i%900)
+			plain.addBytes(s)
+			expecting.addBytes(s)
+		}
+		if !bytes.Equal(plain.b, expecting.b) || plain.rows != expecting.rows {
+			t.Fatal("the bytes are not the same")
+		}
+		plain.reset()
+		expecting.reset()
 	}
 }
