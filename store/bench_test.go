@@ -78,13 +78,28 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+// hitsOf gives each event two hits, as the shipped rules do of everyday traffic in the mean.
+func hitsOf(events []event.Event) []event.Hit {
+	hits := make([]event.Hit, 0, 2*len(events))
+	for i := range events {
+		ref, key := event.RefOf(&events[i]), events[i].Entities[0].ID
+		hits = append(hits,
+			event.Hit{Rule: fmt.Sprint("rb-00", 10+i%40), Version: 2, Key: key, Vars: []string{key, "hall3"}, Ref: ref, Fields: []event.FieldValue{{Kind: event.KindString, Known: true, Str: fmt.Sprint("hall3/", i%8)}, {Kind: event.KindBool, Known: true}}},
+			event.Hit{Rule: "rb-0140", Version: 1, Key: key, Vars: []string{key}, Ref: ref, Fields: []event.FieldValue{{Kind: event.KindInt, Known: true, Num: int64(i % 1000)}}})
+	}
+	return hits
+}
+
 // The engine's processor time includes the merges that happen meanwhile, and that all rows are in their tables.
 func BenchmarkAppend(b *testing.B) {
 	for _, x := range []struct {
 		n        int
 		how      string
 		directly bool
-	}{{400, "", false}, {400, "-directly", true}, {3_000, "", false}, {3_000, "-directly", true}, {50_000, "", false}} {
+		hits     bool
+	}{
+		{n: 400}, {n: 400, how: "-directly", directly: true}, {n: 3_000}, {n: 3_000, how: "-directly", directly: true}, {n: 3_000, how: "-hits", hits: true}, {n: 50_000}, {n: 50_000, how: "-hits", hits: true},
+	} {
 		n := x.n
 		b.Run(strconv.Itoa(n)+x.how, func(b *testing.B) {
 			p := startEngine(b, b.TempDir())
@@ -96,13 +111,19 @@ func BenchmarkAppend(b *testing.B) {
 				db.AppendDirectly()
 			}
 			batches := [][]event.Event{mixed(0, n), mixed(n, n), mixed(2*n, n)}
+			var hits [3][]event.Hit
+			for i := range hits {
+				if x.hits {
+					hits[i] = hitsOf(batches[i])
+				}
+			}
 			number := uint64(0)
 			before := processorTime(b, p.PID())
 			var longest time.Duration
 			for b.Loop() {
 				number++
 				began := time.Now()
-				must(b, db.Append(b.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: batches[number%3]}}, nil))
+				must(b, db.Append(b.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: batches[number%3]}, Hits: hits[number%3]}, nil))
 				longest = max(longest, time.Since(began))
 			}
 			for _, err := range db.Events(b.Context(), store.EventFilter{Limit: 1}) {

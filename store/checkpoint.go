@@ -276,7 +276,7 @@ func (db *DB) prune(ctx context.Context, now time.Time) error {
 	if t := oldest.written.Add(-day); t.Before(before) {
 		before = t
 	}
-	for _, table := range []string{"hits", "notes", "actions", "batches"} {
+	for _, table := range []string{"hit_blocks", "hits", "notes", "actions", "batches"} {
 		rows, err := db.rows(ctx, "SELECT DISTINCT _partition_id FROM "+db.table(table)+" GROUP BY _partition_id HAVING max(written) < toDateTime({before:Int64}) AND max((epoch, number)) < ({e:UInt64}, {n:UInt64})",
 			named{"before", before.Unix()}, named{"e", oldest.batch.Epoch}, named{"n", oldest.batch.Number})
 		if err != nil {

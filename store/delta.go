@@ -26,8 +26,9 @@ const (
 	closeWait = 15 * time.Second
 )
 
-// draftTables are the tables whose rows may be drafts, in the order in which they are moved: an event whose row is there is in the index.
-var draftTables = []string{"entity_index", "events", "hits", "notes", "actions", "rejects"}
+// draftTables are the tables whose rows may be drafts, in the order in which they are moved: an event whose row is there is in the index. Drafts for
+// hits are those of an earlier program.
+var draftTables = []string{"entity_index", "events", "hit_blocks", "hits", "notes", "actions", "rejects"}
 
 // draft is a batch whose rows are in the table delta.
 type draft struct {

@@ -46,7 +46,7 @@ func TestWhoHasAppendedABatchFindsItsRowsAtOnce(t *testing.T) {
 			if got := len(collect(t, db.Rejects(t.Context(), store.RejectFilter{}))); got != 4 {
 				t.Errorf("%d rejects are found, want 4", got)
 			}
-			for table, want := range map[string]uint64{"delta": 0, "events": 80, "hits": 12, "notes": 4, "actions": 4, "rejects": 4} {
+			for table, want := range map[string]uint64{"delta": 0, "events": 80, "hit_blocks": 4, "notes": 4, "actions": 4, "rejects": 4} {
 				if got := rowsIn(t, cfg, table); got != want {
 					t.Errorf("%d rows in %s once they were asked for, want %d", got, table, want)
 				}
@@ -115,7 +115,7 @@ func TestTheNextProcessReplaysAndMovesWhatADeadOneLeft(t *testing.T) {
 	if diff := cmp.Diff(append(want, forReplay(next)), replay(t, db, event.BatchID{}), zones); diff != "" {
 		t.Errorf("replay after the first batch (-want +got):\n%s", diff)
 	}
-	for table, want := range map[string]uint64{"delta": 0, "events": 100, "hits": 15, "notes": 5, "actions": 5, "rejects": 5} {
+	for table, want := range map[string]uint64{"delta": 0, "events": 100, "hit_blocks": 5, "notes": 5, "actions": 5, "rejects": 5} {
 		if got := rowsIn(t, cfg, table); got != want {
 			t.Errorf("%d rows in %s, want %d", got, table, want)
 		}
@@ -175,7 +175,7 @@ func TestWhoIsAloneMovesWhatADeadProcessLeftWhenItOpens(t *testing.T) {
 	db, err := store.Open(t.Context(), cfg, store.Settings{Alone: true})
 	must(t, err)
 	defer func() { must(t, db.Close()) }()
-	for table, want := range map[string]uint64{"events": 20, "hits": 3, "notes": 1, "actions": 1, "rejects": 1} {
+	for table, want := range map[string]uint64{"events": 20, "hit_blocks": 1, "notes": 1, "actions": 1, "rejects": 1} {
 		if got := rowsIn(t, cfg, table); got != want {
 			t.Errorf("%d rows in %s, want %d: those of the batch that exists", got, table, want)
 		}
@@ -193,7 +193,7 @@ func TestWhoIsAloneMovesWhatADeadProcessLeftWhenItOpens(t *testing.T) {
 }
 
 func TestAProcessThatDiesBetweenTwoTablesHasNoRowMovedTwice(t *testing.T) {
-	for _, table := range []string{"entity_index", "events", "hits", "notes", "actions", "rejects"} {
+	for _, table := range []string{"entity_index", "events", "hit_blocks", "notes", "actions", "rejects"} {
 		t.Run("before "+table, func(t *testing.T) {
 			cfg := freshConfig(t)
 			// What a process leaves that dies before it has moved this table: the others are moved, and the batch is in delta still.
@@ -223,7 +223,7 @@ func TestAProcessThatDiesBetweenTwoTablesHasNoRowMovedTwice(t *testing.T) {
 			if got := len(collect(t, again.Events(t.Context(), store.EventFilter{}))); got != 40 {
 				t.Errorf("%d events, want 40", got)
 			}
-			for table, want := range map[string]uint64{"delta": 0, "events": 40, "hits": 6, "notes": 2, "actions": 2, "rejects": 2} {
+			for table, want := range map[string]uint64{"delta": 0, "events": 40, "hit_blocks": 2, "notes": 2, "actions": 2, "rejects": 2} {
 				if got := rowsIn(t, cfg, table); got != want {
 					t.Errorf("%d rows in %s, want %d", got, table, want)
 				}

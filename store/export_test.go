@@ -86,3 +86,6 @@ func (db *DB) Voids(ctx context.Context) (int, error) {
 func (db *DB) Exec(ctx context.Context, statement string) error {
 	return db.conn.Exec(ctx, statement)
 }
+
+// HitsOfRow is how many hits a row of the table hit_blocks has at most.
+const HitsOfRow = maxHits

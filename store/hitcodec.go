@@ -9,12 +9,8 @@ import (
 // carryVersion is the first byte of a stored carry. A reader refuses versions it does not know.
 const carryVersion = 1
 
-// appendHit writes what the row's own columns do not hold: variables, fields and the event.
-func appendHit(b []byte, h *event.Hit) []byte {
-	return event.AppendRef(event.AppendHitValues(b, h), h.Ref)
-}
-
-// decodeHit fills h from what appendHit wrote.
+// decodeHit fills h with what the payload of a row of the table hits holds beside its columns: variables, fields and the event. Programs before the
+// table hit_blocks wrote such rows.
 func decodeHit(b []byte, h *event.Hit) error {
 	rest, err := event.ReadHitValues(b, h)
 	if err != nil {

@@ -224,7 +224,7 @@ func (db *DB) takeEpoch(ctx context.Context, epoch uint64) error {
 func (db *DB) removeVoid(ctx context.Context, epoch uint64) error {
 	void := "epoch < {epoch:UInt64} AND (epoch > {e:UInt64} OR (epoch = {e:UInt64} AND number > {n:UInt64}))"
 	args := []named{{"epoch", epoch}, {"e", db.tail.Epoch}, {"n", db.tail.Number}}
-	for _, table := range []string{"events", "hits", "notes", "actions", "rejects", "batches"} {
+	for _, table := range []string{"events", "hit_blocks", "hits", "notes", "actions", "rejects", "batches"} {
 		err := db.retry(ctx, "remove rows of unfinished batches from "+table, func() error {
 			var n uint64
 			if err := db.row(ctx, "SELECT count() FROM "+db.table(table)+" WHERE "+void, args...).Scan(&n); err != nil || n == 0 {

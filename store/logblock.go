@@ -45,49 +45,6 @@ func (k entryKey) add(id event.BatchID, seq int, written uint32) {
 	k.written.add32(written)
 }
 
-type hitEncoder struct {
-	block
-	entry         entryKey
-	rule          *low
-	version       *fixed
-	branch, step  *fixed
-	key           *text
-	time, eventID *fixed
-	payload       *text
-	scratch       []byte
-}
-
-func newHitEncoder() *hitEncoder {
-	e := &hitEncoder{block: block{table: "hits"}}
-	b := &e.block
-	e.entry = addEntryKey(b)
-	e.rule = add(b, "rule", newLow())
-	e.version = add(b, "version", newFixed("Int32", 4))
-	e.branch = add(b, "branch", newFixed("UInt8", 1))
-	e.step = add(b, "step", newFixed("UInt8", 1))
-	e.key = add(b, "key", &text{})
-	e.time = add(b, "time", newFixed(timeType, 8))
-	e.eventID = add(b, "event", newFixed("FixedString(16)", 16))
-	e.payload = add(b, "payload", &text{})
-	return e
-}
-
-func (e *hitEncoder) encode(hits []event.Hit, id event.BatchID, written uint32) {
-	e.reset()
-	for i := range hits {
-		h := &hits[i]
-		e.entry.add(id, i, written)
-		e.rule.add(h.Rule)
-		e.version.add32(uint32(h.Version))
-		e.branch.add8(h.Branch)
-		e.step.add8(h.Step)
-		e.key.add(h.Key)
-		addRef(e.time, e.eventID, h.Ref)
-		e.scratch = appendHit(e.scratch[:0], h)
-		e.payload.addBytes(e.scratch)
-	}
-}
-
 func addRef(time, id *fixed, r *event.Ref) {
 	var none event.Ref
 	if r == nil {

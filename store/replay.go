@@ -309,6 +309,7 @@ type replayRows struct {
 	at    int // The entry the last row belongs to.
 	seq   int64
 	refs  map[event.ID]*event.Ref // Of that entry.
+	block hitReader
 }
 
 func (s *replayRows) read(ctx context.Context) error {
@@ -317,7 +318,8 @@ func (s *replayRows) read(ctx context.Context) error {
 		take           func(scanner) error
 		whole          func(counted) bool
 	}{
-		{"hits", "rule, version, branch, step, key, payload", s.takeHit, func(c counted) bool { return len(c.Hits) == int(c.hits) }},
+		{"hit_blocks", "hits, data", s.takeHits, hasHits},
+		{"hits", "rule, version, branch, step, key, payload", s.takeHit, hasHits}, // Of an earlier program.
 		{"notes", "entity, what, prev, value, actor, payload", s.takeNote, func(c counted) bool { return len(c.Notes) == int(c.notes) }},
 		{"actions", "doc", s.takeAction, func(c counted) bool { return len(c.Actions) == int(c.actions) }},
 	} {
@@ -335,6 +337,8 @@ func (s *replayRows) read(ctx context.Context) error {
 	}
 	return nil
 }
+
+func hasHits(c counted) bool { return len(c.Hits) == int(c.hits) }
 
 func (s *replayRows) readTable(ctx context.Context, table, columns string, take func(scanner) error) error {
 	s.begin()
@@ -386,6 +390,24 @@ func (s *replayRows) scan(rows scanner, dest ...any) (*incident.Entry, error) {
 	}
 	s.seq = int64(seq)
 	return s.found[s.at].Entry, nil
+}
+
+func (s *replayRows) takeHits(rows scanner) error {
+	var n uint32
+	var data string
+	e, err := s.scan(rows, &n, &data)
+	if err != nil || e == nil {
+		return err
+	}
+	had := len(e.Hits)
+	err = s.block.read([]byte(data), n, func(h event.Hit) {
+		h.Ref = s.shared(h.Ref)
+		e.Hits = append(e.Hits, h)
+	})
+	if err != nil {
+		return fmt.Errorf("block %d of the hits of batch %d/%d, behind %d of its %d: %w", s.seq, e.Batch.ID.Epoch, e.Batch.ID.Number, len(e.Hits)-had, n, err)
+	}
+	return nil
 }
 
 func (s *replayRows) takeHit(rows scanner) error {

@@ -69,7 +69,7 @@ func TestSeveralMembersWriteAtOnce(t *testing.T) {
 	if n := count(t, db, "events"); n != 400 {
 		t.Errorf("%d events, want 400", n)
 	}
-	if n := count(t, db, "batches") + count(t, db, "hits") + count(t, db, "epochs"); n != 0 {
+	if n := count(t, db, "batches") + count(t, db, "hit_blocks") + count(t, db, "epochs"); n != 0 {
 		t.Errorf("members left %d rows in the log", n)
 	}
 }

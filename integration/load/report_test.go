@@ -54,7 +54,7 @@ func (r *run) steps() {
 		return fmt.Sprintf("%.0f ms × %.0f", 1000*m.sum(name+"_sum", labels...)/max(n, 1), n)
 	}
 	var b strings.Builder
-	for _, table := range []string{"events", "entity_index", "hits", "notes", "batches", "findings", "incidents", "changes"} {
+	for _, table := range []string{"events", "entity_index", "hit_blocks", "notes", "batches", "findings", "incidents", "changes"} {
 		fmt.Fprintf(&b, ", %s %s", table, mean("tocsin_store_insert_duration_seconds", `table="`+table+`"`))
 	}
 	r.printf("%.0f hits, %.0f findings with their revisions, %.0f keys with state", m.sum("tocsin_correlate_hits_total"), m.sum("tocsin_correlate_findings_total"), m.sum("tocsin_correlate_keys"))
