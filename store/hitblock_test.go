@@ -39,8 +39,10 @@ func unpacked(t *testing.T, rows [][]byte, counts []uint32) (hits []event.Hit) {
 
 // someHits are hits of which some have the same event, step, key or values.
 func someHits(r *rand.Rand, n int) []event.Hit {
-	refs := []*event.Ref{nil, {}, {Event: event.NewID("a"), Time: 5, Received: 7, Sequence: "okta\x1f0", ClassUID: 3002, Domain: event.DomainIdentity, Source: "okta", Summary: "ana signed in", Site: "plant-1",
-		Entities: []event.EntityRef{{Kind: event.EntityUser, Role: event.RoleActor, Strength: event.Strong, Key: "ana", ID: "user:ana"}}}}
+	refs := []*event.Ref{nil, {}, {
+		Event: event.NewID("a"), Time: 5, Received: 7, Sequence: "okta\x1f0", ClassUID: 3002, Domain: event.DomainIdentity, Source: "okta", Summary: "ana signed in", Site: "plant-1",
+		Entities: []event.EntityRef{{Kind: event.EntityUser, Role: event.RoleActor, Strength: event.Strong, Key: "ana", ID: "user:ana"}},
+	}}
 	hits := make([]event.Hit, n)
 	for i := range hits {
 		h := &hits[i]
@@ -157,8 +159,10 @@ func TestADamagedForeignOrMiscountedBlockOfHitsIsRefused(t *testing.T) {
 const blockOfOld = "\x01\xfe\x01D\x00\arb-0001\x06\x01\x02p\x02\x01\x02\x03\x00.\x01\x00\xf0C\x80\xa0վ\x9a\xfb\xa5\x06\xf4\x03\afleet\x1f0\xa2\xf3\xd1/\x01\x00\x01\x00\x00\x05robot\x05fleet\avda5050\x0eamr-01 reports\x01\x02\x03\x03\x06\x06\t\x14\x00\f\x05/\x00:\t!,\aplant-1\x19\x01\x02\x002\x19\x00(\x02\x01\x05hall3\x04\x02\x03\r\x98\x182\x01\x00\x00\x16\x01\x022?\x00\t$\b\x00\x00\x12.;\x00\x00\x1f\x059\x10\x00\x1f\x01\x00\x00n\x02\x00\x00\x03\x05 \x1c\x02\x00\x03\x01\x00\x00\x00\x00"
 
 func oldHits() []event.Hit {
-	ref := &event.Ref{Event: event.ID{1, 2, 3}, Time: 1_772_330_400_000_000, Received: 1_772_330_400_000_250, Sequence: "fleet\x1f0", ClassUID: 99908002, Activity: 1, Severity: 1, Domain: "robot", Source: "fleet", Format: "vda5050",
-		Summary: "amr-01 reports", Site: "plant-1", Entities: []event.EntityRef{{Kind: event.EntityRobot, Role: event.RoleSubject, Strength: event.Strong, Object: 6, Key: "amr-01", ID: "robot:amr-01"}}}
+	ref := &event.Ref{
+		Event: event.ID{1, 2, 3}, Time: 1_772_330_400_000_000, Received: 1_772_330_400_000_250, Sequence: "fleet\x1f0", ClassUID: 99908002, Activity: 1, Severity: 1, Domain: "robot", Source: "fleet", Format: "vda5050",
+		Summary: "amr-01 reports", Site: "plant-1", Entities: []event.EntityRef{{Kind: event.EntityRobot, Role: event.RoleSubject, Strength: event.Strong, Object: 6, Key: "amr-01", ID: "robot:amr-01"}},
+	}
 	return []event.Hit{
 		{Rule: "rb-0001", Version: 3, Branch: 1, Step: 2, Key: "robot:amr-01", Vars: []string{"", "robot:amr-01"}, Fields: []event.FieldValue{{Kind: event.KindString, Known: true, Str: "hall3"}, {Kind: event.KindFloat}}, Ref: ref},
 		{Rule: "rb-0002", Version: -1, Key: "robot:amr-01\x1fhall3", Vars: []string{"robot:amr-01", "hall3"}, Ref: ref},
