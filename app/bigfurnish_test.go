@@ -69,7 +69,7 @@ func furnish(t *testing.T, cfg app.Config, dir string, incidents int) {
 	epoch, err := db.MaxEpoch(t.Context())
 	must(t, err)
 	batch := event.BatchID{Epoch: epoch + 1, Number: 1}
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: batch, Received: time.Now().UnixMicro(), Rejects: rejects}}, nil))
+	must(t, logTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: batch, Received: time.Now().UnixMicro(), Rejects: rejects}}))
 	must(t, db.Record(t.Context(), batch, nil, nil))
 	var owed []incident.Delivery
 	for i := range incidents {

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -145,7 +146,7 @@ func writeTenth(t *testing.T, db *app.Database, begin time.Time, n, total int) (
 		last = events[0].Envelope.ID.String()
 		newest := events[bigBatch-1].Time
 		batch := &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: events, Received: newest, Marks: []event.Mark{{Source: "fleet", Newest: newest + 9*bigSpan.Microseconds()/10, Received: newest}}}
-		must(t, db.Append(t.Context(), &incident.Entry{Batch: batch, Notes: bigNotes(events)}, nil))
+		must(t, logTo(t.Context(), db, &incident.Entry{Batch: batch, Notes: bigNotes(events)}))
 		findings, changes := bigFindings(batch.ID, events, (int(number)-1)*incidents, incidents)
 		must(t, db.Record(t.Context(), batch.ID, findings, changes))
 	}
@@ -290,4 +291,12 @@ func writeClosed(t *testing.T, db *app.Database, before time.Time) {
 		}
 		must(t, db.Record(t.Context(), event.BatchID{Epoch: 1, Number: 1}, nil, changes))
 	}
+}
+
+// logTo appends a batch from which nothing follows.
+func logTo(ctx context.Context, db interface {
+	Append(context.Context, *incident.Entry, func() error, func() incident.Outcome) (bool, error)
+}, e *incident.Entry) error {
+	_, err := db.Append(ctx, e, func() error { return nil }, func() incident.Outcome { return incident.Outcome{} })
+	return err
 }

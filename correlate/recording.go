@@ -9,8 +9,26 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// recording is what follows from a batch on its way to the disk. It goes on beside the rows of the next batch, and that one's marker waits for it:
-// so a batch exists only once what follows from its predecessor is recorded, and after a crash at most one batch has to be recorded again.
+// appending is an entry on its way into the log, beside the fold that says what follows from it.
+type appending struct {
+	follows  chan incident.Outcome // Capacity 1: the log may not ask for it.
+	done     chan struct{}
+	recorded bool  // Once done is closed: what follows is in the log, too.
+	err      error // Likewise.
+}
+
+func (w *Worker) appendBeside(ctx context.Context, e *incident.Entry) *appending {
+	a := &appending{follows: make(chan incident.Outcome, 1), done: make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		a.recorded, a.err = w.set.Log.Append(ctx, e, w.Settled, func() incident.Outcome { return <-a.follows })
+	}()
+	return a
+}
+
+// recording is what follows from a batch on its way to the disk, if it is not there yet, and to those who are told of it. It goes on beside the rows
+// of the next batch, and that one's marker waits for it: so a batch exists only once what follows from its predecessor is recorded, and after a crash
+// at most one batch has to be recorded again.
 type recording struct {
 	do   func(context.Context) error // It may be done again.
 	done chan struct{}
@@ -18,9 +36,16 @@ type recording struct {
 }
 
 // recordBeside begins to record what follows from a batch and answers the analysts' requests in it. The recording before is over.
-func (w *Worker) recordBeside(ctx context.Context, id event.BatchID, findings []incident.Finding, changes []incident.Change, requests []*request) {
-	findings = slices.Clone(findings) // The engine's own until the next fold.
-	r := &recording{done: make(chan struct{}), do: func(ctx context.Context) error { return w.record(ctx, id, findings, changes) }}
+func (w *Worker) recordBeside(ctx context.Context, id event.BatchID, out incident.Outcome, recorded bool, requests []*request) {
+	out.Findings = slices.Clone(out.Findings) // The engine's own until the next fold.
+	r := &recording{done: make(chan struct{})}
+	r.do = func(ctx context.Context) error {
+		if recorded {
+			w.publish(out)
+			return nil
+		}
+		return w.record(ctx, id, out)
+	}
 	w.recording = r
 	go func() {
 		defer close(r.done)
@@ -48,12 +73,16 @@ func (w *Worker) Settled() error {
 	return w.recording.err
 }
 
-func (w *Worker) record(ctx context.Context, id event.BatchID, findings []incident.Finding, changes []incident.Change) error {
-	if err := w.set.Records.Record(ctx, id, findings, changes); err != nil {
+func (w *Worker) record(ctx context.Context, id event.BatchID, out incident.Outcome) error {
+	if err := w.set.Records.Record(ctx, id, out.Findings, out.Changes); err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	if w.set.Published != nil && len(changes) > 0 {
-		w.set.Published(changes)
-	}
+	w.publish(out)
 	return nil
+}
+
+func (w *Worker) publish(out incident.Outcome) {
+	if w.set.Published != nil && len(out.Changes) > 0 {
+		w.set.Published(out.Changes)
+	}
 }

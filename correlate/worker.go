@@ -17,9 +17,10 @@ import (
 
 // Log is the durable ordered sequence of batches. Append returns once the entry and its marker are on the disk; it retries transient failures
 // for as long as ctx lives. It calls settled once, before the marker, and its error ends the append: what has to be on the disk before the batch exists
-// may be written beside the batch's rows.
+// may be written beside the batch's rows. follows waits until it is known what follows from the batch; a log may call it, once, and write that with the batch
+// as one: recorded says so.
 type Log interface {
-	Append(ctx context.Context, e *incident.Entry, settled func() error) error
+	Append(ctx context.Context, e *incident.Entry, settled func() error, follows func() incident.Outcome) (recorded bool, err error)
 	Replay(ctx context.Context, after event.BatchID) iter.Seq2[*incident.Entry, error]
 	Tail(ctx context.Context) (incident.Tail, error)
 }
@@ -131,12 +132,12 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 		}
 		w.set.Engine.Learn(e.Notes)
 		strange = append(strange, w.overtake(e.Rules)...)
-		findings, changes := w.fold(e, nil)
+		out := w.fold(e, nil)
 		folded++
 		if !tail.Recorded.Less(e.Batch.ID) {
 			continue
 		}
-		if err := w.record(ctx, e.Batch.ID, findings, changes); err != nil {
+		if err := w.record(ctx, e.Batch.ID, out); err != nil {
 			return tail, err
 		}
 	}
@@ -191,19 +192,20 @@ func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 	for _, r := range requests {
 		e.Actions = append(e.Actions, r.action)
 	}
-	appended := make(chan error, 1)
-	go func() { appended <- w.set.Log.Append(ctx, e, w.Settled) }()
-	findings, changes := w.fold(e, requests)
+	log := w.appendBeside(ctx, e)
+	out := w.fold(e, requests)
 	w.torn = true // until it is written
-	if err := <-appended; err != nil {
-		w.answer(requests, err)
-		return fmt.Errorf("append batch: %w", err)
+	log.follows <- out
+	<-log.done
+	if log.err != nil {
+		w.answer(requests, log.err)
+		return fmt.Errorf("append batch: %w", log.err)
 	}
 	w.torn = false
-	w.recordBeside(ctx, b.ID, findings, changes, requests)
+	w.recordBeside(ctx, b.ID, out, log.recorded, requests)
 	w.passed(b)
 	if w.set.Folded != nil {
-		w.set.Folded(b, len(hits), len(findings), len(changes))
+		w.set.Folded(b, len(hits), len(out.Findings), len(out.Changes))
 	}
 	w.checkpoint(ctx, b)
 	return nil
@@ -255,7 +257,7 @@ func (w *Worker) dropRedelivered(b *event.Batch) {
 }
 
 // fold gives what follows from an entry: a pure function of the state and the entry. requests, if live, are told what became of their actions.
-func (w *Worker) fold(e *incident.Entry, requests []*request) ([]incident.Finding, []incident.Change) {
+func (w *Worker) fold(e *incident.Entry, requests []*request) incident.Outcome {
 	findings := w.set.Engine.Fold(e.Hits, e.Batch.Marks)
 	changes := w.set.Stitcher.Apply(findings, Changes(e.Notes), e.Batch.ID, e.Batch.Received)
 	for i, a := range e.Actions {
@@ -268,7 +270,7 @@ func (w *Worker) fold(e *incident.Entry, requests []*request) ([]incident.Findin
 	for i := range changes {
 		changes[i].Index = i
 	}
-	return findings, changes
+	return incident.Outcome{Findings: findings, Changes: changes}
 }
 
 // Act puts an analyst's action into the next batch and returns once it is in the log and folded. wake is called so that a batch comes soon.
@@ -326,11 +328,18 @@ func (w *Worker) Drain(ctx context.Context, now int64) error {
 	e := &incident.Entry{Batch: b}
 	e.Rules, e.Tables = w.rules.Hash, w.set.Tables()
 	w.torn = true
-	if err := w.set.Log.Append(ctx, e, w.Settled); err != nil {
+	findings := w.set.Engine.Drain()
+	out := incident.Outcome{Findings: findings, Changes: w.set.Stitcher.Apply(findings, nil, b.ID, now)}
+	for i := range out.Changes {
+		out.Changes[i].Index = i
+	}
+	recorded, err := w.set.Log.Append(ctx, e, w.Settled, func() incident.Outcome { return out })
+	if err != nil {
 		return fmt.Errorf("append batch: %w", err)
 	}
-	findings := w.set.Engine.Drain()
-	if err := w.record(ctx, b.ID, findings, w.set.Stitcher.Apply(findings, nil, b.ID, now)); err != nil {
+	if recorded {
+		w.publish(out)
+	} else if err := w.record(ctx, b.ID, out); err != nil {
 		return err
 	}
 	w.torn = false

@@ -20,11 +20,11 @@ type faulty struct {
 
 var errFault = errors.New("not now")
 
-func (f *faulty) Append(ctx context.Context, e *incident.Entry, settled func() error) error {
+func (f *faulty) Append(ctx context.Context, e *incident.Entry, settled func() error, follows func() incident.Outcome) (bool, error) {
 	if f.append {
-		return errFault
+		return false, errFault
 	}
-	return f.disk.Append(ctx, e, settled)
+	return f.disk.Append(ctx, e, settled, follows)
 }
 
 func (f *faulty) Record(ctx context.Context, id event.BatchID, findings []incident.Finding, changes []incident.Change) error {
@@ -63,7 +63,7 @@ func batchAt(offsets ...int64) *event.Batch {
 func TestAStopAfterABatchThatCouldNotBeWrittenSavesNoCheckpoint(t *testing.T) {
 	for _, f := range []*faulty{{disk: newDisk(), append: true}, {disk: newDisk(), record: true}} {
 		refuses := *f
-		f.append, f.record = false, false
+		f.append, f.record, f.small = false, false, 0
 		w := workerOn(t, f)
 		if err := errors.Join(w.Handle(t.Context(), batchAt(0)), w.Settled()); err != nil {
 			t.Fatal(err)

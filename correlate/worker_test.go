@@ -33,13 +33,14 @@ type disk struct {
 	last       map[event.ID]incident.Finding
 	checkpoint []incident.Checkpoint
 	conflict   string
+	small      int // Batches of fewer events are written as one with what follows from them.
 
 	dead  bool
 	steps int // Until death; negative: immortal.
 }
 
 func newDisk() *disk {
-	return &disk{findings: map[string]string{}, changes: map[string]string{}, last: map[event.ID]incident.Finding{}, steps: -1}
+	return &disk{findings: map[string]string{}, changes: map[string]string{}, last: map[event.ID]incident.Finding{}, small: 6, steps: -1}
 }
 
 // step is one point at which the process can die.
@@ -55,17 +56,19 @@ func (d *disk) step() error {
 	return nil
 }
 
-func (d *disk) Append(_ context.Context, e *incident.Entry, settled func() error) error {
-	d.mu.Lock()
-	err := d.step() // Died among the rows, while what follows from the batch before is being recorded.
-	d.mu.Unlock()
+func (d *disk) Append(_ context.Context, e *incident.Entry, settled func() error, follows func() incident.Outcome) (recorded bool, err error) {
+	err = d.point() // Died among the rows, while what follows from the batch before is being recorded.
 	if err := errors.Join(settled(), err); err != nil {
-		return err
+		return false, err
+	}
+	var out incident.Outcome
+	if recorded = len(e.Batch.Events) < d.small; recorded {
+		out = follows()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.step(); err != nil {
-		return err // Rows are written, but not the marker: the batch does not exist.
+		return false, err // Rows are written, but not the marker: the batch does not exist.
 	}
 	if n := len(d.entries); n > 0 && d.recorded.Less(d.entries[n-1].Batch.ID) {
 		d.conflict = fmt.Sprintf("batch %v gets its marker before what follows from %v is recorded", e.Batch.ID, d.entries[n-1].Batch.ID)
@@ -75,7 +78,12 @@ func (d *disk) Append(_ context.Context, e *incident.Entry, settled func() error
 	b.Events = slices.Clone(b.Events)
 	copied.Batch, copied.Hits, copied.Notes = &b, slices.Clone(e.Hits), slices.Clone(e.Notes)
 	d.entries = append(d.entries, copied)
-	return d.step() // Died between the marker and the answer.
+	if recorded {
+		d.put(out.Findings)
+		d.change(out.Changes)
+		d.recorded = e.Batch.ID
+	}
+	return recorded, d.step() // Died between the marker and the answer.
 }
 
 func (d *disk) Replay(_ context.Context, after event.BatchID) iter.Seq2[*incident.Entry, error] {
@@ -131,28 +139,40 @@ func (d *disk) Record(_ context.Context, batch event.BatchID, findings []inciden
 	if err := d.step(); err != nil {
 		return err
 	}
-	put := func(into map[string]string, key, value string) {
-		if old, ok := into[key]; ok && old != value {
-			d.conflict = fmt.Sprintf("%s was recorded as\n%s\nand then as\n%s", key, old, value)
+	d.put(findings[:len(findings)/2])
+	if len(findings) > 0 {
+		if err := d.step(); err != nil {
+			return err // Half of it is there; it will be recorded again.
 		}
-		into[key] = value
 	}
-	for i, f := range findings {
-		if i == len(findings)/2 {
-			if err := d.step(); err != nil {
-				return err // Half of it is there; it will be recorded again.
-			}
-		}
-		put(d.findings, fmt.Sprint(f.ID, f.Revision), line(f))
+	d.put(findings[len(findings)/2:])
+	d.change(changes)
+	d.recorded = batch
+	return d.step()
+}
+
+// put keeps findings; d.mu is held.
+func (d *disk) put(findings []incident.Finding) {
+	for _, f := range findings {
+		d.set(d.findings, fmt.Sprint(f.ID, f.Revision), line(f))
 		if f.Revision >= d.last[f.ID].Revision {
 			d.last[f.ID] = f
 		}
 	}
+}
+
+// change keeps changes; d.mu is held.
+func (d *disk) change(changes []incident.Change) {
 	for _, c := range changes {
-		put(d.changes, fmt.Sprint(c.Incident.ID, c.Incident.Revision), fmt.Sprint(c.Kind, c.Batch, c.Incident.Title))
+		d.set(d.changes, fmt.Sprint(c.Incident.ID, c.Incident.Revision), fmt.Sprint(c.Kind, c.Batch, c.Incident.Title))
 	}
-	d.recorded = batch
-	return d.step()
+}
+
+func (d *disk) set(into map[string]string, key, value string) {
+	if old, ok := into[key]; ok && old != value {
+		d.conflict = fmt.Sprintf("%s was recorded as\n%s\nand then as\n%s", key, old, value)
+	}
+	into[key] = value
 }
 
 // Save takes a checkpoint in pieces beside whatever the process does meanwhile, and can die before each of them: it is one with the last.

@@ -20,6 +20,11 @@ func (a BatchID) Less(b BatchID) bool {
 	return a.Number < b.Number
 }
 
+// Compare orders batches as the log does.
+func (a BatchID) Compare(b BatchID) int {
+	return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Number, b.Number))
+}
+
 // Mark is the frontier of one partition of a source after a batch (docs/rules.md, N1). Files, HTTP and standard input have one partition, 0.
 type Mark struct {
 	Source    string

@@ -14,6 +14,12 @@ type Entry struct {
 	Tables  string       // Version of the lookup tables that were read.
 }
 
+// Outcome is what follows from an entry: the result of the fold.
+type Outcome struct {
+	Findings []Finding
+	Changes  []Change
+}
+
 // Tail is the end of the log: where a restarted process goes on.
 type Tail struct {
 	Batch    event.BatchID  // The last batch; zero while the log is empty.

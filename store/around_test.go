@@ -20,8 +20,8 @@ func TestEventsAroundAreThoseOfTheEntitiesInTheirTime(t *testing.T) {
 			e.Batch.Events[i].Envelope.Site = "plant-2"
 		}
 	}
-	must(t, db.Append(t.Context(), e, nil))
-	must(t, db.Append(t.Context(), entry(1, 2, 40, 10), nil))
+	must(t, appendTo(t.Context(), db, e))
+	must(t, appendTo(t.Context(), db, entry(1, 2, 40, 10)))
 	one, two := sample(1), sample(2)
 	first, second := one.PrimaryEntity(event.EntityRobot, event.RoleNone), two.PrimaryEntity(event.EntityRobot, event.RoleNone)
 	at := func(n int64) int64 { return start + n*1e6 }
@@ -101,7 +101,7 @@ func TestTheHolderOfAFindingIsTheIncidentThatHasItNow(t *testing.T) {
 	moved := *changes[2].Incident
 	moved.Revision, moved.Findings = 3, nil
 	batch := event.BatchID{Epoch: 1, Number: 3}
-	must(t, db.Append(t.Context(), entry(1, 3, 10, 5), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 3, 10, 5)))
 	must(t, db.Record(t.Context(), batch, nil, []incident.Change{{Batch: batch, Kind: incident.ChangeUpdated, Incident: &moved}}))
 	if _, found, err := db.Holder(t.Context(), finding("b", 1).ID); found || err != nil {
 		t.Errorf("a finding that was moved away is held: %v, %v", found, err)
@@ -110,7 +110,7 @@ func TestTheHolderOfAFindingIsTheIncidentThatHasItNow(t *testing.T) {
 
 func TestEventsArePickedByTheirIDs(t *testing.T) {
 	db := open(t, freshConfig(t))
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 30), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 30)))
 	got, err := db.Pick(t.Context(), []event.ID{sample(20).Envelope.ID, sample(3).Envelope.ID, event.NewID("none"), sample(3).Envelope.ID})
 	must(t, err)
 	if diff := cmp.Diff([]int64{3, 20}, offsets(got)); diff != "" || got[0].Envelope.Raw != nil {

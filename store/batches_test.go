@@ -42,7 +42,7 @@ func TestAStretchOfTheLogComesBackAsItCame(t *testing.T) {
 	}
 	// The second batch is older than the first: the order is that of the log.
 	for i, from := range []int{10, 0, 20} {
-		must(t, db.Append(t.Context(), entry(1, uint64(i+1), from, 3), nil))
+		must(t, appendTo(t.Context(), db, entry(1, uint64(i+1), from, 3)))
 	}
 	s, err := db.Span(t.Context(), 0, 0)
 	must(t, err)

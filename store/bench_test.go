@@ -123,7 +123,7 @@ func BenchmarkAppend(b *testing.B) {
 			for b.Loop() {
 				number++
 				began := time.Now()
-				must(b, db.Append(b.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: batches[number%3]}, Hits: hits[number%3]}, nil))
+				must(b, appendTo(b.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Events: batches[number%3]}, Hits: hits[number%3]}))
 				longest = max(longest, time.Since(began))
 			}
 			for _, err := range db.Events(b.Context(), store.EventFilter{Limit: 1}) {
@@ -150,7 +150,7 @@ func BenchmarkEntity(b *testing.B) {
 		for i := range events {
 			events[i].Time = start + (events[i].Time-start)*432
 		}
-		must(b, db.Append(b.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: uint64(n + 1)}, Events: events}}, nil))
+		must(b, appendTo(b.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: uint64(n + 1)}, Events: events}}))
 	}
 	var id event.ID
 	for name, f := range map[string]store.EventFilter{

@@ -71,6 +71,9 @@ func (db *DB) LastChange(ctx context.Context) (ChangeCursor, error) {
 }
 
 func (db *DB) changesPage(ctx context.Context, after ChangeCursor, n int) ([]incident.Change, error) {
+	if page, whole := db.newest.page(after, n); whole {
+		return page, nil
+	}
 	list, err := db.voids(ctx)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,10 +10,12 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// Small batches are dear: an insert into a table of many columns costs the server about the same, be it of ten rows or of two thousand. So the rows
-// of a small batch go into the table delta first, all in one insert, and a while later into their own tables together with those of other batches.
-// That is the writeable store in front of a read-optimised one of C-Store (Stonebraker et al., VLDB 2005, sections 3 and 4). Nothing changes about
-// what makes a batch exist: its rows are on the disk before its marker is.
+// Small batches are dear: an insert costs the server about the same, be it of one row or of two thousand, and each makes a part that has to be merged.
+// So all there is of a small batch, its rows, what follows from them and its marker, goes into the table delta in one insert, which is there as a
+// whole or not at all, and a while later into the tables together with other batches. That is the writeable store in front of a read-optimised one of
+// C-Store (Stonebraker et al., VLDB 2005, sections 3 and 4). A batch exists once its marker is in either place.
+//
+// The other tables always hold a beginning of the log: drafts are moved in their order, and what goes to the tables directly waits for them.
 const (
 	// deltaBatch is the number of records from which on a batch goes to its tables itself.
 	deltaBatch = 10_000
@@ -26,9 +27,10 @@ const (
 	closeWait = 15 * time.Second
 )
 
-// draftTables are the tables whose rows may be drafts, in the order in which they are moved: an event whose row is there is in the index. Drafts for
-// hits are those of an earlier program.
-var draftTables = []string{"entity_index", "events", "hit_blocks", "hits", "notes", "actions", "rejects"}
+// draftTables are the tables whose rows may be drafts, in the order in which they are moved: an event whose row is there is in the index, an incident
+// before the change that tells of it, and all that a marker stands for before the marker. Drafts for hits
+// are those of an earlier program.
+var draftTables = []string{"entity_index", "events", "hit_blocks", "hits", "notes", "actions", "rejects", "findings", "incidents", "changes", "batches"}
 
 // draft is a batch whose rows are in the table delta.
 type draft struct {
@@ -55,19 +57,20 @@ type delta struct {
 	wake    chan struct{} // Capacity 1: due may have become true.
 
 	mu      sync.Mutex
-	open    []draft       // guarded by mu: not taken up yet
-	records int           // guarded by mu: of open
-	bytes   int           // guarded by mu: of open
-	due     bool          // guarded by mu: open is to be moved now
-	clock   *time.Timer   // guarded by mu: makes it due; nil before the first draft
-	added   uint64        // guarded by mu: drafts so far
-	moved   uint64        // guarded by mu: of these, those whose rows are in their tables
-	news    chan struct{} // guarded by mu: closed when open has room again, and when moved or err changes
-	err     error         // guarded by mu: why nothing is moved any more
+	open    []draft           // guarded by mu: not taken up yet
+	records int               // guarded by mu: of open
+	bytes   int               // guarded by mu: of open
+	due     bool              // guarded by mu: open is to be moved now
+	clock   *time.Timer       // guarded by mu: makes it due; nil before the first draft
+	added   uint64            // guarded by mu: drafts so far
+	moved   uint64            // guarded by mu: of these, those whose rows are in their tables
+	last    map[string]uint64 // guarded by mu: by table, the number of the newest draft that has rows for it
+	news    chan struct{}     // guarded by mu: closed when open has room again, and when moved or err changes
+	err     error             // guarded by mu: why nothing is moved any more
 }
 
 func newDelta() *delta {
-	d := &delta{wake: make(chan struct{}, 1), news: make(chan struct{})}
+	d := &delta{wake: make(chan struct{}, 1), news: make(chan struct{}), last: map[string]uint64{}}
 	d.working, d.end = context.WithCancel(context.Background())
 	return d
 }
@@ -91,6 +94,9 @@ func (db *DB) keep(ctx context.Context, x draft) error {
 	}
 	d.open = append(d.open, x)
 	d.added++
+	for i := range x.pieces {
+		d.last[x.pieces[i].table] = d.added
+	}
 	d.records += x.records
 	d.bytes += x.bytes
 	if d.full(1) {
@@ -167,11 +173,19 @@ func (d *delta) done(n int, err error) {
 	d.tell()
 }
 
-// caughtUp returns when the rows of everything that this process has appended are in their tables: who has been told of a batch finds it.
-func (d *delta) caughtUp(ctx context.Context) error {
+// caughtUp returns when the rows of everything that this process has appended for some tables (nil: for any) are there: who has been told of a
+// batch finds it.
+func (d *delta) caughtUp(ctx context.Context, tables []string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for want := d.added; d.moved < want && d.err == nil; {
+	want := d.added
+	if tables != nil {
+		want = 0
+		for _, t := range tables {
+			want = max(want, d.last[t])
+		}
+	}
+	for d.moved < want && d.err == nil {
 		if len(d.open) > 0 {
 			d.makeDue()
 		}
@@ -179,15 +193,21 @@ func (d *delta) caughtUp(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.err
+	if d.moved < want {
+		return d.err
+	}
+	return nil
 }
 
-// moveBefore lets a statement wait until drafts are moved, if it names a table whose rows may be drafts.
+// moveBefore lets a statement wait until drafts are moved that have rows for a table which it names.
 func (db *DB) moveBefore(ctx context.Context, statement string) error {
-	if !slices.ContainsFunc(draftTables, func(t string) bool { return strings.Contains(statement, db.table(t)) }) {
-		return nil
+	named := make([]string, 0, len(draftTables))
+	for _, t := range draftTables {
+		if strings.Contains(statement, db.table(t)) {
+			named = append(named, t)
+		}
 	}
-	return db.delta.caughtUp(ctx)
+	return db.delta.caughtUp(ctx, named)
 }
 
 // failedRow is the answer to a statement that was not asked.
@@ -202,7 +222,7 @@ func (db *DB) closeDelta() {
 	if db.Health() == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
-		if err := db.delta.caughtUp(ctx); err != nil {
+		if err := db.delta.caughtUp(ctx, nil); err != nil {
 			db.log.Warn("rows of the last batches are in the table delta still; the next start moves them", "err", err)
 		}
 	}

@@ -16,9 +16,9 @@ type left struct {
 // anyEpoch is beyond all epochs.
 const anyEpoch = RoleEpoch
 
-// marked keeps drafts of batches that exist.
+// marked keeps drafts of batches that exist. Markers were not among the drafts once.
 func (db *DB) marked(list []void) string {
-	return valid(list) + " AND (epoch, number) IN (SELECT epoch, number FROM " + db.table("batches") + ")"
+	return valid(list) + " AND ((epoch, number) IN (SELECT epoch, number FROM " + db.table("batches") + ") OR (epoch, number) IN (SELECT epoch, number FROM " + db.table("delta") + " WHERE startsWith(into, 'batches (')))"
 }
 
 // adoptAll moves what dead processes have left in the table delta, where no other process writes.
@@ -26,7 +26,7 @@ func (db *DB) adoptAll(ctx context.Context) error {
 	if err := db.adoptDrafts(ctx, anyEpoch); err != nil {
 		return err
 	}
-	void, err := db.voids(ctx)
+	void, err := db.voidDrafts(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,26 +74,54 @@ func (db *DB) dropDraftsWhere(ctx context.Context, where string) error {
 	return db.dropDrafts(ctx, ids)
 }
 
+// voidDrafts says what does not count of the epochs that the table delta has batches of, be they there or still to come: their process may be alive.
+func (db *DB) voidDrafts(ctx context.Context) (list []void, err error) {
+	claims, err := db.claims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := db.rows(ctx, "SELECT DISTINCT epoch FROM "+db.table("delta"))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var epoch uint64
+		if err := rows.Scan(&epoch); err != nil {
+			return nil, err
+		}
+		if bound, ok := boundOf(epoch, claims); ok {
+			list = append(list, void{epoch, bound})
+		}
+	}
+	return list, rows.Err()
+}
+
+// notThere keeps drafts of batches of which a table has no rows. Findings, incidents and changes are replaced by what is written again.
+func (db *DB) notThere(table string, l left) string {
+	switch table {
+	case "findings", "incidents", "changes":
+		return "1"
+	case "entity_index":
+		table = "events" // The index does not say which batch a row is of.
+	}
+	return fmt.Sprintf("(epoch, number) NOT IN (SELECT epoch, number FROM %s WHERE epoch BETWEEN %d AND %d AND number BETWEEN %d AND %d AND written BETWEEN toDateTime(%d, 'UTC') AND toDateTime(%d, 'UTC'))",
+		db.table(table), l.epochs[0], l.epochs[1], l.numbers[0], l.numbers[1], l.written[0], l.written[1])
+}
+
 // adoptTable moves the rows of one table, but for those of batches that are there already: their process died between two tables.
 func (db *DB) adoptTable(ctx context.Context, what, table string, epoch uint64, l left) error {
-	there := table
-	if table == "entity_index" {
-		there = "events" // The index does not say which batch a row is of.
-	}
 	var list []draft
 	err := db.retry(ctx, what, func() error {
 		list = nil
-		void, err := db.voids(ctx)
+		void, err := db.voidDrafts(ctx)
 		if err != nil {
 			return err
 		}
-		return db.readDrafts(ctx, fmt.Sprintf(`WHERE epoch < %d AND %s AND startsWith(into, '%s (')
-			AND (epoch, number) NOT IN (SELECT epoch, number FROM %s WHERE epoch BETWEEN %d AND %d AND number BETWEEN %d AND %d AND written BETWEEN toDateTime(%d, 'UTC') AND toDateTime(%d, 'UTC'))`,
-			epoch, db.marked(void), table, db.table(there), l.epochs[0], l.epochs[1], l.numbers[0], l.numbers[1], l.written[0], l.written[1]),
-			func(x draft) error {
-				list = append(list, x)
-				return nil
-			})
+		return db.readDrafts(ctx, fmt.Sprintf("WHERE epoch < %d AND %s AND startsWith(into, '%s (') AND %s", epoch, db.marked(void), table, db.notThere(table, l)), func(x draft) error {
+			list = append(list, x)
+			return nil
+		})
 	})
 	for err == nil && len(list) > 0 {
 		n := sameDay(list)

@@ -57,8 +57,32 @@ func (e *deltaEncoder) add(x *draft, blocks ...*block) error {
 	return nil
 }
 
-// draftRows writes everything of an entry but its marker into the table delta.
-func (db *DB) draftRows(ctx context.Context, what string, e *incident.Entry, written uint32) (x draft, err error) {
+// appendDraft puts all there is of a batch into the table delta: the rows are made ready while what follows from the batch is found out.
+func (db *DB) appendDraft(ctx context.Context, what string, e *incident.Entry, written uint32, settled func() error, follows func() incident.Outcome) (x draft, err error) {
+	if x, err = db.draftRows(e, written); err != nil {
+		return x, err
+	}
+	if err := settled(); err != nil {
+		return x, err
+	}
+	out, enc := follows(), db.enc
+	found, err := outcomeBlocks(e.Batch.ID, out, db.now().UnixMicro())
+	if err != nil {
+		return x, fmt.Errorf("%s: %w", what, err)
+	}
+	enc.marker.encode(e, written)
+	if err := enc.delta.add(&x, found.findings, found.incidents, found.changes, &enc.marker.block); err != nil {
+		return x, err
+	}
+	if err := db.begin(ctx, what, &enc.delta.block, tokenOf(x.id, "delta", 0)); err != nil {
+		return x, err
+	}
+	db.told(out.Changes, found.lengths)
+	return x, nil
+}
+
+// draftRows begins a draft with the rows of an entry. Only the marker, and what follows, are missing.
+func (db *DB) draftRows(e *incident.Entry, written uint32) (x draft, err error) {
 	id, enc := e.Batch.ID, db.enc
 	x = draft{id: id, written: written, records: len(e.Batch.Events) + len(e.Batch.Rejects)}
 	enc.delta.reset()
@@ -81,10 +105,7 @@ func (db *DB) draftRows(ctx context.Context, what string, e *incident.Entry, wri
 	}
 	enc.hits.encode(e.Hits, id, written)
 	enc.notes.encode(e.Notes, id, written)
-	if err := enc.delta.add(&x, &enc.hits.block, &enc.notes.block, &enc.actions.block); err != nil {
-		return x, err
-	}
-	return x, db.insertFirm(ctx, what, &enc.delta.block, tokenOf(id, "delta", 0))
+	return x, enc.delta.add(&x, &enc.hits.block, &enc.notes.block, &enc.actions.block)
 }
 
 // moveDrafts moves drafts to their tables whenever it is due, until ctx ends or the server refuses them for good.

@@ -65,10 +65,12 @@ func (db *DB) AppendMarker(ctx context.Context, e *incident.Entry) error {
 // CheckFence asks whether a newer epoch has begun.
 func (db *DB) CheckFence(ctx context.Context) error { return db.checkFence(ctx, "check") }
 
-// AppendDelta writes the rows of a small batch alone.
+// AppendDelta writes the rows of a small batch into the table delta, without a marker.
 func (db *DB) AppendDelta(ctx context.Context, e *incident.Entry) error {
-	_, err := db.draftRows(ctx, "append", e, uint32(db.now().Unix()))
-	return err
+	if _, err := db.draftRows(e, uint32(db.now().Unix())); err != nil {
+		return err
+	}
+	return db.insert(ctx, &db.enc.delta.block, tokenOf(e.Batch.ID, "delta", 0))
 }
 
 // DropDrafts takes batches out of the table delta.

@@ -34,7 +34,7 @@ func offsets(events []*event.Event) []int64 {
 
 func TestEventsComeBackWholeAndInOrder(t *testing.T) {
 	db := open(t, freshConfig(t))
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 30), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 30)))
 	got := collect(t, db.Events(t.Context(), store.EventFilter{Forward: true}))
 	var want []*event.Event
 	for i := range 30 {
@@ -47,12 +47,12 @@ func TestEventsComeBackWholeAndInOrder(t *testing.T) {
 
 func TestFiltersFindTheEventsTheyDescribe(t *testing.T) {
 	db := open(t, freshConfig(t))
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 30), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 30)))
 	other := sample(30)
 	other.ClassUID, other.ActivityID, other.Activity, other.IsMFA, other.Robot = event.ClassAuthentication, event.ActivityOther, event.MFAChallenge, event.Unknown, nil
 	other.SrcEndpoint.IP = "2001:db8::7"
 	other.Envelope.Raw = []byte("It's 100% {odd} \\ RAW")
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 2}, Events: []event.Event{other}}}, nil))
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 2}, Events: []event.Event{other}}}))
 
 	third := sample(3)
 	robot := third.PrimaryEntity(event.EntityRobot, event.RoleNone)
@@ -106,7 +106,7 @@ func TestAnEventIsFoundByItsIDWithTheRawTextOfItsRecord(t *testing.T) {
 	second := sample(4)
 	second.Envelope.Index, second.Envelope.ID = 1, event.PositionID(second.Envelope.Position, 1)
 	e.Batch.Events = append(e.Batch.Events, second)
-	must(t, db.Append(t.Context(), e, nil))
+	must(t, appendTo(t.Context(), db, e))
 	for _, want := range []event.Event{sample(4), second} {
 		got, found, err := db.Event(t.Context(), want.Envelope.ID)
 		must(t, err)
@@ -140,8 +140,8 @@ func mustQuery(t *testing.T, db *store.DB, statement string) iter.Seq2[[]any, er
 
 func TestAnEventAppendedTwiceIsSeenOnce(t *testing.T) {
 	db := open(t, freshConfig(t))
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 10), nil))
-	must(t, db.Append(t.Context(), entry(1, 2, 5, 10), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 10)))
+	must(t, appendTo(t.Context(), db, entry(1, 2, 5, 10)))
 	if got := offsets(collect(t, db.Events(t.Context(), store.EventFilter{Limit: 12}))); len(got) != 12 || got[0] != 14 || got[11] != 3 {
 		t.Errorf("offsets %v, want 14 down to 3", got)
 	}
@@ -152,7 +152,7 @@ func TestAnEventAppendedTwiceIsSeenOnce(t *testing.T) {
 
 func TestAPersonsStatementCanOnlyRead(t *testing.T) {
 	db := open(t, freshConfig(t))
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 10), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 10)))
 	r, err := db.Query(t.Context(), "SELECT class, count() AS n, max(is_mfa) FROM "+db.Database()+".events GROUP BY class")
 	must(t, err)
 	if diff := cmp.Diff([]string{"class", "n", "max(is_mfa)"}, r.Columns); diff != "" {

@@ -12,10 +12,10 @@ import (
 
 func TestARobotIsKnownByItsLatestEventsOfEachKind(t *testing.T) {
 	db := open(t, freshConfig(t))
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 30), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 30)))
 	fault := sample(31)
 	fault.ActivityID = 2
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 2}, Events: []event.Event{fault}, Marks: []event.Mark{{Source: "fleet", Newest: fault.Time}}}}, nil))
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 2}, Events: []event.Event{fault}, Marks: []event.Mark{{Source: "fleet", Newest: fault.Time}}}}))
 	if diff := cmp.Diff([]int64{23, 24, 25, 26, 27, 28, 29, 31}, offsets(collect(t, db.RobotEvents(t.Context(), 0, 0)))); diff != "" {
 		t.Errorf("latest events (-want +got):\n%s", diff)
 	}
@@ -38,7 +38,7 @@ func TestNotesAreFoundByWhatChangedAndByWhoChangedIt(t *testing.T) {
 		}
 		notes = append(notes, n)
 	}
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}, Notes: notes}, nil))
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}, Notes: notes}))
 	for name, c := range map[string]struct {
 		f    store.NoteFilter
 		want []int

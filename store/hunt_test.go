@@ -114,7 +114,7 @@ func TestAHuntFindsWhatTheExpressionIsTrueOf(t *testing.T) {
 	for i := range events {
 		events[i] = huntEvent(r, i)
 	}
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}, nil))
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}))
 	g := &huntGrammar{r, huntFields()}
 	m, m2 := expression.NewMachine(nil), expression.NewMachine(nil)
 	decided, found := 0, 0
@@ -172,7 +172,7 @@ func hunted(t *testing.T) *store.DB {
 			e.Envelope.Site = ""
 		}
 	}
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}, nil))
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}))
 	return db
 }
 
@@ -285,7 +285,7 @@ func TestASearchForTextFindsTheSameWhateverStretchesItLooksAt(t *testing.T) {
 		e.Envelope.Raw = []byte([]string{"an EVEN one", "an odd one"}[i%2])
 	}
 	events[7].Time = start + 4000*day
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}, nil))
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}))
 	for range 30 {
 		f := store.EventFilter{Text: []string{"even", "odd", "an ", "none"}[r.IntN(4)], Limit: 1 + r.IntN(40)}
 		if r.IntN(2) == 0 {
@@ -321,8 +321,8 @@ func TestTheNewestEventsOfAnEntityAreTheFirstOfAllOfThem(t *testing.T) {
 	for i := range events {
 		events[i].Time = start + int64(i/40)*1e6 // Many at once.
 	}
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}, nil))
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 2}, Events: events[:200]}}, nil)) // Came twice.
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 1}, Events: events}}))
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 2}, Events: events[:200]}})) // Came twice.
 	robot := events[3].PrimaryEntity(event.EntityRobot, event.RoleNone)
 	all := offsets(collect(t, db.Events(t.Context(), store.EventFilter{Entity: robot})))
 	for _, n := range []int{1, 5, 17, 43, 100} {

@@ -48,8 +48,8 @@ func change(name string, revision int32, batch event.BatchID, index int, kind in
 func record(t *testing.T, db *store.DB) []incident.Change {
 	t.Helper()
 	one, two := event.BatchID{Epoch: 1, Number: 1}, event.BatchID{Epoch: 1, Number: 2}
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 5), nil))
-	must(t, db.Append(t.Context(), entry(1, 2, 5, 5), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 5)))
+	must(t, appendTo(t.Context(), db, entry(1, 2, 5, 5)))
 	changes := []incident.Change{
 		change("a", 1, one, 0, incident.ChangeOpened), change("b", 1, one, 1, incident.ChangeOpened),
 		change("b", 2, two, 0, incident.ChangeClosed), change("c", 3, two, 1, incident.ChangeUpdated),
@@ -171,7 +171,7 @@ func listed(changes []incident.Change) []incident.Change {
 
 func TestChangesAreReadInSteps(t *testing.T) {
 	db := open(t, freshConfig(t))
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 5), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 5)))
 	var want []incident.Change
 	for i := range 450 {
 		want = append(want, change(fmt.Sprint("i", i), 1, event.BatchID{Epoch: 1, Number: 1}, i, incident.ChangeOpened))
@@ -271,7 +271,7 @@ func TestStandingsAreTheLastAttemptOfEachDeliveryWithoutItsChange(t *testing.T) 
 func TestRejectsAndNotesAreListedWithWhatTheyHold(t *testing.T) {
 	db := open(t, freshConfig(t))
 	e := entry(1, 1, 0, 5)
-	must(t, db.Append(t.Context(), e, nil))
+	must(t, appendTo(t.Context(), db, e))
 	if diff := cmp.Diff(e.Batch.Rejects, collect(t, db.Rejects(t.Context(), store.RejectFilter{Code: "json_syntax", Limit: 5}))); diff != "" {
 		t.Errorf("rejects (-want +got):\n%s", diff)
 	}
@@ -302,7 +302,7 @@ func TestTheNewestWholeCheckpointIsTaken(t *testing.T) {
 	}
 	saved := map[uint64][]byte{}
 	for n := range uint64(5) {
-		must(t, db.Append(t.Context(), entry(1, n+1, int(n)*5, 5), nil))
+		must(t, appendTo(t.Context(), db, entry(1, n+1, int(n)*5, 5)))
 		data := make([]byte, 9<<20+int(n))
 		_, _ = rand.Read(data)
 		saved[n+1] = data
@@ -337,7 +337,7 @@ func TestAPermanentErrorIsReturnedAtOnce(t *testing.T) {
 	cfg := freshConfig(t)
 	db := open(t, cfg)
 	must(t, admin(t, cfg).Exec(t.Context(), "DROP TABLE "+cfg.Database+".hits"))
-	err := db.Append(t.Context(), entry(1, 1, 0, 5), nil)
+	err := appendTo(t.Context(), db, entry(1, 1, 0, 5))
 	if err == nil || errors.Is(err, store.ErrFenced) {
 		t.Errorf("appending without a table gave %v, want the engine's error", err)
 	}
@@ -351,7 +351,7 @@ func TestBlocksArriveRowByRowAsTheyDoWhole(t *testing.T) {
 	db := open(t, cfg)
 	db.SendRowByRow()
 	e := entry(1, 1, 0, 20)
-	must(t, db.Append(t.Context(), e, nil))
+	must(t, appendTo(t.Context(), db, e))
 	var want []*event.Event
 	for i := range 20 {
 		want = append(want, new(sample(i)))
@@ -372,11 +372,11 @@ func TestTheLogIsKeptBehindTheOldestOfThreeCheckpoints(t *testing.T) {
 	must(t, err)
 	defer db.Close()
 	for n := range uint64(3) {
-		must(t, db.Append(t.Context(), entry(1, n+1, int(n)*5, 5), nil))
+		must(t, appendTo(t.Context(), db, entry(1, n+1, int(n)*5, 5)))
 	}
 	now = now.Add(40 * 24 * time.Hour)
 	for n := uint64(4); n <= 6; n++ {
-		must(t, db.Append(t.Context(), entry(1, n, int(n)*5, 5), nil))
+		must(t, appendTo(t.Context(), db, entry(1, n, int(n)*5, 5)))
 	}
 	for _, step := range []struct {
 		checkpoint uint64

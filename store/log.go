@@ -20,45 +20,45 @@ var ErrFenced = errors.New("another process has taken over the log")
 // them, and would never see those of a process that does everything, which come before.
 var ErrRoles = errors.New("this database has incidents of the roles correlate and triage: one process cannot go on with them; start the roles, or name another clickhouse.database")
 
-// Append writes one batch: its event rows, hits, notes, rejects and actions, and then its marker, once settled (if it is not nil) has returned nil. When it returns nil all of
-// it is on the disk and the batch exists; before the marker is acknowledged nothing of it does. Rows of small batches are in the table delta until
+// Append writes one batch: its event rows, hits, notes, rejects and actions, and its marker, once settled has returned nil. When it returns nil all of
+// it is on the disk and the batch exists; before the marker is acknowledged nothing of it does. A small batch is one insert, and what follows from
+// it, for which Append waits then, is part of that: recorded says so. Otherwise it is for the caller to Record. Small batches are in the table delta until
 // they are moved; whoever reads through this DB does not see the difference. Transient errors are retried until ctx ends; any
-// error ends the right to write, and recovery is a new process. The entry is not changed and may be reused after the return.
+// error ends the right to write, and recovery is a new process. The entry is not changed and may be reused after the return; incidents of changes
+// are held for a while, and must not be changed.
 //
 // The first batch of an epoch claims the epoch: batches of older epochs that this process did not see in Tail are void from then on.
-func (db *DB) Append(ctx context.Context, e *incident.Entry, settled func() error) error {
+func (db *DB) Append(ctx context.Context, e *incident.Entry, settled func() error, follows func() incident.Outcome) (recorded bool, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	start := db.now()
 	id := e.Batch.ID
 	if id.Epoch == 0 || id.Number == 0 || id.Epoch >= RoleEpoch {
-		return fmt.Errorf("append batch %d/%d: epochs and numbers begin at 1, and epochs from %d on are the roles'", id.Epoch, id.Number, uint64(RoleEpoch))
+		return false, fmt.Errorf("append batch %d/%d: epochs and numbers begin at 1, and epochs from %d on are the roles'", id.Epoch, id.Number, uint64(RoleEpoch))
 	}
 	if db.epoch != id.Epoch {
 		if err := db.takeEpoch(ctx, id.Epoch); err != nil {
-			return fmt.Errorf("begin epoch %d of the log: %w", id.Epoch, err)
+			return false, fmt.Errorf("begin epoch %d of the log: %w", id.Epoch, err)
 		}
 	}
 	what := fmt.Sprintf("append batch %d/%d", id.Epoch, id.Number)
 	written := uint32(start.Unix())
-	x, err := db.appendRows(ctx, what, e, written)
+	var x draft
+	small := db.drafts(e)
+	if small {
+		x, err = db.appendDraft(ctx, what, e, written, settled, follows)
+	} else {
+		err = db.appendLarge(ctx, what, e, written, settled)
+	}
 	if err != nil {
-		return err
-	}
-	if settled != nil {
-		if err := settled(); err != nil {
-			return err
-		}
-	}
-	if err := db.appendMarker(ctx, what, e, written); err != nil {
-		return err
+		return false, err
 	}
 	db.tail, db.read = id, true
 	db.metrics.append.Record(ctx, db.now().Sub(start).Seconds())
-	if len(x.pieces) > 0 {
-		return db.keep(ctx, x)
+	if small {
+		err = db.keep(ctx, x)
 	}
-	return nil
+	return small, err
 }
 
 // tokenOf names a block of a batch, so that it can be sent again.
@@ -77,12 +77,19 @@ func (db *DB) insertFirm(ctx context.Context, what string, b *block, token strin
 	return nil
 }
 
-// appendRows writes everything but the marker: as a draft, which has pieces then, or to the tables.
-func (db *DB) appendRows(ctx context.Context, what string, e *incident.Entry, written uint32) (draft, error) {
-	if db.drafts(e) {
-		return db.draftRows(ctx, what, e, written)
+// appendLarge writes a batch to its tables, and what follows from it not. Drafts of the batches before come first.
+func (db *DB) appendLarge(ctx context.Context, what string, e *incident.Entry, written uint32, settled func() error) error {
+	if err := db.appendTables(ctx, what, e, written); err != nil {
+		return err
 	}
-	return draft{}, db.appendTables(ctx, what, e, written)
+	if err := settled(); err != nil {
+		return err
+	}
+	if err := db.delta.caughtUp(ctx, nil); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	db.enc.marker.encode(e, written)
+	return db.begin(ctx, what, &db.enc.marker.block, tokenOf(e.Batch.ID, "marker", 0))
 }
 
 // appendTables writes everything but the marker, tables side by side.
@@ -129,13 +136,12 @@ func (db *DB) appendRejects(ctx context.Context, what string, b *event.Batch, wr
 	return nil
 }
 
-// appendMarker makes the batch exist, and looks meanwhile whether it may: a marker that comes after the claim of a newer epoch is void, so
+// begin makes a batch exist by the block that has its marker, and looks meanwhile whether it may: a marker that comes after the claim of a newer epoch is void, so
 // it does no harm, and one that came before is part of the log, from which the newer process has gone on. Either way this one must end without
-// recording anything of it.
-func (db *DB) appendMarker(ctx context.Context, what string, e *incident.Entry, written uint32) error {
-	db.enc.marker.encode(e, written)
+// telling anybody of it.
+func (db *DB) begin(ctx context.Context, what string, b *block, token string) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return db.insertFirm(ctx, what, &db.enc.marker.block, tokenOf(e.Batch.ID, "marker", 0)) })
+	g.Go(func() error { return db.insertFirm(ctx, what, b, token) })
 	g.Go(func() error { return db.checkFence(ctx, what) })
 	return g.Wait()
 }
@@ -216,8 +222,17 @@ func (db *DB) takeEpoch(ctx context.Context, epoch uint64) error {
 	if err := db.adoptClaimed(ctx, epoch); err != nil {
 		return err
 	}
+	if err := db.removeVoid(ctx, epoch); err != nil {
+		return err
+	}
+	var last ChangeCursor
+	err = db.retry(ctx, "read the last change", func() error {
+		last, err = db.LastChange(ctx)
+		return err
+	})
+	db.newest.begin(last)
 	db.epoch = epoch
-	return db.removeVoid(ctx, epoch)
+	return err
 }
 
 // removeVoid removes the rows that a dead process left behind its last marker. Replay would not see them anyway; searches would.

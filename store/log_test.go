@@ -123,11 +123,11 @@ func TestReplayGivesBackWhatWasAppended(t *testing.T) {
 	var want []*incident.Entry
 	for n := range uint64(5) {
 		e := entry(1, n+1, int(n)*40, 40)
-		must(t, db.Append(t.Context(), e, nil))
+		must(t, appendTo(t.Context(), db, e))
 		want = append(want, forReplay(e))
 	}
 	empty := &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: 6}, Received: start}}
-	must(t, db.Append(t.Context(), empty, nil))
+	must(t, appendTo(t.Context(), db, empty))
 	want = append(want, empty)
 
 	again := open(t, cfg)
@@ -163,13 +163,13 @@ func TestReplayGivesBackWhatWasAppended(t *testing.T) {
 func TestAProcessThatWasOvertakenIsRefusedAndItsLaterBatchesAreVoid(t *testing.T) {
 	cfg := freshConfig(t)
 	old, fresh := open(t, cfg), open(t, cfg)
-	must(t, old.Append(t.Context(), entry(1, 1, 0, 10), nil))
+	must(t, appendTo(t.Context(), old, entry(1, 1, 0, 10)))
 	_, err := fresh.Tail(t.Context())
 	must(t, err)
 	// The old process goes on writing after the new one has read the log and before it has claimed it.
-	must(t, old.Append(t.Context(), entry(1, 2, 10, 10), nil))
-	must(t, fresh.Append(t.Context(), entry(2, 1, 10, 10), nil))
-	if err := old.Append(t.Context(), entry(1, 3, 20, 10), nil); !errors.Is(err, store.ErrFenced) {
+	must(t, appendTo(t.Context(), old, entry(1, 2, 10, 10)))
+	must(t, appendTo(t.Context(), fresh, entry(2, 1, 10, 10)))
+	if err := appendTo(t.Context(), old, entry(1, 3, 20, 10)); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("the overtaken process got %v, want ErrFenced", err)
 	}
 	var ids []event.BatchID
@@ -179,7 +179,7 @@ func TestAProcessThatWasOvertakenIsRefusedAndItsLaterBatchesAreVoid(t *testing.T
 	if diff := cmp.Diff([]event.BatchID{{Epoch: 1, Number: 1}, {Epoch: 2, Number: 1}}, ids); diff != "" {
 		t.Errorf("batches of the log (-want +got):\n%s", diff)
 	}
-	if err := open(t, cfg).Append(t.Context(), entry(2, 2, 30, 10), nil); !errors.Is(err, store.ErrFenced) {
+	if err := appendTo(t.Context(), open(t, cfg), entry(2, 2, 30, 10)); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("a second process with the same epoch got %v, want ErrFenced", err)
 	}
 }
@@ -194,7 +194,7 @@ var (
 // A process that had begun its epoch and died before its first marker must not keep the next one from writing.
 func TestAnEpochWithoutABatchIsPassedOver(t *testing.T) {
 	cfg := freshConfig(t)
-	must(t, open(t, cfg).Append(t.Context(), entry(1, 1, 0, 10), nil))
+	must(t, appendTo(t.Context(), open(t, cfg), entry(1, 1, 0, 10)))
 	must(t, admin(t, cfg).Exec(t.Context(), "INSERT INTO "+cfg.Database+".epochs SELECT 2, 'dead', now64(6), 1, 1"))
 	db := open(t, cfg)
 	tail, err := db.Tail(t.Context())
@@ -202,7 +202,7 @@ func TestAnEpochWithoutABatchIsPassedOver(t *testing.T) {
 	if tail.Batch.Epoch != 1 || tail.Epoch != 2 {
 		t.Errorf("the tail is batch %v, epoch %d; want a batch of epoch 1, epoch 2", tail.Batch, tail.Epoch)
 	}
-	must(t, db.Append(t.Context(), entry(tail.Epoch+1, 1, 10, 10), nil))
+	must(t, appendTo(t.Context(), db, entry(tail.Epoch+1, 1, 10, 10)))
 	if got := replay(t, db, event.BatchID{}); len(got) != 2 {
 		t.Errorf("%d batches, want 2", len(got))
 	}
@@ -214,7 +214,7 @@ func TestALargeBatchIsSentInSeveralBlocks(t *testing.T) {
 	for i := range e.Batch.Events {
 		e.Batch.Events[i].Envelope.Raw = bytes.Repeat([]byte{'x'}, 3<<20)
 	}
-	must(t, db.Append(t.Context(), e, nil))
+	must(t, appendTo(t.Context(), db, e))
 	for row, err := range mustQuery(t, db, "SELECT count(), sum(length(raw)) FROM events") {
 		must(t, err)
 		if diff := cmp.Diff([]any{uint64(60), uint64(60 * 3 << 20)}, row); diff != "" {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/store"
 	"github.com/tocsin-siem/tocsin/store/engine"
 )
@@ -100,3 +101,13 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// appendTo appends a batch from which nothing follows.
+func appendTo(ctx context.Context, db *store.DB, e *incident.Entry) error {
+	_, err := db.Append(ctx, e, settled, nothing)
+	return err
+}
+
+// settled is of a batch before that is recorded, nothing what follows from one.
+func settled() error            { return nil }
+func nothing() incident.Outcome { return incident.Outcome{} }

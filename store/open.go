@@ -44,6 +44,7 @@ type DB struct {
 	read  bool          // guarded by mu: tail has been read
 
 	recent  *recent
+	newest  newest
 	fault   atomic.Pointer[Fault]
 	trusted atomic.Bool // An insert was taken, so the user's rights sufficed.
 }

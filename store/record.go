@@ -17,17 +17,16 @@ import (
 // The incidents of changes are held for a while, see recent: they must not be changed.
 func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incident.Finding, changes []incident.Change) error {
 	what := fmt.Sprintf("record what follows from batch %d/%d", batch.Epoch, batch.Number)
-	written := db.now().UnixMicro()
-	found, err := findingBlock(batch, findings, written)
+	out := incident.Outcome{Findings: findings, Changes: changes}
+	b, err := outcomeBlocks(batch, out, db.now().UnixMicro())
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	incidents, lengths, err := incidentBlock(changes, written)
-	if err != nil {
+	if err := db.delta.caughtUp(ctx, nil); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	// Whoever reads a change reads the incident it is of.
-	for _, together := range [][]*block{{found, incidents}, {changeBlock(changes, written)}} {
+	for _, together := range [][]*block{{b.findings, b.incidents}, {b.changes}} {
 		g, ctx := errgroup.WithContext(ctx)
 		for _, b := range together {
 			// No token: a revision that a newer program renders anew must replace the old row.
@@ -37,10 +36,31 @@ func (db *DB) Record(ctx context.Context, batch event.BatchID, findings []incide
 			return err
 		}
 	}
+	db.told(changes, b.lengths)
+	return nil
+}
+
+// outcome is an incident.Outcome on its way to its tables.
+type outcome struct {
+	findings, incidents, changes *block
+	lengths                      []int // Of the incidents' documents.
+}
+
+func outcomeBlocks(batch event.BatchID, out incident.Outcome, written int64) (b outcome, err error) {
+	if b.findings, err = findingBlock(batch, out.Findings, written); err != nil {
+		return b, err
+	}
+	b.incidents, b.lengths, err = incidentBlock(out.Changes, written)
+	b.changes = changeBlock(out.Changes, written)
+	return b, err
+}
+
+// told holds changes that are on the disk now, for those who ask for them next.
+func (db *DB) told(changes []incident.Change, lengths []int) {
 	for i := range changes {
 		db.recent.put(changeAt(&changes[i]), changes[i].Incident, lengths[i])
 	}
-	return nil
+	db.newest.add(changes, lengths)
 }
 
 func findingBlock(batch event.BatchID, findings []incident.Finding, at int64) (*block, error) {

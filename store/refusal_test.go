@@ -78,10 +78,10 @@ func TestAServerThatRefusesForAWhileIsWaitedForAndLosesNothing(t *testing.T) {
 			cfg.Addr = []string{s.Listener.Addr().String()}
 			db := open(t, cfg)
 			first, second := entry(1, 1, 0, 20), entry(1, 2, 20, 20)
-			must(t, db.Append(t.Context(), first, nil))
+			must(t, appendTo(t.Context(), db, first))
 			s.set(tc.spoil)
 			done := make(chan error, 1)
-			go func() { done <- db.Append(t.Context(), second, nil) }()
+			go func() { done <- appendTo(t.Context(), db, second) }()
 			var fault error
 			for fault = db.Health(); fault == nil; fault = db.Health() {
 				select {
@@ -118,7 +118,7 @@ func TestAWrongPasswordAtTheStartIsAnErrorAtOnce(t *testing.T) {
 	cfg.Addr = []string{s.Listener.Addr().String()}
 	db := open(t, cfg)
 	s.set(wrongPassword)
-	if err := db.Append(t.Context(), entry(1, 1, 0, 5), nil); err == nil {
+	if err := appendTo(t.Context(), db, entry(1, 1, 0, 5)); err == nil {
 		t.Error("the first append is not refused")
 	}
 }

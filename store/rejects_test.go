@@ -21,7 +21,7 @@ func rejected(i int, source, code string) event.Reject {
 
 func appendRejects(t *testing.T, db *store.DB, number uint64, list ...event.Reject) {
 	t.Helper()
-	must(t, db.Append(t.Context(), &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Received: start, Rejects: list}}, nil))
+	must(t, appendTo(t.Context(), db, &incident.Entry{Batch: &event.Batch{ID: event.BatchID{Epoch: 1, Number: number}, Received: start, Rejects: list}}))
 }
 
 // places are the offsets of the rejects of a filter, in order.
@@ -157,7 +157,7 @@ func TestRejectsOfUnfinishedBatchesAreRemoved(t *testing.T) {
 	appendRejects(t, db, 1, rejected(1, "idp", "a"))
 	must(t, admin(t, cfg).Exec(t.Context(), "INSERT INTO "+cfg.Database+".rejects (id, epoch, number, source, offset) VALUES ('0123456789abcdef', 1, 2, 'idp', 9)"))
 	next := open(t, cfg)
-	must(t, next.Append(t.Context(), entry(2, 1, 0, 5), nil))
+	must(t, appendTo(t.Context(), next, entry(2, 1, 0, 5)))
 	if got := places(t, next, store.RejectFilter{Source: "idp"}); len(got) != 1 || got[0] != 1 {
 		t.Errorf("rejects at %v, want 1", got)
 	}

@@ -8,222 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 )
-
-// void says that batches of an epoch beyond a number do not count: their process had been overtaken.
-type void struct{ epoch, after uint64 }
-
-// voids lists the epochs that have batches which do not count. There is one only after a process wrote on while another had taken over.
-func (db *DB) voids(ctx context.Context) ([]void, error) {
-	claims, err := db.claims(ctx)
-	if err != nil || len(claims) == 0 {
-		return nil, err
-	}
-	newest := claims[len(claims)-1].epoch // No claim speaks of it, and most markers may be of it.
-	rows, err := db.rows(ctx, "SELECT epoch, max(number) FROM "+db.table("batches")+" WHERE epoch < {newest:UInt64} GROUP BY epoch ORDER BY epoch", named{"newest", newest})
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []void
-	for rows.Next() {
-		var epoch, last uint64
-		if err := rows.Scan(&epoch, &last); err != nil {
-			return nil, err
-		}
-		if bound, ok := boundOf(epoch, claims); ok && last > bound {
-			list = append(list, void{epoch, bound})
-		}
-	}
-	return list, rows.Err()
-}
-
-// claimed is one row of the table of epochs.
-type claimed struct {
-	epoch uint64
-	after event.BatchID
-}
-
-// boundOf is the last number of an epoch that the claims of newer epochs let stand; ok is false if none speaks of it.
-func boundOf(epoch uint64, claims []claimed) (bound uint64, ok bool) {
-	for _, c := range claims {
-		switch {
-		case c.epoch <= epoch || c.after.Epoch > epoch:
-			continue
-		case c.after.Epoch < epoch:
-			return 0, true
-		case !ok || c.after.Number < bound:
-			bound, ok = c.after.Number, true
-		}
-	}
-	return bound, ok
-}
-
-func (db *DB) claims(ctx context.Context) ([]claimed, error) {
-	rows, err := db.rows(ctx, "SELECT epoch, after_epoch, after_number FROM "+db.table("epochs")+" ORDER BY epoch")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []claimed
-	for rows.Next() {
-		var c claimed
-		if err := rows.Scan(&c.epoch, &c.after.Epoch, &c.after.Number); err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-	}
-	return list, rows.Err()
-}
-
-// valid is the condition that keeps void batches out.
-func valid(list []void) string {
-	var b strings.Builder
-	b.WriteString("1")
-	for _, v := range list {
-		fmt.Fprintf(&b, " AND NOT (epoch = %d AND number > %d)", v.epoch, v.after)
-	}
-	return b.String()
-}
-
-const markerColumns = "epoch, number, toUnixTimestamp64Micro(received), rules, tables, hits, notes, actions, " +
-	"end_source, end_partition, end_offset, end_cookie, mark_source, mark_partition, mark_newest, mark_received, mark_idle, carry, learned"
-
-// counted is an entry with what its marker says it has.
-type counted struct {
-	*incident.Entry
-	hits, notes, actions uint32
-}
-
-func scanMarker(rows driver.Rows) (c counted, err error) {
-	b := &event.Batch{}
-	c.Entry = &incident.Entry{Batch: b}
-	var endSource, endCookie, markSource []string
-	var endPartition, markPartition []int32
-	var endOffset, newest, received []int64
-	var idle []bool
-	var carry, learned string
-	err = rows.Scan(&b.ID.Epoch, &b.ID.Number, &b.Received, &c.Rules, &c.Tables, &c.hits, &c.notes, &c.actions,
-		&endSource, &endPartition, &endOffset, &endCookie, &markSource, &markPartition, &newest, &received, &idle, &carry, &learned)
-	if err != nil {
-		return c, err
-	}
-	for i := range endSource {
-		b.Ends = append(b.Ends, event.End{Source: endSource[i], Partition: endPartition[i], Offset: endOffset[i], Cookie: endCookie[i]})
-	}
-	for i := range markSource {
-		b.Marks = append(b.Marks, event.Mark{Source: markSource[i], Partition: markPartition[i], Newest: newest[i], Received: received[i], Idle: idle[i]})
-	}
-	if b.Carry, err = decodeCarry([]byte(carry)); err != nil {
-		return c, fmt.Errorf("batch %d/%d of the log: carried records: %w", b.ID.Epoch, b.ID.Number, err)
-	}
-	if learned != "" {
-		b.Learned = []byte(learned)
-	}
-	return c, nil
-}
-
-// Tail reads the end of the log. What it returns is also what this process' claim will rest on.
-//
-// A batch is appended only after everything that follows from its predecessor has been recorded (in Recover, from all batches before). So the
-// last batch alone is in doubt, and Recorded is the one before it. The last one's findings and changes are recorded once more at a start without
-// a checkpoint behind it, which changes nothing; in return no insert is spent on a mark for every batch.
-func (db *DB) Tail(ctx context.Context) (incident.Tail, error) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	return db.readTail(ctx)
-}
-
-func (db *DB) readTail(ctx context.Context) (t incident.Tail, err error) {
-	err = db.retry(ctx, "read the end of the log", func() error {
-		t, err = db.findTail(ctx)
-		return err
-	})
-	if err == nil {
-		db.tail, db.read = t.Batch, true
-	}
-	return t, err
-}
-
-func (db *DB) findTail(ctx context.Context) (t incident.Tail, err error) {
-	err = db.settled(ctx, func(list []void) error {
-		t, err = db.tailWithout(ctx, list)
-		return err
-	})
-	return t, err
-}
-
-// settled reads the log without void batches. A process that has been overtaken may be about to write a marker: what read sees must not be younger
-// than the list of what is void, so the list is taken again afterwards and read repeated until it is the same.
-func (db *DB) settled(ctx context.Context, read func(list []void) error) error {
-	list, err := db.voids(ctx)
-	for err == nil {
-		if err = read(list); err != nil {
-			return err
-		}
-		before := list
-		if list, err = db.voids(ctx); err == nil && slices.Equal(before, list) {
-			return nil
-		}
-	}
-	return err
-}
-
-func (db *DB) tailWithout(ctx context.Context, list []void) (t incident.Tail, err error) {
-	if t.Epoch, err = db.newestEpoch(ctx); err != nil {
-		return t, err
-	}
-	last, err := db.markers(ctx, "WHERE "+valid(list)+" ORDER BY epoch DESC, number DESC LIMIT 1 BY epoch, number LIMIT 2")
-	if err != nil {
-		return t, err
-	}
-	if len(last) > 0 {
-		b := last[0].Batch
-		t.Batch, t.Received, t.Marks, t.Carry, t.Rules, t.Tables = b.ID, b.Received, b.Marks, b.Carry, last[0].Rules, last[0].Tables
-	}
-	if len(last) > 1 {
-		t.Recorded = last[1].Batch.ID
-	}
-	rows, err := db.rows(ctx, `SELECT source, partition, max(offset), argMax(cookie, (epoch, number, offset)) FROM `+db.table("batches")+`
-		ARRAY JOIN end_source AS source, end_partition AS partition, end_offset AS offset, end_cookie AS cookie
-		WHERE `+valid(list)+` GROUP BY source, partition ORDER BY source, partition`)
-	if err != nil {
-		return t, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var e event.End
-		if err := rows.Scan(&e.Source, &e.Partition, &e.Offset, &e.Cookie); err != nil {
-			return t, err
-		}
-		t.Ends = append(t.Ends, e)
-	}
-	return t, rows.Err()
-}
-
-func (db *DB) markers(ctx context.Context, rest string, args ...named) ([]counted, error) {
-	rows, err := db.rows(ctx, "SELECT "+markerColumns+" FROM "+db.table("batches")+" "+rest, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []counted
-	for rows.Next() {
-		c, err := scanMarker(rows)
-		if err != nil {
-			return nil, err
-		}
-		if n := len(list); n > 0 && list[n-1].Batch.ID == c.Batch.ID {
-			continue // Written twice and not merged yet.
-		}
-		list = append(list, c)
-	}
-	return list, rows.Err()
-}
 
 // Bounds of one step of Replay.
 const (
@@ -273,8 +60,15 @@ func (db *DB) replayStep(ctx context.Context, after event.BatchID) (entries []*i
 func (db *DB) replayOnce(ctx context.Context, after event.BatchID) ([]*incident.Entry, error) {
 	args := []named{{"ae", after.Epoch}, {"an", after.Number}}
 	var found []counted
-	err := db.settled(ctx, func(list []void) (err error) {
+	err := db.settled(ctx, func(list []void) error {
+		drafts, err := db.draftMarkers(ctx, behind+" AND "+valid(list), args...)
+		if err != nil {
+			return err
+		}
 		found, err = db.markers(ctx, fmt.Sprintf("WHERE %s AND %s ORDER BY epoch, number LIMIT %d", behind, valid(list), replayMarkers), args...)
+		if len(found) < replayMarkers { // Else those of drafts come behind others that are not read yet.
+			found = merged(found, drafts)
+		}
 		return err
 	})
 	if err != nil || len(found) == 0 {

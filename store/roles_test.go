@@ -92,7 +92,7 @@ func TestEpochsAreOfOneKind(t *testing.T) {
 	if err := db.AppendRows(t.Context(), entry(7, 1, 0, 5).Batch); err == nil {
 		t.Error("a member's rows are taken under an epoch of the log")
 	}
-	if err := db.Append(t.Context(), entry(store.RoleEpoch, 1, 0, 5), nil); err == nil {
+	if err := appendTo(t.Context(), db, entry(store.RoleEpoch, 1, 0, 5)); err == nil {
 		t.Error("a batch is taken under an epoch of the roles")
 	}
 	if n := count(t, db, "events"); n != 0 {
@@ -148,7 +148,7 @@ func TestTheLogAndTheRolesDoNotConfuseEachOther(t *testing.T) {
 	must(t, admin(t, cfg).Exec(t.Context(), "TRUNCATE TABLE "+cfg.Database+".changes"))
 	_, err = clean.Tail(t.Context())
 	must(t, err)
-	must(t, clean.Append(t.Context(), entry(2, 1, 200, 5), nil))
+	must(t, appendTo(t.Context(), clean, entry(2, 1, 200, 5)))
 	for row, err := range mustQuery(t, clean, fmt.Sprintf("SELECT count() FROM events WHERE epoch >= %d", uint64(store.RoleEpoch))) {
 		must(t, err)
 		if row[0].(uint64) != 10 {
@@ -162,7 +162,7 @@ func TestOneProcessDoesNotGoOnWithTheIncidentsOfRoles(t *testing.T) {
 	db := open(t, freshConfig(t))
 	c := roleChange("x", 1, 0)
 	must(t, db.Record(t.Context(), c.Batch, nil, []incident.Change{c}))
-	if err := db.Append(t.Context(), entry(1, 1, 0, 5), nil); !errors.Is(err, store.ErrRoles) {
+	if err := appendTo(t.Context(), db, entry(1, 1, 0, 5)); !errors.Is(err, store.ErrRoles) {
 		t.Errorf("a batch beside incidents of roles: %v, want ErrRoles", err)
 	}
 }
@@ -228,10 +228,10 @@ func TestOtherCheckpointsDoNotShortenTheLog(t *testing.T) {
 	defer db.Close()
 	must(t, db.Save(t.Context(), incident.Checkpoint{Name: "findings", Batch: event.BatchID{Epoch: 1, Number: 1}, Data: []byte("x")}))
 	for n := range uint64(3) {
-		must(t, db.Append(t.Context(), entry(1, n+1, int(n)*5, 5), nil))
+		must(t, appendTo(t.Context(), db, entry(1, n+1, int(n)*5, 5)))
 	}
 	now = now.Add(400 * 24 * time.Hour)
-	must(t, db.Append(t.Context(), entry(1, 4, 20, 5), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 4, 20, 5)))
 	for n := range uint64(4) {
 		must(t, db.Save(t.Context(), incident.Checkpoint{Name: "hits/0", Batch: event.BatchID{Epoch: 9, Number: 100 + n}, Data: []byte("x")}))
 	}
@@ -239,8 +239,8 @@ func TestOtherCheckpointsDoNotShortenTheLog(t *testing.T) {
 		t.Errorf("%d batches are left, want 4", len(got))
 	}
 	// Nor do they keep it, and nor does the age of what roles need.
-	must(t, db.Append(t.Context(), entry(1, 5, 30, 5), nil))
-	must(t, db.Append(t.Context(), entry(1, 6, 40, 5), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 5, 30, 5)))
+	must(t, appendTo(t.Context(), db, entry(1, 6, 40, 5)))
 	for _, n := range []uint64{4, 5, 6} {
 		must(t, db.Save(t.Context(), incident.Checkpoint{Batch: event.BatchID{Epoch: 1, Number: n}, Data: []byte("x")}))
 	}

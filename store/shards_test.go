@@ -74,12 +74,12 @@ func TestTheStoreWorksOnSpreadTables(t *testing.T) {
 			t.Errorf("%s has no life time:\n%s", table, ddl)
 		}
 	}
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 20), nil))
-	must(t, db.Append(t.Context(), entry(1, 2, 20, 20), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 20)))
+	must(t, appendTo(t.Context(), db, entry(1, 2, 20, 20)))
 	// The marker of the second batch goes, as if the process had died before it: the next one removes its rows.
 	must(t, conn.Exec(t.Context(), "DELETE FROM "+cfg.Database+".batches WHERE number = 2"))
 	again := open(t, cfg)
-	must(t, again.Append(t.Context(), entry(2, 1, 20, 30), nil))
+	must(t, appendTo(t.Context(), again, entry(2, 1, 20, 30)))
 	var rows uint64
 	must(t, conn.QueryRow(t.Context(), "SELECT count() FROM "+cfg.Database+".events_local").Scan(&rows))
 	if rows != 50 {

@@ -29,7 +29,7 @@ func (db *DB) Query(ctx context.Context, statement string) (Result, error) {
 	if strings.Contains(strings.ToUpper(statement), "OUTFILE") {
 		return Result{}, errors.New("run the statement: INTO OUTFILE is not allowed: redirect the output instead")
 	}
-	if err := db.delta.caughtUp(ctx); err != nil {
+	if err := db.delta.caughtUp(ctx, nil); err != nil {
 		return Result{}, fmt.Errorf("run the statement: %w", err)
 	}
 	// The store's own connection is of no database, since it creates it.

@@ -43,7 +43,7 @@ func TestAnIncidentIsToldOnceItsFirstDeliveryHasArrived(t *testing.T) {
 func TestTheHoursOfPeopleAreTheirsAlone(t *testing.T) {
 	db := open(t, freshConfig(t))
 	batch := event.BatchID{Epoch: 1, Number: 1}
-	must(t, db.Append(t.Context(), entry(1, 1, 0, 5), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 5)))
 	var changes []incident.Change
 	for i, x := range []struct{ name, actor, origin string }{{"a", "rule:r1", ""}, {"a", "user:ana", ""}, {"a", "user:ana", ""}, {"a", "user:ben", ""}, {"b", "user:soar", "soar"}, {"b", "system", ""}} {
 		c := change(x.name, int32(i+1), batch, i, incident.ChangeUpdated)

@@ -1,0 +1,122 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/incident"
+	"github.com/tocsin-siem/tocsin/store"
+)
+
+// withFinding appends a small batch from which a finding and a change follow.
+func withFinding(t *testing.T, db *store.DB, number uint64) {
+	t.Helper()
+	found, changes := following(number)
+	follows := func() incident.Outcome { return incident.Outcome{Findings: found, Changes: changes} }
+	recorded, err := db.Append(t.Context(), entry(1, number, int(number)*20, 20), settled, follows)
+	must(t, err)
+	if !recorded {
+		t.Fatal("what follows from a small batch is left to the caller")
+	}
+}
+
+func TestASmallBatchIsOneInsertWithWhatFollowsFromIt(t *testing.T) {
+	cfg := freshConfig(t)
+	db := open(t, cfg)
+	withFinding(t, db, 1)
+	for _, table := range store.DraftTables {
+		if n := rowsIn(t, cfg, table); n != 0 {
+			t.Errorf("%d rows in %s after the append, want all of the batch in delta", n, table)
+		}
+	}
+	var parts uint64
+	must(t, admin(t, cfg).QueryRow(t.Context(), "SELECT count() FROM system.parts WHERE active AND database = '"+cfg.Database+"' AND table = 'delta'").Scan(&parts))
+	if parts != 1 {
+		t.Errorf("the batch is in %d parts, want one, which is there as a whole or not at all", parts)
+	}
+	if n := len(collect(t, db.Findings(t.Context(), store.FindingFilter{}))); n != 1 {
+		t.Errorf("%d findings are found at once, want 1", n)
+	}
+	for _, table := range store.DraftTables {
+		if rowsIn(t, cfg, table) == 0 {
+			t.Errorf("no rows in %s once the findings were asked for", table)
+		}
+	}
+}
+
+// Who follows the log is answered without a statement: a place behind the newest change is one from which all are held.
+func TestWhoFollowsTheLogNeedsNoStatement(t *testing.T) {
+	cfg := freshConfig(t)
+	db := open(t, cfg)
+	withFinding(t, db, 1)
+	withFinding(t, db, 2)
+	after := store.ChangeCursor{}
+	for want := uint64(1); want <= 2; want++ {
+		page := collect(t, db.Changes(t.Context(), after, 1))
+		if len(page) != 1 || page[0].Batch.Number != want {
+			t.Fatalf("behind %v are %v, want the change of batch %d", after, page, want)
+		}
+		after = store.ChangeCursor{Batch: page[0].Batch, Index: page[0].Index}
+	}
+	if n := rowsIn(t, cfg, "changes"); n != 0 {
+		t.Errorf("drafts were moved for one who follows the log: %d rows in changes", n)
+	}
+	beside := open(t, cfg)
+	if got, want := collect(t, beside.Changes(t.Context(), store.ChangeCursor{}, 0)), collect(t, db.Changes(t.Context(), store.ChangeCursor{}, 0)); !cmp.Equal(got, want) {
+		t.Errorf("changes by the table (-) and as they are held (+):\n%s", cmp.Diff(got, want))
+	}
+}
+
+func TestTheTablesHoldABeginningOfTheLog(t *testing.T) {
+	t.Run("when a large batch is appended", func(t *testing.T) {
+		cfg := freshConfig(t)
+		db := open(t, cfg)
+		must(t, appendTo(t.Context(), db, entry(1, 1, 0, 20)))
+		db.AppendDirectly()
+		must(t, appendTo(t.Context(), db, entry(1, 2, 20, 20)))
+		if n := rowsIn(t, cfg, "batches"); n != 2 {
+			t.Errorf("%d markers, want that of the small batch before that of the large one", n)
+		}
+	})
+	t.Run("when changes are recorded by themselves", func(t *testing.T) {
+		cfg := freshConfig(t)
+		db := open(t, cfg)
+		withFinding(t, db, 1)
+		found, changes := following(2)
+		must(t, db.Record(t.Context(), event.BatchID{Epoch: 1, Number: 2}, found, changes))
+		if n := rowsIn(t, cfg, "changes"); n != 2 {
+			t.Errorf("%d changes, want that of the small batch before the other", n)
+		}
+	})
+}
+
+// A process that has been overtaken may still insert. What it inserts is of no batch of the log, wherever it lies.
+func TestADraftOfAnOvertakenProcessIsNeverMoved(t *testing.T) {
+	cfg := freshConfig(t)
+	old := open(t, cfg)
+	must(t, appendTo(t.Context(), old, entry(1, 1, 0, 20)))
+	collect(t, old.Events(t.Context(), store.EventFilter{}))
+	must(t, appendTo(t.Context(), open(t, cfg), entry(2, 1, 20, 20)))
+	if err := appendTo(t.Context(), old, entry(1, 2, 40, 20)); !errors.Is(err, store.ErrFenced) {
+		t.Fatalf("an overtaken process appends with %v, want %v", err, store.ErrFenced)
+	}
+	if rowsIn(t, cfg, "delta") == 0 {
+		t.Fatal("the test is void: nothing was inserted")
+	}
+	next, err := store.Open(t.Context(), cfg, store.Settings{Alone: true})
+	must(t, err)
+	defer func() { must(t, next.Close()) }()
+	if tail, err := next.Tail(t.Context()); err != nil || tail.Batch != (event.BatchID{Epoch: 2, Number: 1}) {
+		t.Errorf("the log ends at %v (%v), want the batch of the newer process", tail.Batch, err)
+	}
+	must(t, appendTo(t.Context(), next, entry(3, 1, 60, 20)))
+	if got := len(collect(t, next.Events(t.Context(), store.EventFilter{}))); got != 60 {
+		t.Errorf("%d events, want 60: none of the void batch", got)
+	}
+	if n := rowsIn(t, cfg, "delta"); n != 0 {
+		t.Errorf("%d rows in delta, want those of the void batch dropped", n)
+	}
+}
