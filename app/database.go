@@ -73,9 +73,16 @@ func OpenDatabase(ctx context.Context, c Config, log *slog.Logger, meter metric.
 	}
 	d := &Database{log: log.With("component", "engine")}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
+	asked := make(chan struct{}, 1)
 	if len(cfg.Addr) == 0 {
 		d.config = EngineConfig(c)
 		d.config.Progress = progress
+		d.config.Asked = func() {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+		}
 		if d.process, err = engine.Start(ctx, d.config); err != nil {
 			return nil, err
 		}
@@ -84,7 +91,7 @@ func OpenDatabase(ctx context.Context, c Config, log *slog.Logger, meter metric.
 		d.config.Listen, d.config.Token = d.process.Addr(), d.process.Token()
 		d.watch.Go(d.supervise)
 	}
-	if d.DB, err = store.Open(ctx, cfg, store.Settings{Logger: log, Meter: meter, Alone: d.process != nil}); err != nil {
+	if d.DB, err = store.Open(ctx, cfg, store.Settings{Logger: log, Meter: meter, Alone: d.process != nil, Asked: asked}); err != nil {
 		d.closeEngine()
 		return nil, err
 	}
@@ -108,7 +115,8 @@ func openBeside(ctx context.Context, c Config, progress func(engine.Progress)) (
 	cfg.Addr, cfg.Protocol, cfg.Username, cfg.Password = []string{addr}, "http", engine.User, store.Secret(token)
 	d := &Database{log: log}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
-	if d.DB, err = store.Open(ctx, cfg, store.Settings{Logger: log}); err != nil {
+	ask := func(ctx context.Context) error { return engine.Hurry(ctx, addr, token) }
+	if d.DB, err = store.Open(ctx, cfg, store.Settings{Logger: log, Ask: ask}); err != nil {
 		d.end()
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,7 +67,10 @@ type Settings struct {
 	Logger *slog.Logger     // nil discards.
 	Meter  metric.Meter     // nil measures nothing.
 	Now    func() time.Time // Our clock; nil means time.Now.
-	Alone  bool             // No other process writes: Open moves what a dead one left in the table delta, and does not wait for a living one to do so.
+	Alone  bool             // No other process writes: Open moves what a dead one left in the table accrued, and does not wait for a living one to do so.
+
+	Asked <-chan struct{}             // Somebody beside this process waits for the drafts to be moved; nil: never.
+	Ask   func(context.Context) error // Where another process writes: asks it to move its drafts. nil: it does so by itself, a little later.
 }
 
 const day = 24 * time.Hour

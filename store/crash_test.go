@@ -102,7 +102,7 @@ func (r *restartable) kill(t *testing.T) {
 
 func TestABatchWithoutItsMarkerDoesNotExist(t *testing.T) {
 	t.Run("whose rows are in their tables", func(t *testing.T) { testNoMarker(t, "tocsin.batches", "events", (*store.DB).AppendDirectly) })
-	t.Run("which is one with its rows", func(t *testing.T) { testNoMarker(t, "INTO+tocsin.delta", "", func(*store.DB) {}) })
+	t.Run("which is one with its rows", func(t *testing.T) { testNoMarker(t, "INTO+tocsin.accrued", "", func(*store.DB) {}) })
 }
 
 // testNoMarker lets the engine die at a statement. has is the table that has rows of the batch nevertheless.
@@ -134,7 +134,7 @@ func testNoMarker(t *testing.T, statement, has string, prepare func(*store.DB)) 
 	cfg = config(r.process.Load(), "tocsin")
 	again := open(t, cfg)
 	var rows uint64
-	for _, table := range []string{"events", "delta"} {
+	for _, table := range []string{"events", "accrued"} {
 		must(t, admin(t, cfg).QueryRow(t.Context(), "SELECT count() FROM tocsin."+table+" WHERE number = 2").Scan(&rows))
 		if (rows > 0) != (table == has) {
 			t.Fatalf("%d rows of the unfinished batch are in %s on the disk, want some in %q alone", rows, table, has)
@@ -154,7 +154,7 @@ func testNoMarker(t *testing.T, statement, has string, prepare func(*store.DB)) 
 	if got := offsets(collect(t, again.Events(t.Context(), store.EventFilter{}))); len(got) != 50 {
 		t.Errorf("%d events after the crash, want 50", len(got))
 	}
-	for table, want := range map[string]uint64{"events": 50, "hit_blocks": 2, "delta": 0} {
+	for table, want := range map[string]uint64{"events": 50, "hit_blocks": 2, "accrued": 0} {
 		if rows := rowsIn(t, cfg, table); rows != want {
 			t.Errorf("%d rows in %s after the crash, want %d: those of the unfinished batch are to be removed, and drafts moved", rows, table, want)
 		}
@@ -165,7 +165,7 @@ func testNoMarker(t *testing.T, statement, has string, prepare func(*store.DB)) 
 // had been written before is not written twice.
 func TestAnAppendSurvivesARestartOfTheEngine(t *testing.T) {
 	t.Run("whose rows go to their tables", func(t *testing.T) { testRestart(t, "hit_blocks", (*store.DB).AppendDirectly) })
-	t.Run("whose rows are drafts", func(t *testing.T) { testRestart(t, "delta", func(*store.DB) {}) })
+	t.Run("whose rows are drafts", func(t *testing.T) { testRestart(t, "accrued", func(*store.DB) {}) })
 }
 
 func testRestart(t *testing.T, table string, prepare func(*store.DB)) {

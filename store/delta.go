@@ -11,7 +11,7 @@ import (
 )
 
 // Small batches are dear: an insert costs the server about the same, be it of one row or of two thousand, and each makes a part that has to be merged.
-// So all there is of a small batch, its rows, what follows from them and its marker, goes into the table delta in one insert, which is there as a
+// So all there is of a small batch, its rows, what follows from them and its marker, goes into the table accrued in one insert, which is there as a
 // whole or not at all, and a while later into the tables together with other batches. That is the writeable store in front of a read-optimised one of
 // C-Store (Stonebraker et al., VLDB 2005, sections 3 and 4). A batch exists once its marker is in either place.
 //
@@ -32,7 +32,7 @@ const (
 // are those of an earlier program.
 var draftTables = []string{"entity_index", "events", "hit_blocks", "hits", "notes", "actions", "rejects", "findings", "incidents", "changes", "batches"}
 
-// draft is a batch whose rows are in the table delta.
+// draft is a batch whose rows are in the table accrued.
 type draft struct {
 	id      event.BatchID
 	written uint32 // Seconds since 1970.
@@ -223,7 +223,7 @@ func (db *DB) closeDelta() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
 		if err := db.delta.caughtUp(ctx, nil); err != nil {
-			db.log.Warn("rows of the last batches are in the table delta still; the next start moves them", "err", err)
+			db.log.Warn("rows of the last batches are in the table accrued still; the next start moves them", "err", err)
 		}
 	}
 	db.delta.end()

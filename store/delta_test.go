@@ -46,7 +46,7 @@ func TestWhoHasAppendedABatchFindsItsRowsAtOnce(t *testing.T) {
 			if got := len(collect(t, db.Rejects(t.Context(), store.RejectFilter{}))); got != 4 {
 				t.Errorf("%d rejects are found, want 4", got)
 			}
-			for table, want := range map[string]uint64{"delta": 0, "events": 80, "hit_blocks": 4, "notes": 4, "actions": 4, "rejects": 4} {
+			for table, want := range map[string]uint64{"accrued": 0, "events": 80, "hit_blocks": 4, "notes": 4, "actions": 4, "rejects": 4} {
 				if got := rowsIn(t, cfg, table); got != want {
 					t.Errorf("%d rows in %s once they were asked for, want %d", got, table, want)
 				}
@@ -60,7 +60,7 @@ func TestRowsOfSmallBatchesReachTheirTablesWithoutBeingAskedFor(t *testing.T) {
 	db := open(t, cfg)
 	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 20)))
 	must(t, appendTo(t.Context(), db, entry(1, 2, 20, 20)))
-	for rowsIn(t, cfg, "delta") > 0 {
+	for rowsIn(t, cfg, "accrued") > 0 {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if got := rowsIn(t, cfg, "events"); got != 40 {
@@ -74,7 +74,7 @@ func TestAStopLeavesNoDrafts(t *testing.T) {
 	must(t, err)
 	must(t, appendTo(t.Context(), db, entry(1, 1, 0, 20)))
 	must(t, db.Close())
-	if got := rowsIn(t, cfg, "delta"); got != 0 {
+	if got := rowsIn(t, cfg, "accrued"); got != 0 {
 		t.Errorf("%d drafts after the stop, want none", got)
 	}
 	if got := rowsIn(t, cfg, "events"); got != 20 {
@@ -93,7 +93,7 @@ func TestTheNextProcessReplaysAndMovesWhatADeadOneLeft(t *testing.T) {
 			t.Fatal("a process whose rows are not moved any more goes on appending")
 		}
 	}
-	if rowsIn(t, cfg, "delta") == 0 {
+	if rowsIn(t, cfg, "accrued") == 0 {
 		t.Fatal("the test is void: the dead process left nothing")
 	}
 	var want []*incident.Entry
@@ -122,7 +122,7 @@ func TestTheNextProcessReplaysAndMovesWhatADeadOneLeft(t *testing.T) {
 	if diff := cmp.Diff(append(want, forReplay(next)), replay(t, db, event.BatchID{}), zones); diff != "" {
 		t.Errorf("replay after the first batch (-want +got):\n%s", diff)
 	}
-	for table, want := range map[string]uint64{"delta": 0, "events": 100, "hit_blocks": 5, "notes": 5, "actions": 5, "rejects": 5} {
+	for table, want := range map[string]uint64{"accrued": 0, "events": 100, "hit_blocks": 5, "notes": 5, "actions": 5, "rejects": 5} {
 		if got := rowsIn(t, cfg, table); got != want {
 			t.Errorf("%d rows in %s, want %d", got, table, want)
 		}
@@ -157,14 +157,14 @@ func TestWhoOpensBesideWaitsForDraftsAsLongAsOthersCome(t *testing.T) {
 		opened <- err
 	}()
 	for end := time.Now().Add(store.AwaitMost + 2*time.Second); time.Now().Before(end); {
-		must(t, conn.Exec(t.Context(), fmt.Sprintf("INSERT INTO %s.delta (epoch, number, seq, written, into, rows, data) SELECT 9, max(number) + 1, 0, now(), '', 0, '' FROM %[1]s.delta", cfg.Database)))
+		must(t, conn.Exec(t.Context(), fmt.Sprintf("INSERT INTO %s.accrued (epoch, number, seq, written, into, rows, data) SELECT 9, max(number) + 1, 0, now(), '', 0, '' FROM %[1]s.accrued", cfg.Database)))
 		select {
 		case err := <-opened:
 			t.Fatalf("it did not wait for drafts that are still to be moved: %v", err)
 		case <-time.After(time.Second):
 		}
 	}
-	must(t, conn.Exec(t.Context(), "ALTER TABLE "+cfg.Database+".delta DROP PARTITION (1, 1)"))
+	must(t, conn.Exec(t.Context(), "ALTER TABLE "+cfg.Database+".accrued DROP PARTITION (1, 1)"))
 	must(t, <-opened)
 }
 
@@ -188,14 +188,14 @@ func TestWhoIsAloneMovesWhatADeadProcessLeftWhenItOpens(t *testing.T) {
 			t.Errorf("%d rows in %s, want %d: those of the batch that exists", got, table, want)
 		}
 	}
-	if rowsIn(t, cfg, "delta") == 0 {
+	if rowsIn(t, cfg, "accrued") == 0 {
 		t.Error("drafts of a batch without a marker were dropped before an epoch was claimed")
 	}
 	must(t, appendTo(t.Context(), db, entry(2, 1, 20, 20)))
 	if got := len(collect(t, db.Events(t.Context(), store.EventFilter{}))); got != 40 {
 		t.Errorf("%d events, want 40", got)
 	}
-	if got := rowsIn(t, cfg, "delta"); got != 0 {
+	if got := rowsIn(t, cfg, "accrued"); got != 0 {
 		t.Errorf("%d drafts, want none", got)
 	}
 }
@@ -204,7 +204,7 @@ func TestAProcessThatDiesBetweenTwoTablesHasNoRowMovedTwice(t *testing.T) {
 	for _, table := range store.DraftTables {
 		t.Run("before "+table, func(t *testing.T) {
 			cfg := freshConfig(t)
-			// What a process leaves that dies before it has moved this table: the others are moved, and the batch is in delta still.
+			// What a process leaves that dies before it has moved this table: the others are moved, and the batch is in accrued still.
 			dead := open(t, cfg)
 			dead.Die()
 			found, changes := following(1)
@@ -213,8 +213,8 @@ func TestAProcessThatDiesBetweenTwoTablesHasNoRowMovedTwice(t *testing.T) {
 				t.Fatal(err)
 			}
 			conn := admin(t, cfg)
-			must(t, conn.Exec(t.Context(), "CREATE TABLE "+cfg.Database+".kept AS "+cfg.Database+".delta"))
-			must(t, conn.Exec(t.Context(), "INSERT INTO "+cfg.Database+".kept SELECT * FROM "+cfg.Database+".delta"))
+			must(t, conn.Exec(t.Context(), "CREATE TABLE "+cfg.Database+".kept AS "+cfg.Database+".accrued"))
+			must(t, conn.Exec(t.Context(), "INSERT INTO "+cfg.Database+".kept SELECT * FROM "+cfg.Database+".accrued"))
 			if rowsIn(t, cfg, "kept") == 0 {
 				t.Fatal("the test is void: the dead process left nothing")
 			}
@@ -222,7 +222,7 @@ func TestAProcessThatDiesBetweenTwoTablesHasNoRowMovedTwice(t *testing.T) {
 			must(t, err)
 			must(t, moved.Close())
 			indexed := rowsIn(t, cfg, "entity_index")
-			must(t, conn.Exec(t.Context(), "INSERT INTO "+cfg.Database+".delta SELECT * FROM "+cfg.Database+".kept"))
+			must(t, conn.Exec(t.Context(), "INSERT INTO "+cfg.Database+".accrued SELECT * FROM "+cfg.Database+".kept"))
 			from := slices.Index(store.DraftTables, table)
 			for _, later := range store.DraftTables[from:] {
 				must(t, conn.Exec(t.Context(), "TRUNCATE TABLE "+cfg.Database+"."+later))
@@ -236,7 +236,7 @@ func TestAProcessThatDiesBetweenTwoTablesHasNoRowMovedTwice(t *testing.T) {
 			if n, m := len(collect(t, again.Findings(t.Context(), store.FindingFilter{}))), len(collect(t, again.Changes(t.Context(), store.ChangeCursor{}, 0))); n != 1 || m != 1 {
 				t.Errorf("%d findings and %d changes, want one each", n, m)
 			}
-			for table, want := range map[string]uint64{"delta": 0, "events": 40, "hit_blocks": 2, "notes": 2, "actions": 2, "rejects": 2, "batches": 2} {
+			for table, want := range map[string]uint64{"accrued": 0, "events": 40, "hit_blocks": 2, "notes": 2, "actions": 2, "rejects": 2, "batches": 2} {
 				if got := rowsIn(t, cfg, table); got != want {
 					t.Errorf("%d rows in %s, want %d", got, table, want)
 				}

@@ -7,7 +7,7 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// left is what older processes have left in the table delta.
+// left is what older processes have left in the table accrued.
 type left struct {
 	epochs, numbers, written [2]uint64 // Least and greatest; written in seconds since 1970.
 	batches                  uint64
@@ -18,10 +18,10 @@ const anyEpoch = RoleEpoch
 
 // marked keeps drafts of batches that exist. Markers were not among the drafts once.
 func (db *DB) marked(list []void) string {
-	return valid(list) + " AND ((epoch, number) IN (SELECT epoch, number FROM " + db.table("batches") + ") OR (epoch, number) IN (SELECT epoch, number FROM " + db.table("delta") + " WHERE startsWith(into, 'batches (')))"
+	return valid(list) + " AND ((epoch, number) IN (SELECT epoch, number FROM " + db.table("batches") + ") OR (epoch, number) IN (SELECT epoch, number FROM " + db.table("accrued") + " WHERE startsWith(into, 'batches (')))"
 }
 
-// adoptAll moves what dead processes have left in the table delta, where no other process writes.
+// adoptAll moves what dead processes have left in the table accrued, where no other process writes.
 func (db *DB) adoptAll(ctx context.Context) error {
 	if err := db.adoptDrafts(ctx, anyEpoch); err != nil {
 		return err
@@ -42,13 +42,13 @@ func (db *DB) adoptClaimed(ctx context.Context, epoch uint64) error {
 	return db.dropDraftsWhere(ctx, fmt.Sprintf("epoch < %d", epoch))
 }
 
-// adoptDrafts moves the rows of batches of older epochs that exist, and leaves them in the table delta.
+// adoptDrafts moves the rows of batches of older epochs that exist, and leaves them in the table accrued.
 func (db *DB) adoptDrafts(ctx context.Context, epoch uint64) error {
-	const what = "move the rows that an earlier process left in the table delta"
+	const what = "move the rows that an earlier process left in the table accrued"
 	var l left
 	err := db.retry(ctx, what, func() error {
 		return db.row(ctx, "SELECT uniqExact(epoch, number), min(epoch), max(epoch), min(number), max(number), toUInt64(min(toUnixTimestamp(written))), toUInt64(max(toUnixTimestamp(written))) FROM "+
-			db.table("delta")+" WHERE epoch < {epoch:UInt64}", named{"epoch", epoch}).Scan(&l.batches, &l.epochs[0], &l.epochs[1], &l.numbers[0], &l.numbers[1], &l.written[0], &l.written[1])
+			db.table("accrued")+" WHERE epoch < {epoch:UInt64}", named{"epoch", epoch}).Scan(&l.batches, &l.epochs[0], &l.epochs[1], &l.numbers[0], &l.numbers[1], &l.written[0], &l.written[1])
 	})
 	if err != nil || l.batches == 0 {
 		return err
@@ -64,7 +64,7 @@ func (db *DB) adoptDrafts(ctx context.Context, epoch uint64) error {
 
 func (db *DB) dropDraftsWhere(ctx context.Context, where string) error {
 	var ids []event.BatchID
-	err := db.retry(ctx, "list the rows in the table delta", func() (err error) {
+	err := db.retry(ctx, "list the rows in the table accrued", func() (err error) {
 		ids, err = db.draftIDs(ctx, where)
 		return err
 	})
@@ -74,13 +74,13 @@ func (db *DB) dropDraftsWhere(ctx context.Context, where string) error {
 	return db.dropDrafts(ctx, ids)
 }
 
-// voidDrafts says what does not count of the epochs that the table delta has batches of, be they there or still to come: their process may be alive.
+// voidDrafts says what does not count of the epochs that the table accrued has batches of, be they there or still to come: their process may be alive.
 func (db *DB) voidDrafts(ctx context.Context) (list []void, err error) {
 	claims, err := db.claims(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.rows(ctx, "SELECT DISTINCT epoch FROM "+db.table("delta"))
+	rows, err := db.rows(ctx, "SELECT DISTINCT epoch FROM "+db.table("accrued"))
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (db *DB) adoptTable(ctx context.Context, what, table string, epoch uint64, 
 }
 
 func (db *DB) draftIDs(ctx context.Context, where string) (ids []event.BatchID, err error) {
-	rows, err := db.rows(ctx, "SELECT DISTINCT epoch, number FROM "+db.table("delta")+" WHERE "+where+" ORDER BY epoch, number")
+	rows, err := db.rows(ctx, "SELECT DISTINCT epoch, number FROM "+db.table("accrued")+" WHERE "+where+" ORDER BY epoch, number")
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // awaitDrafts waits until the drafts of now are moved by the process that made them, so that a command finds what the service had when it was given. A
-// process that lives makes drafts and moves them; for one that is dead, and moves nothing, it waits once for as long as that may take.
+// process that lives makes drafts and moves them, at once if it can be asked; for one that is dead, and moves nothing, it waits once for as long as that may take.
 func (db *DB) awaitDrafts(ctx context.Context) error {
 	end := time.NewTimer(awaitMost)
 	defer end.Stop()
@@ -30,7 +30,7 @@ func (db *DB) awaitDrafts(ctx context.Context) error {
 	var before waiting
 	for {
 		var now waiting
-		err := db.row(ctx, fmt.Sprintf("SELECT count(), countIf((epoch, number) <= (%d, %d)), max((epoch, number)).1, max((epoch, number)).2 FROM %s", last.Epoch, last.Number, db.table("delta"))).
+		err := db.row(ctx, fmt.Sprintf("SELECT count(), countIf((epoch, number) <= (%d, %d)), max((epoch, number)).1, max((epoch, number)).2 FROM %s", last.Epoch, last.Number, db.table("accrued"))).
 			Scan(&now.all, &now.ours, &now.newest.Epoch, &now.newest.Number)
 		if err != nil || now.ours == 0 {
 			return err
@@ -38,6 +38,11 @@ func (db *DB) awaitDrafts(ctx context.Context) error {
 		switch before {
 		case waiting{}:
 			last = now.newest
+			if db.ask != nil {
+				if err := db.ask(ctx); err != nil {
+					db.log.DebugContext(ctx, "the process that writes cannot be asked to move its drafts", "err", err)
+				}
+			}
 		case now:
 		default:
 			end.Reset(awaitMost)
@@ -53,15 +58,15 @@ func (db *DB) awaitDrafts(ctx context.Context) error {
 	}
 }
 
-// waiting is what the table delta held at a look: rows in all, and of the batches that are waited for.
+// waiting is what the table accrued held at a look: rows in all, and of the batches that are waited for.
 type waiting struct {
 	all, ours uint64
 	newest    event.BatchID
 }
 
-// readDrafts reads rows of the table delta by batch; each makes a draft with one piece.
+// readDrafts reads rows of the table accrued by batch; each makes a draft with one piece.
 func (db *DB) readDrafts(ctx context.Context, where string, take func(draft) error, args ...named) error {
-	rows, err := db.rows(ctx, "SELECT epoch, number, toUnixTimestamp(written), into, rows, data FROM "+db.table("delta")+" "+where+" ORDER BY epoch, number, seq LIMIT 1 BY epoch, number, seq", args...)
+	rows, err := db.rows(ctx, "SELECT epoch, number, toUnixTimestamp(written), into, rows, data FROM "+db.table("accrued")+" "+where+" ORDER BY epoch, number, seq LIMIT 1 BY epoch, number, seq", args...)
 	if err != nil {
 		return err
 	}

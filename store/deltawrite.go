@@ -13,7 +13,7 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// deltaEncoder makes drafts, and the block of the table delta. Its buffers are used again.
+// deltaEncoder makes drafts, and the block of the table accrued. Its buffers are used again.
 type deltaEncoder struct {
 	block
 	entry      entryKey
@@ -24,7 +24,7 @@ type deltaEncoder struct {
 }
 
 func newDeltaEncoder() *deltaEncoder {
-	e := &deltaEncoder{block: block{table: "delta"}}
+	e := &deltaEncoder{block: block{table: "accrued"}}
 	e.entry = addEntryKey(&e.block)
 	e.into = add(&e.block, "into", &text{})
 	e.rows = add(&e.block, "rows", newFixed("UInt32", 4))
@@ -57,7 +57,7 @@ func (e *deltaEncoder) add(x *draft, blocks ...*block) error {
 	return nil
 }
 
-// appendDraft puts all there is of a batch into the table delta: the rows are made ready while what follows from the batch is found out.
+// appendDraft puts all there is of a batch into the table accrued: the rows are made ready while what follows from the batch is found out.
 func (db *DB) appendDraft(ctx context.Context, what string, e *incident.Entry, written uint32, settled func() error, follows func() incident.Outcome) (x draft, err error) {
 	if x, err = db.draftRows(e, written); err != nil {
 		return x, err
@@ -114,6 +114,8 @@ func (db *DB) moveDrafts(ctx context.Context) {
 	for {
 		select {
 		case <-d.wake:
+		case <-db.asked:
+			d.hurry()
 		case <-ctx.Done():
 			d.done(0, ctx.Err())
 			return
@@ -130,7 +132,7 @@ func (db *DB) moveDrafts(ctx context.Context) {
 	}
 }
 
-// move puts the rows of drafts into their tables and takes them out of the table delta. Transient errors are retried until ctx ends.
+// move puts the rows of drafts into their tables and takes them out of the table accrued. Transient errors are retried until ctx ends.
 func (db *DB) move(ctx context.Context, list []draft) error {
 	for len(list) > 0 {
 		n := sameDay(list)
@@ -195,7 +197,7 @@ func (db *DB) insertPieces(ctx context.Context, what string, pieces []*piece, to
 // dropBatches is how many partitions are dropped by one statement.
 const dropBatches = 100
 
-// dropDrafts takes batches out of the table delta.
+// dropDrafts takes batches out of the table accrued.
 func (db *DB) dropDrafts(ctx context.Context, ids []event.BatchID) error {
 	for len(ids) > 0 {
 		n := min(len(ids), dropBatches)
@@ -203,8 +205,8 @@ func (db *DB) dropDrafts(ctx context.Context, ids []event.BatchID) error {
 		for i, id := range ids[:n] {
 			commands[i] = fmt.Sprintf("DROP PARTITION (%d, %d)", id.Epoch, id.Number)
 		}
-		statement := "ALTER TABLE " + db.table("delta") + " " + strings.Join(commands, ", ")
-		if err := db.retry(ctx, "take moved rows out of the table delta", func() error { return db.conn.Exec(ctx, statement) }); err != nil {
+		statement := "ALTER TABLE " + db.table("accrued") + " " + strings.Join(commands, ", ")
+		if err := db.retry(ctx, "take moved rows out of the table accrued", func() error { return db.conn.Exec(ctx, statement) }); err != nil {
 			return err
 		}
 		ids = ids[n:]

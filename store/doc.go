@@ -9,9 +9,9 @@
 // fetched again is not there twice. Until then a search may show them. A row that was written twice all the same is replaced by its id when
 // ClickHouse merges, and Events shows it once before that.
 //
-// The rows of a small batch are written to the table delta first, as one row for each table, and moved to their tables together with those of other
-// batches within seconds (delta.go). Reading through the DB that appended waits for that; Replay reads both places; the first Append of the next
-// process moves what a dead one left.
+// A small batch is one insert into the table accrued, with a row for each table that it has rows for, its marker and what follows from it included. It
+// is moved to these tables together with other batches within seconds (delta.go). Reading through the DB that appended waits for that; Tail and Replay
+// read both places; the first Append of the next process moves what a dead one left.
 //
 // # One writer
 //

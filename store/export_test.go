@@ -65,7 +65,7 @@ func (db *DB) AppendMarker(ctx context.Context, e *incident.Entry) error {
 // CheckFence asks whether a newer epoch has begun.
 func (db *DB) CheckFence(ctx context.Context) error { return db.checkFence(ctx, "check") }
 
-// AppendDelta writes the rows of a small batch into the table delta, without a marker.
+// AppendDelta writes the rows of a small batch into the table accrued, without a marker.
 func (db *DB) AppendDelta(ctx context.Context, e *incident.Entry) error {
 	if _, err := db.draftRows(e, uint32(db.now().Unix())); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (db *DB) AppendDelta(ctx context.Context, e *incident.Entry) error {
 	return db.insert(ctx, &db.enc.delta.block, tokenOf(e.Batch.ID, "delta", 0))
 }
 
-// DropDrafts takes batches out of the table delta.
+// DropDrafts takes batches out of the table accrued.
 func (db *DB) DropDrafts(ctx context.Context, ids []event.BatchID) error {
 	return db.dropDrafts(ctx, ids)
 }
@@ -91,3 +91,10 @@ func (db *DB) Exec(ctx context.Context, statement string) error {
 
 // HitsOfRow is how many hits a row of the table hit_blocks has at most.
 const HitsOfRow = maxHits
+
+// StopClock keeps drafts where they are until somebody asks for them.
+func (db *DB) StopClock() {
+	db.delta.mu.Lock()
+	defer db.delta.mu.Unlock()
+	db.delta.clock.Stop()
+}

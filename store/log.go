@@ -22,7 +22,7 @@ var ErrRoles = errors.New("this database has incidents of the roles correlate an
 
 // Append writes one batch: its event rows, hits, notes, rejects and actions, and its marker, once settled has returned nil. When it returns nil all of
 // it is on the disk and the batch exists; before the marker is acknowledged nothing of it does. A small batch is one insert, and what follows from
-// it, for which Append waits then, is part of that: recorded says so. Otherwise it is for the caller to Record. Small batches are in the table delta until
+// it, for which Append waits then, is part of that: recorded says so. Otherwise it is for the caller to Record. Small batches are in the table accrued until
 // they are moved; whoever reads through this DB does not see the difference. Transient errors are retried until ctx ends; any
 // error ends the right to write, and recovery is a new process. The entry is not changed and may be reused after the return; incidents of changes
 // are held for a while, and must not be changed.

@@ -50,7 +50,7 @@ func scanMarker(rows scanner) (c counted, err error) {
 	return c, nil
 }
 
-// draftMarkers are the markers in the table delta, in order. Where the table of batches is read, too, it comes afterwards: a marker that is moved
+// draftMarkers are the markers in the table accrued, in order. Where the table of batches is read, too, it comes afterwards: a marker that is moved
 // meanwhile is found twice then, and not never.
 func (db *DB) draftMarkers(ctx context.Context, where string, args ...named) (list []counted, err error) {
 	names := strings.Split(markerColumns, ", ")

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -29,11 +30,11 @@ func TestASmallBatchIsOneInsertWithWhatFollowsFromIt(t *testing.T) {
 	withFinding(t, db, 1)
 	for _, table := range store.DraftTables {
 		if n := rowsIn(t, cfg, table); n != 0 {
-			t.Errorf("%d rows in %s after the append, want all of the batch in delta", n, table)
+			t.Errorf("%d rows in %s after the append, want all of the batch in accrued", n, table)
 		}
 	}
 	var parts uint64
-	must(t, admin(t, cfg).QueryRow(t.Context(), "SELECT count() FROM system.parts WHERE active AND database = '"+cfg.Database+"' AND table = 'delta'").Scan(&parts))
+	must(t, admin(t, cfg).QueryRow(t.Context(), "SELECT count() FROM system.parts WHERE active AND database = '"+cfg.Database+"' AND table = 'accrued'").Scan(&parts))
 	if parts != 1 {
 		t.Errorf("the batch is in %d parts, want one, which is there as a whole or not at all", parts)
 	}
@@ -103,7 +104,7 @@ func TestADraftOfAnOvertakenProcessIsNeverMoved(t *testing.T) {
 	if err := appendTo(t.Context(), old, entry(1, 2, 40, 20)); !errors.Is(err, store.ErrFenced) {
 		t.Fatalf("an overtaken process appends with %v, want %v", err, store.ErrFenced)
 	}
-	if rowsIn(t, cfg, "delta") == 0 {
+	if rowsIn(t, cfg, "accrued") == 0 {
 		t.Fatal("the test is void: nothing was inserted")
 	}
 	next, err := store.Open(t.Context(), cfg, store.Settings{Alone: true})
@@ -116,7 +117,27 @@ func TestADraftOfAnOvertakenProcessIsNeverMoved(t *testing.T) {
 	if got := len(collect(t, next.Events(t.Context(), store.EventFilter{}))); got != 60 {
 		t.Errorf("%d events, want 60: none of the void batch", got)
 	}
-	if n := rowsIn(t, cfg, "delta"); n != 0 {
-		t.Errorf("%d rows in delta, want those of the void batch dropped", n)
+	if n := rowsIn(t, cfg, "accrued"); n != 0 {
+		t.Errorf("%d rows in accrued, want those of the void batch dropped", n)
+	}
+}
+
+func TestDraftsAreMovedWhenAProcessBesideAsks(t *testing.T) {
+	cfg := freshConfig(t)
+	asked := make(chan struct{}, 1)
+	writer, err := store.Open(t.Context(), cfg, store.Settings{Asked: asked})
+	must(t, err)
+	defer func() { must(t, writer.Close()) }()
+	must(t, appendTo(t.Context(), writer, entry(1, 1, 0, 20)))
+	writer.StopClock() // They would be moved a little later without being asked for.
+	ask := func(context.Context) error {
+		asked <- struct{}{}
+		return nil
+	}
+	beside, err := store.Open(t.Context(), cfg, store.Settings{Ask: ask})
+	must(t, err)
+	defer func() { must(t, beside.Close()) }()
+	if got := len(collect(t, beside.Events(t.Context(), store.EventFilter{}))); got != 20 {
+		t.Errorf("%d events, want 20", got)
 	}
 }

@@ -35,6 +35,8 @@ type DB struct {
 	local   map[string]string // Spread tables by name, with the name of their local part; set by Open and not changed.
 
 	delta      *delta
+	asked      <-chan struct{}
+	ask        func(context.Context) error
 	draftBelow int // Records of a batch below which its rows are drafts.
 
 	mu    sync.Mutex
@@ -50,7 +52,7 @@ type DB struct {
 }
 
 // Open connects, checks the server's version, brings the schema up to date and applies the configured retention and what makes
-// merges cheap; where it is alone, it moves to their tables what a dead process left in the table delta, and else it waits for
+// merges cheap; where it is alone, it moves to their tables what a dead process left in the table accrued, and else it waits for
 // a moment until the process that writes has moved what is there. It fails where the schema is newer than this program or an applied schema file has changed since.
 func Open(ctx context.Context, cfg Config, set Settings) (*DB, error) {
 	db, err := connect(cfg, set)
@@ -88,7 +90,7 @@ func connect(cfg Config, set Settings) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta(), draftBelow: deltaBatch, recent: newRecent()}
+	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta(), asked: set.Asked, ask: set.Ask, draftBelow: deltaBatch, recent: newRecent()}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
@@ -154,7 +156,7 @@ func (c Config) options() (*clickhouse.Options, error) {
 	return o, nil
 }
 
-// Close moves what waits in the table delta to its tables, for at most fifteen seconds and not while the server is in trouble, and ends the connections.
+// Close moves what waits in the table accrued to its tables, for at most fifteen seconds and not while the server is in trouble, and ends the connections.
 // What is left there, the next process moves.
 func (db *DB) Close() error {
 	db.closeDelta()

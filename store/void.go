@@ -20,7 +20,7 @@ func (db *DB) voids(ctx context.Context) ([]void, error) {
 	}
 	newest := claims[len(claims)-1].epoch // No claim speaks of it, and most markers may be of it.
 	// Past rows, which would wait for our own drafts: they are looked at where they are.
-	rows, err := db.conn.Query(ctx, "SELECT epoch, max(number) FROM (SELECT epoch, number FROM "+db.table("batches")+" WHERE epoch < {newest:UInt64} UNION ALL SELECT epoch, number FROM "+db.table("delta")+
+	rows, err := db.conn.Query(ctx, "SELECT epoch, max(number) FROM (SELECT epoch, number FROM "+db.table("batches")+" WHERE epoch < {newest:UInt64} UNION ALL SELECT epoch, number FROM "+db.table("accrued")+
 		" WHERE epoch < {newest:UInt64}) GROUP BY epoch ORDER BY epoch", bind([]named{{"newest", newest}})...)
 	if err != nil {
 		return nil, err

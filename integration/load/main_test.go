@@ -6,7 +6,7 @@
 // (ingest.linger), BATCH (ingest.batch), WARM (what comes before is not in the last figures: programs start, the broker's JVM compiles), PROFILE (a
 // folder that gets tocsin's processor and heap profiles).
 //
-// A record is handled when its row is in `events`: what is behind includes rows that wait in `delta`, whose findings may be out already.
+// A record is handled when its row is in `events`: what is behind includes rows that wait in `accrued`, whose findings may be out already.
 package load_test
 
 import (

@@ -70,6 +70,8 @@ type Config struct {
 	Command []string `json:"-"`
 	// Progress is told about the fetching of the library, from one goroutine at a time; may be nil.
 	Progress func(Progress) `json:"-"`
+	// Asked is called, from one goroutine at a time, when another process that uses the engine asks the one that started it to [Hurry]; may be nil.
+	Asked func() `json:"-"`
 }
 
 // DefaultConfig is a Config for the data directory dir with every default filled in.

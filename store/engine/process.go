@@ -117,7 +117,7 @@ func (p *Process) awaitReady(ctx context.Context, cfg Config, stdout io.Reader) 
 		if err == nil && json.Unmarshal(line, &r) == nil {
 			lines <- r
 		}
-		_, _ = io.Copy(io.Discard, out) // Wait must not close the pipe under a reader
+		cfg.hear(out) // Wait must not close the pipe under a reader
 		p.wait()
 	}()
 	timeout := time.NewTimer(cfg.StartTimeout)

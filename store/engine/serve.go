@@ -70,6 +70,9 @@ func Serve(ctx context.Context, cfg Config, stdin io.Reader, ready io.Writer) er
 		writeReady(ready, Ready{Error: err.Error()})
 		return err
 	}
+	if stdin != nil {
+		s.asked = newBell(ready)
+	}
 	say := Ready{Addr: listener.Addr().String(), Version: s.version}
 	if made {
 		say.Token = cfg.Token

@@ -26,6 +26,7 @@ type server struct {
 	inserts string // directory of the inserts' data
 	version string
 	zone    string
+	asked   *bell // nil without a parent
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,6 +35,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "Ok.\n")
 	case "/":
 		s.serveStatement(w, r)
+	case hurryPath:
+		s.serveHurry(w, r)
 	default:
 		http.NotFound(w, r)
 	}
