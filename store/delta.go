@@ -20,9 +20,9 @@ const (
 	// deltaBatch is the number of records from which on a batch goes to its tables itself.
 	deltaBatch = 10_000
 	// deltaRows, deltaBytes and deltaAge say when drafts are moved: at so many records, at so many compressed bytes, and so long after the first.
-	deltaRows  = 30_000
+	deltaRows  = 80_000
 	deltaBytes = 32 << 20
-	deltaAge   = 2 * time.Second
+	deltaAge   = 5 * time.Second
 	// closeWait is how long Close waits for drafts to be moved. What is left then, the next process moves.
 	closeWait = 15 * time.Second
 )
