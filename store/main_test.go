@@ -48,7 +48,7 @@ func startEngine(t testing.TB, dir string) *engine.Process {
 		t.Skip(err)
 	}
 	cfg := engine.DefaultConfig(dir)
-	cfg.MemoryLimit = 3 << 30 // Each of a hundred databases takes 22 MiB of it, as the engine counts.
+	cfg.MemoryLimit = 4 << 30 // An empty database is 20 MiB by the engine's count, and the tests make a hundred.
 	cfg.Command = []string{os.Args[0], childArg}
 	cfg.LibraryPath = library
 	p, err := engine.Start(context.Background(), cfg)
