@@ -3,6 +3,7 @@ package engine
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -66,7 +67,7 @@ func (c Config) hear(out *bufio.Reader) {
 			if c.Asked != nil {
 				c.Asked()
 			}
-		} else if err != bufio.ErrBufferFull {
+		} else if !errors.Is(err, bufio.ErrBufferFull) {
 			return
 		}
 	}
