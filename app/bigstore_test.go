@@ -296,7 +296,8 @@ func writeClosed(t *testing.T, db *app.Database, before time.Time) {
 // logTo appends a batch from which nothing follows.
 func logTo(ctx context.Context, db interface {
 	Append(context.Context, *incident.Entry, func() error, func() incident.Outcome) (bool, error)
-}, e *incident.Entry) error {
+}, e *incident.Entry,
+) error {
 	_, err := db.Append(ctx, e, func() error { return nil }, func() incident.Outcome { return incident.Outcome{} })
 	return err
 }

@@ -62,7 +62,7 @@ func (db *DB) AsBefore(ctx context.Context, e *incident.Entry, drafts bool) erro
 	table := "hit_blocks"
 	of := fmt.Sprintf("epoch = %d AND number = %d", e.Batch.ID.Epoch, e.Batch.ID.Number)
 	if drafts {
-		table = "delta"
+		table = "accrued"
 		of += " AND startsWith(into, 'hit_blocks (')"
 	}
 	if err := db.conn.Exec(ctx, "ALTER TABLE "+db.table(table)+" DELETE WHERE "+of+" SETTINGS mutations_sync = 2"); err != nil {

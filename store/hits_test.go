@@ -19,12 +19,12 @@ func TestALogThatAnEarlierProgramBeganIsRecovered(t *testing.T) {
 	cfg := freshConfig(t)
 	before := open(t, cfg)
 	entries := []*incident.Entry{entry(1, 1, 0, 20), entry(1, 2, 20, 20), entry(1, 3, 40, 20)}
-	must(t, before.Append(t.Context(), entries[0], nil))
-	must(t, before.Append(t.Context(), entries[1], nil))
+	must(t, appendTo(t.Context(), before, entries[0]))
+	must(t, appendTo(t.Context(), before, entries[1]))
 	collect(t, before.Events(t.Context(), store.EventFilter{})) // Both are in their tables.
 	must(t, before.AsBefore(t.Context(), entries[0], false))
 	before.Die()
-	if err := before.Append(t.Context(), entries[2], nil); err != nil && !errors.Is(err, context.Canceled) {
+	if err := appendTo(t.Context(), before, entries[2]); err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	must(t, before.AsBefore(t.Context(), entries[2], true))
@@ -45,7 +45,7 @@ func TestALogThatAnEarlierProgramBeganIsRecovered(t *testing.T) {
 	}
 	check("before this program writes", map[string]uint64{"hits": 3, "hit_blocks": 1}, entries...)
 	next := entry(2, 1, 60, 20)
-	must(t, open(t, cfg).Append(t.Context(), next, nil))
+	must(t, appendTo(t.Context(), open(t, cfg), next))
 	check("once it has", map[string]uint64{"hits": 6, "hit_blocks": 1}, append(entries, next)...)
 }
 
@@ -58,7 +58,7 @@ func TestMoreHitsThanARowHoldsAreSeveralRowsAndOneBatch(t *testing.T) {
 		h := event.Hit{Rule: first.Rule, Version: first.Version, Key: fmt.Sprint("robot:", i), Ref: first.Ref}
 		e.Hits = append(e.Hits, h)
 	}
-	must(t, db.Append(t.Context(), e, nil))
+	must(t, appendTo(t.Context(), db, e))
 	got := replay(t, db, event.BatchID{})
 	if diff := cmp.Diff([]*incident.Entry{forReplay(e)}, got, zones); diff != "" {
 		t.Fatalf("replay (-want +got):\n%.3000s", diff)
@@ -87,8 +87,8 @@ func TestADamagedBlockOfHitsIsNotReplayedAndIsNamed(t *testing.T) {
 		cfg := freshConfig(t)
 		db := open(t, cfg)
 		db.AppendDirectly()
-		must(t, db.Append(t.Context(), entry(1, 1, 0, 20), nil))
-		must(t, db.Append(t.Context(), entry(1, 2, 20, 20), nil))
+		must(t, appendTo(t.Context(), db, entry(1, 1, 0, 20)))
+		must(t, appendTo(t.Context(), db, entry(1, 2, 20, 20)))
 		must(t, admin(t, cfg).Exec(t.Context(), "ALTER TABLE "+cfg.Database+".hit_blocks UPDATE "+change+" WHERE number = 2 SETTINGS mutations_sync = 2"))
 		ctx, end := context.WithCancel(t.Context())
 		replayed := make(chan int)
@@ -122,15 +122,15 @@ func TestHitsThatNoCheckpointNeedsAreRemovedOnceTheyAreOld(t *testing.T) {
 	defer func() { must(t, db.Close()) }()
 	db.AppendDirectly()
 	former := entry(1, 1, 0, 20)
-	must(t, db.Append(t.Context(), former, nil))
+	must(t, appendTo(t.Context(), db, former))
 	must(t, db.AsBefore(t.Context(), former, false))
-	must(t, db.Append(t.Context(), entry(1, 2, 20, 20), nil))
+	must(t, appendTo(t.Context(), db, entry(1, 2, 20, 20)))
 	now = now.Add(2 * 24 * time.Hour)
 	for n := uint64(3); n < 6; n++ {
 		if n == 5 {
 			now = now.Add(cfg.Retention.Log)
 		}
-		must(t, db.Append(t.Context(), entry(1, n, int(n)*20, 20), nil))
+		must(t, appendTo(t.Context(), db, entry(1, n, int(n)*20, 20)))
 		if got := rowsIn(t, cfg, "hits"); got != 3 {
 			t.Errorf("%d rows of an earlier program with %d checkpoints, want 3", got, n-3)
 		}
