@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -24,6 +25,33 @@ func withFinding(t *testing.T, db *store.DB, number uint64) {
 	}
 }
 
+// parts is in how many pieces the engine keeps what was inserted into the table accrued.
+func parts(t *testing.T, cfg store.Config) (n uint64) {
+	t.Helper()
+	must(t, admin(t, cfg).QueryRow(t.Context(), "SELECT count() FROM system.parts WHERE active AND database = '"+cfg.Database+"' AND table = 'accrued'").Scan(&n))
+	return n
+}
+
+func TestTheLargestSmallBatchIsOnePart(t *testing.T) {
+	for _, protocol := range []string{"http", "native"} {
+		t.Run(protocol, func(t *testing.T) {
+			cfg := freshConfig(t)
+			db := open(t, cfg)
+			if protocol == "native" {
+				db.SendRowByRow()
+			}
+			e := entry(1, 1, 0, store.DeltaBatch-2) // One of the records is a reject.
+			for i := range e.Batch.Events {
+				e.Batch.Events[i].Envelope.Raw = bytes.Repeat([]byte{byte(i), byte(i >> 8), 'x'}, 500)
+			}
+			must(t, appendTo(t.Context(), db, e))
+			if n := parts(t, cfg); n != 1 {
+				t.Errorf("the batch is in %d parts, want one", n)
+			}
+		})
+	}
+}
+
 func TestASmallBatchIsOneInsertWithWhatFollowsFromIt(t *testing.T) {
 	cfg := freshConfig(t)
 	db := open(t, cfg)
@@ -33,10 +61,8 @@ func TestASmallBatchIsOneInsertWithWhatFollowsFromIt(t *testing.T) {
 			t.Errorf("%d rows in %s after the append, want all of the batch in accrued", n, table)
 		}
 	}
-	var parts uint64
-	must(t, admin(t, cfg).QueryRow(t.Context(), "SELECT count() FROM system.parts WHERE active AND database = '"+cfg.Database+"' AND table = 'accrued'").Scan(&parts))
-	if parts != 1 {
-		t.Errorf("the batch is in %d parts, want one, which is there as a whole or not at all", parts)
+	if n := parts(t, cfg); n != 1 {
+		t.Errorf("the batch is in %d parts, want one, which is there as a whole or not at all", n)
 	}
 	if n := len(collect(t, db.Findings(t.Context(), store.FindingFilter{}))); n != 1 {
 		t.Errorf("%d findings are found at once, want 1", n)
