@@ -19,8 +19,8 @@ const (
 )
 
 // Replay reads the log behind a batch, in order, with hits, notes and actions and without events and rejects. Batches without a marker and void ones
-// are not seen. It ends at the end of the log as it was when it got there, or with an error, after which it yields nothing. A batch that lacks
-// rows which its marker counts is an error: the log is damaged. Hits of one event share its Ref within an entry. Each entry belongs to the caller.
+// are not seen. It ends at the end of the log as it was when it got there, or with an error, after which it yields nothing. Where a batch lacks
+// rows which its marker counts, or has a damaged one, reading is tried again until ctx ends, and Health names the batch: a copy may be put back. Hits of one event share its Ref within an entry. Each entry belongs to the caller.
 func (db *DB) Replay(ctx context.Context, after event.BatchID) iter.Seq2[*incident.Entry, error] {
 	return func(yield func(*incident.Entry, error) bool) {
 		for {
