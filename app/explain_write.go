@@ -28,6 +28,9 @@ func WriteExplanation(w io.Writer, x *correlate.Explanation, at int64) error {
 	} else {
 		fmt.Fprintf(&b, "Read: %s from %s to %s\n\n", Count(x.Events, "event"), stamp(x.First), stamp(x.Newest))
 	}
+	if x.Entity != "" && x.Events > 0 && x.Named == 0 {
+		fmt.Fprintf(&b, "None of them names %s. Name it as events do, by its kind and key (robot:amr-07), its id or its key alone.\n\n", plain(x.Entity))
+	}
 	writeSteps(&b, x, at)
 	b.WriteString("\nWhat became of them\n")
 	writeFates(&b, x)

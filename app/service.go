@@ -173,11 +173,8 @@ func (s *Service) start(ctx context.Context) error {
 	s.keeper = newRuleKeeper(s.cfg.Rules, s.core.Rules)
 	s.filling = &filling{took: s.metrics.filled}
 	s.warnOfRules(s.core.Rules)
-	if s.listener, err = net.Listen("tcp", s.cfg.Console.Listen); err != nil {
-		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("%w; another program uses the port, or another tocsin runs: choose a free one (tocsin demo: --listen 127.0.0.1:0)", err)
-		}
-		return fmt.Errorf("console.listen %s: %w", s.cfg.Console.Listen, err)
+	if s.listener, err = ListenConsole(s.cfg.Console.Listen); err != nil {
+		return err
 	}
 	s.onStop("listener", func(context.Context) error { _ = s.listener.Close(); return nil })
 	if err := s.probe(); err != nil {
@@ -230,4 +227,16 @@ func (s *Service) source() string { return "urn:tocsin:" + s.cfg.Tenant }
 // Interrupted reports whether an error only says that somebody stopped the program.
 func Interrupted(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, os.ErrClosed)
+}
+
+// ListenConsole opens the address of the console.
+func ListenConsole(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; another program uses the port, or another tocsin runs: choose a free one (tocsin demo: --listen 127.0.0.1:0)", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("console.listen %s: %w", address, err)
+	}
+	return l, nil
 }

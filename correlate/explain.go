@@ -43,6 +43,8 @@ type Explanation struct {
 	Guards   []ExplainedGuard    // What guards of the findings looked at.
 	More     int                 // Fates left out.
 	Events   int                 // That came.
+	Entity   string              // That was asked for; "" for all.
+	Named    int                 // Of the events that came, those that name it.
 	First    int64               // Time of the earliest of them, microseconds,
 	Newest   int64               // and of the newest; 0 if none came.
 }
@@ -108,7 +110,7 @@ func NewExplainer(r *rules.Rule, q Question) *Explainer {
 	live := *r
 	live.Status = rules.Live
 	x := &Explainer{question: q, rule: &live, frontier: never, told: map[string]bool{}, partials: map[string][]partial{}, counting: map[string]Fate{}}
-	x.out.Rule = r.Ref()
+	x.out.Rule, x.out.Entity = r.Ref(), q.Entity
 	x.engine = New(alone(&live), Settings{Lookups: q.Lookups, MaxKeys: q.MaxKeys, MaxHits: maxHeldHits, MaxBytes: forever, observe: x.observe})
 	x.scratch = x.engine.matcher.NewScratch(q.Lookups)
 	for i := range x.engine.matcher.targets {
@@ -136,6 +138,9 @@ func (x *Explainer) Add(b *event.Batch) error {
 		e := &b.Events[i]
 		x.out.Events++
 		x.out.First, x.out.Newest = min(cmp.Or(x.out.First, e.Time), e.Time), max(x.out.Newest, e.Time)
+		if x.question.Entity != "" && x.named(e.Entities) {
+			x.out.Named++
+		}
 		for j := range x.out.Steps {
 			x.step(j, e)
 		}
@@ -198,7 +203,12 @@ func (x *Explainer) aboutAny(id event.ID, entities []event.EntityRef) bool {
 	if len(x.question.Events) > 0 && !slices.Contains(x.question.Events, id) {
 		return false
 	}
-	return x.question.Entity == "" || slices.ContainsFunc(entities, func(e event.EntityRef) bool {
+	return x.question.Entity == "" || x.named(entities)
+}
+
+// named reports whether the entity asked for is among those of an event.
+func (x *Explainer) named(entities []event.EntityRef) bool {
+	return slices.ContainsFunc(entities, func(e event.EntityRef) bool {
 		return e.ID == x.question.Entity || e.Key == x.question.Entity || e.Kind.String()+":"+e.Key == x.question.Entity
 	})
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,11 +26,14 @@ the incident, and keeps the console open to look at it. Nothing is left behind.`
 			switch {
 			case listen != "":
 				cfg.Console.Listen = listen
-			case once || taken(c.Context(), cfg.Console.Listen):
+			case once || free(cfg.Console.Listen) != nil:
 				cfg.Console.Listen = "127.0.0.1:0"
 			}
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
+			}
+			if err := free(cfg.Console.Listen); err != nil { // Before the engine is fetched and started.
+				return err
 			}
 			list, err := chosen(name)
 			if err != nil {
@@ -51,15 +52,13 @@ the incident, and keeps the console open to look at it. Nothing is left behind.`
 	return c
 }
 
-// taken reports whether another program uses the address: a demonstration then takes any other port.
-func taken(ctx context.Context, address string) bool {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
+// free says why an address cannot be had: a demonstration then takes any other port, unless it was told which.
+func free(address string) error {
+	l, err := app.ListenConsole(address)
 	if err != nil {
-		return true
+		return err
 	}
-	_ = l.Close()
-	return false
+	return l.Close()
 }
 
 // chosen are the scenarios a name stands for; the main one is the first.
