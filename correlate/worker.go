@@ -23,6 +23,8 @@ type Log interface {
 	Append(ctx context.Context, e *incident.Entry, settled func() error, follows func() incident.Outcome) (recorded bool, err error)
 	Replay(ctx context.Context, after event.BatchID) iter.Seq2[*incident.Entry, error]
 	Tail(ctx context.Context) (incident.Tail, error)
+	// Claim makes an epoch this process' own: the log ends for good where Tail said, and batches of older epochs behind that never count.
+	Claim(ctx context.Context, epoch uint64) error
 }
 
 // Records keeps what followed from a batch. Recording the same again changes nothing.
@@ -117,6 +119,10 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 	if err != nil {
 		return tail, fmt.Errorf("recover: %w", err)
 	}
+	w.id = event.BatchID{Epoch: max(tail.Epoch, tail.Batch.Epoch) + 1}
+	if err := w.set.Log.Claim(ctx, w.id.Epoch); err != nil {
+		return tail, fmt.Errorf("recover: %w", err)
+	}
 	from, err := w.restore(ctx)
 	if err != nil {
 		return tail, err
@@ -149,7 +155,6 @@ func (w *Worker) Recover(ctx context.Context) (incident.Tail, error) {
 	}
 	w.carry(tail.Carry)
 	w.tail = tail
-	w.id = event.BatchID{Epoch: max(tail.Epoch, tail.Batch.Epoch) + 1}
 	w.begin(ctx)
 	w.set.Slog.Info("recovered", "batches_folded", folded, "epoch", w.id.Epoch)
 	return tail, nil

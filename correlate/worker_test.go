@@ -110,6 +110,8 @@ func (d *disk) Replay(_ context.Context, after event.BatchID) iter.Seq2[*inciden
 	}
 }
 
+func (d *disk) Claim(context.Context, uint64) error { return d.point() }
+
 func (d *disk) Tail(context.Context) (incident.Tail, error) {
 	if len(d.entries) == 0 {
 		return incident.Tail{}, d.step()

@@ -39,6 +39,9 @@ type draft struct {
 	records int
 	bytes   int
 	pieces  []piece
+
+	changes []incident.Change // That follow from the batch,
+	lengths []int             // with the lengths of their incidents' documents.
 }
 
 // piece is a block of rows on its way to its table.
@@ -80,8 +83,15 @@ func (db *DB) drafts(e *incident.Entry) bool {
 	return db.cfg.Cluster == "" && len(db.local) == 0 && len(e.Batch.Events)+len(e.Batch.Rejects) < db.draftBelow
 }
 
-// keep takes a draft whose batch exists now. While twice as much is waiting as is moved at once, so does the caller.
+// keep takes a draft whose batch exists now, and then tells of its changes: who asks for their incidents waits for it. While twice as much is waiting
+// as is moved at once, so does the caller.
 func (db *DB) keep(ctx context.Context, x draft) error {
+	db.hold(x)
+	db.told(x.changes, x.lengths)
+	return db.delta.room(ctx)
+}
+
+func (db *DB) hold(x draft) {
 	d := db.delta
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -102,6 +112,12 @@ func (db *DB) keep(ctx context.Context, x draft) error {
 	if d.full(1) {
 		d.makeDue()
 	}
+}
+
+// room waits while twice as much is waiting as is moved at once.
+func (d *delta) room(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for d.full(2) && d.err == nil {
 		if err := d.wait(ctx); err != nil {
 			return err

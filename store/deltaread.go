@@ -18,6 +18,7 @@ import (
 // Waiting for what another process is about to move.
 const (
 	awaitPause = 100 * time.Millisecond
+	asking     = 10                       // Looks, of which one asks for what is waited for: what was inserted just now may not be known yet as waiting.
 	awaitMost  = deltaAge + 3*time.Second // Without anything happening.
 )
 
@@ -28,7 +29,7 @@ func (db *DB) awaitDrafts(ctx context.Context) error {
 	defer end.Stop()
 	last := event.BatchID{Epoch: math.MaxUint64, Number: math.MaxUint64}
 	var before waiting
-	for {
+	for look := 0; ; look++ {
 		var now waiting
 		err := db.row(ctx, fmt.Sprintf("SELECT count(), countIf((epoch, number) <= (%d, %d)), max((epoch, number)).1, max((epoch, number)).2 FROM %s", last.Epoch, last.Number, db.table("accrued"))).
 			Scan(&now.all, &now.ours, &now.newest.Epoch, &now.newest.Number)
@@ -38,16 +39,16 @@ func (db *DB) awaitDrafts(ctx context.Context) error {
 		switch before {
 		case waiting{}:
 			last = now.newest
-			if db.ask != nil {
-				if err := db.ask(ctx); err != nil {
-					db.log.DebugContext(ctx, "the process that writes cannot be asked to move its drafts", "err", err)
-				}
-			}
 		case now:
 		default:
 			end.Reset(awaitMost)
 		}
 		before = now
+		if db.ask != nil && look%asking == 0 {
+			if err := db.ask(ctx); err != nil {
+				db.log.DebugContext(ctx, "the process that writes cannot be asked to move its drafts", "err", err)
+			}
+		}
 		select {
 		case <-time.After(awaitPause):
 		case <-end.C:

@@ -74,11 +74,8 @@ func (db *DB) appendDraft(ctx context.Context, what string, e *incident.Entry, w
 	if err := enc.delta.add(&x, found.findings, found.incidents, found.changes, &enc.marker.block); err != nil {
 		return x, err
 	}
-	if err := db.begin(ctx, what, &enc.delta.block, tokenOf(x.id, "delta", 0)); err != nil {
-		return x, err
-	}
-	db.told(out.Changes, found.lengths)
-	return x, nil
+	x.changes, x.lengths = out.Changes, found.lengths
+	return x, db.begin(ctx, what, &enc.delta.block, tokenOf(x.id, "delta", 0))
 }
 
 // draftRows begins a draft with the rows of an entry. Only the marker, and what follows, are missing.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
@@ -98,3 +99,11 @@ func (db *DB) StopClock() {
 	defer db.delta.mu.Unlock()
 	db.delta.clock.Stop()
 }
+
+// StopMoving keeps drafts where they are for good, and appending goes on.
+func (db *DB) StopMoving() {
+	db.delta.clock = time.AfterFunc(time.Hour, func() {})
+}
+
+// GiveUp ends waiting for drafts that are not moved.
+func (db *DB) GiveUp() { db.delta.done(0, context.Canceled) }

@@ -27,7 +27,7 @@ var ErrRoles = errors.New("this database has incidents of the roles correlate an
 // error ends the right to write, and recovery is a new process. The entry is not changed and may be reused after the return; incidents of changes
 // are held for a while, and must not be changed.
 //
-// The first batch of an epoch claims the epoch: batches of older epochs that this process did not see in Tail are void from then on.
+// The first batch of an epoch claims the epoch, if Claim has not.
 func (db *DB) Append(ctx context.Context, e *incident.Entry, settled func() error, follows func() incident.Outcome) (recorded bool, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -178,6 +178,20 @@ func (db *DB) MaxEpoch(ctx context.Context) (newest uint64, err error) {
 func (db *DB) newestEpoch(ctx context.Context) (newest uint64, err error) {
 	err = db.row(ctx, "SELECT greatest((SELECT max(epoch) FROM "+db.table("epochs")+"), (SELECT max(epoch) FROM "+db.table("batches")+"))").Scan(&newest)
 	return newest, err
+}
+
+// Claim makes an epoch this process' own, after Tail: batches of older epochs behind what Tail has read are void, and what their processes left in
+// the table accrued is in the other tables when it returns. The first Append does it otherwise. ErrFenced and ErrRoles say why it cannot.
+func (db *DB) Claim(ctx context.Context, epoch uint64) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.epoch == epoch {
+		return nil
+	}
+	if err := db.takeEpoch(ctx, epoch); err != nil {
+		return fmt.Errorf("begin epoch %d of the log: %w", epoch, err)
+	}
+	return nil
 }
 
 // takeEpoch claims an epoch, or fails with ErrFenced where another process has it or a newer one. Two that claim the same at once may

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -165,5 +166,90 @@ func TestDraftsAreMovedWhenAProcessBesideAsks(t *testing.T) {
 	defer func() { must(t, beside.Close()) }()
 	if got := len(collect(t, beside.Events(t.Context(), store.EventFilter{}))); got != 20 {
 		t.Errorf("%d events, want 20", got)
+	}
+}
+
+func TestThePrintedSchemaCanBeAppliedByHandBeforeTheFirstStart(t *testing.T) {
+	cfg := freshConfig(t)
+	text, err := store.SchemaText(cfg)
+	must(t, err)
+	conn := admin(t, cfg)
+	for statement := range strings.SplitSeq(text, ";\n") {
+		if strings.TrimSpace(statement) != "" {
+			must(t, conn.Exec(t.Context(), statement))
+		}
+	}
+	must(t, appendTo(t.Context(), open(t, cfg), entry(1, 1, 0, 20)))
+}
+
+// What an older program left in the table delta is not forgotten.
+func TestDraftsOfAnEarlierVersionAreTakenOver(t *testing.T) {
+	cfg := freshConfig(t)
+	dead := open(t, cfg)
+	dead.Die()
+	if err := appendTo(t.Context(), dead, entry(1, 1, 0, 20)); err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	conn := admin(t, cfg)
+	for _, s := range []string{
+		"INSERT INTO db.delta SELECT * FROM db.accrued",
+		"TRUNCATE TABLE db.accrued",
+		"ALTER TABLE db.schema_migrations DELETE WHERE number >= 10 SETTINGS mutations_sync = 2",
+	} {
+		must(t, conn.Exec(t.Context(), strings.ReplaceAll(s, "db.", cfg.Database+".")))
+	}
+	db, err := store.Open(t.Context(), cfg, store.Settings{Alone: true})
+	must(t, err)
+	defer func() { must(t, db.Close()) }()
+	if got := len(collect(t, db.Events(t.Context(), store.EventFilter{}))); got != 20 {
+		t.Errorf("%d events, want 20", got)
+	}
+}
+
+// A process that goes on where another died finds the incidents of its last seconds before it reads them, and no change comes behind one that it has
+// recorded.
+func TestWhatADeadProcessLeftIsInTheTablesOnceTheEpochIsClaimed(t *testing.T) {
+	cfg := freshConfig(t)
+	dead := open(t, cfg)
+	dead.StopMoving()
+	defer dead.GiveUp()
+	for n := range uint64(3) {
+		withFinding(t, dead, n+1)
+	}
+	next := open(t, cfg)
+	tail, err := next.Tail(t.Context())
+	must(t, err)
+	must(t, next.Claim(t.Context(), tail.Epoch+1))
+	found, changes := following(3)
+	must(t, next.Record(t.Context(), tail.Batch, found, changes)) // As recovery does with the last batch.
+	var numbers []uint64
+	for _, c := range collect(t, next.Changes(t.Context(), store.ChangeCursor{}, 0)) {
+		numbers = append(numbers, c.Batch.Number)
+	}
+	if diff := cmp.Diff([]uint64{1, 2, 3}, numbers); diff != "" {
+		t.Errorf("batches of the changes (-want +got):\n%s", diff)
+	}
+	if n := len(collect(t, next.Incidents(t.Context(), store.IncidentFilter{}))); n != 3 {
+		t.Errorf("%d incidents, want 3", n)
+	}
+}
+
+func TestAMarkerThatIsThereTwiceHidesNoBatch(t *testing.T) {
+	cfg := freshConfig(t)
+	open(t, cfg)
+	conn := admin(t, cfg)
+	for _, s := range []string{
+		"SYSTEM STOP MERGES db.batches",
+		"INSERT INTO db.batches (epoch, number) SELECT 1, number + 1 FROM numbers(1200)",
+		"INSERT INTO db.batches (epoch, number) SELECT 1, 5",
+	} {
+		must(t, conn.Exec(t.Context(), strings.ReplaceAll(s, "db.", cfg.Database+".")))
+	}
+	dead := open(t, cfg)
+	dead.StopMoving()
+	defer dead.GiveUp()
+	must(t, appendTo(t.Context(), dead, entry(2, 1, 0, 20)))
+	if n := len(replay(t, open(t, cfg), event.BatchID{})); n != 1201 {
+		t.Errorf("%d batches are replayed, want 1201", n)
 	}
 }

@@ -65,7 +65,7 @@ func (db *DB) replayOnce(ctx context.Context, after event.BatchID) ([]*incident.
 		if err != nil {
 			return err
 		}
-		found, err = db.markers(ctx, fmt.Sprintf("WHERE %s AND %s ORDER BY epoch, number LIMIT %d", behind, valid(list), replayMarkers), args...)
+		found, err = db.markers(ctx, fmt.Sprintf("WHERE %s AND %s ORDER BY epoch, number LIMIT 1 BY epoch, number LIMIT %d", behind, valid(list), replayMarkers), args...)
 		if len(found) < replayMarkers { // Else those of drafts come behind others that are not read yet.
 			found = merged(found, drafts)
 		}

@@ -117,7 +117,7 @@ func TestThePrintedSchemaIsWhatTheEngineParses(t *testing.T) {
 		if n < 15 {
 			t.Errorf("cluster %q: only %d statements", cluster, n)
 		}
-		if cluster != "" && (strings.Count(text, "ON CLUSTER plant") != n || strings.Count(text, " ReplicatedReplacingMergeTree")+strings.Count(text, " ReplicatedMergeTree") != strings.Count(text, "CREATE TABLE")) {
+		if cluster != "" && (strings.Count(text, "ON CLUSTER plant") != n-strings.Count(text, "\nINSERT INTO ") || strings.Count(text, " ReplicatedReplacingMergeTree")+strings.Count(text, " ReplicatedMergeTree") != strings.Count(text, "CREATE TABLE")) {
 			t.Errorf("a table is not made on the cluster, or not replicated:\n%s", text)
 		}
 	}

@@ -52,6 +52,10 @@ func (db *DB) tailWithout(ctx context.Context, list []void) (t incident.Tail, er
 		return t, err
 	}
 	slices.Reverse(last)
+	var upTo event.BatchID // What the table of batches had then. Later statements find more of it.
+	if len(last) > 0 {
+		upTo = last[len(last)-1].Batch.ID
+	}
 	last = merged(last, drafts)
 	if n := len(last); n > 0 {
 		b := last[n-1].Batch
@@ -60,20 +64,23 @@ func (db *DB) tailWithout(ctx context.Context, list []void) (t incident.Tail, er
 	if n := len(last); n > 1 {
 		t.Recorded = last[n-2].Batch.ID
 	}
-	if t.Ends, err = db.ends(ctx, list); err != nil {
+	if t.Ends, err = db.ends(ctx, upTo, list); err != nil {
 		return t, err
 	}
 	for _, m := range drafts {
-		t.Ends = passed(t.Ends, m.Batch.Ends)
+		if upTo.Less(m.Batch.ID) {
+			t.Ends = passed(t.Ends, m.Batch.Ends)
+		}
 	}
 	return t, nil
 }
 
-// ends are the ends of all partitions by the table of batches.
-func (db *DB) ends(ctx context.Context, list []void) (ends []event.End, err error) {
+// ends are the ends of all partitions by the table of batches, up to one of these.
+func (db *DB) ends(ctx context.Context, upTo event.BatchID, list []void) (ends []event.End, err error) {
 	rows, err := db.rows(ctx, `SELECT source, partition, max(offset), argMax(cookie, (epoch, number, offset)) FROM `+db.table("batches")+`
 		ARRAY JOIN end_source AS source, end_partition AS partition, end_offset AS offset, end_cookie AS cookie
-		WHERE `+valid(list)+` GROUP BY source, partition ORDER BY source, partition`)
+		WHERE (epoch, number) <= ({epoch:UInt64}, {number:UInt64}) AND `+valid(list)+` GROUP BY source, partition ORDER BY source, partition`,
+		named{"epoch", upTo.Epoch}, named{"number", upTo.Number})
 	if err != nil {
 		return nil, err
 	}
