@@ -11,11 +11,11 @@
 //
 // A small batch is one insert into the table accrued, with a row for each table that it has rows for, its marker and what follows from it included. It
 // is moved to these tables together with other batches within seconds (delta.go). Reading through the DB that appended waits for that; Tail and Replay
-// read both places; the first Append of the next process moves what a dead one left.
+// read both places; the claim of the next process moves what a dead one left.
 //
 // # One writer
 //
-// Each writing process has an epoch of its own and claims it with its first batch, in the table epochs, together with the end of the log as it had
+// Each writing process has an epoch of its own and claims it before it folds or writes anything, in the table epochs, together with the end of the log as it had
 // read it. A process looks for newer claims before each marker and stops with ErrFenced when it finds one; should it be overtaken just
 // after it looked, its batch is void, because it lies behind the end that the newer claim names. On a cluster all of this needs reads that see
 // the newest write: name one replica in clickhouse.addr.
