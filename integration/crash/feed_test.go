@@ -3,6 +3,7 @@ package crash_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -235,14 +236,25 @@ func franz(t testing.TB, b *broker.Broker, options ...kgo.Opt) *kgo.Client {
 // send hands records to a producer in the background and fails the test for one that is refused for good.
 func send(t testing.TB, client *kgo.Client, name string, records []*kgo.Record) {
 	for _, r := range records {
-		c := *r
-		c.Topic = name
-		client.Produce(t.Context(), &c, func(_ *kgo.Record, err error) {
-			if err != nil && t.Context().Err() == nil {
-				t.Errorf("a record for %s was not taken: %v", name, err)
-			}
-		})
+		produce(t, client, name, *r)
 	}
+}
+
+// produce hands one record over. A broker that is killed while the client makes its connection looks to that client like one that wants TLS, after
+// which it does not try again.
+func produce(t testing.TB, client *kgo.Client, name string, r kgo.Record) {
+	r.Topic = name
+	again := r
+	client.Produce(t.Context(), &r, func(_ *kgo.Record, err error) {
+		_, cut := errors.AsType[*kgo.ErrFirstReadEOF](err)
+		switch {
+		case err == nil || t.Context().Err() != nil:
+		case cut:
+			produce(t, client, name, again)
+		default:
+			t.Errorf("a record for %s was not taken: %v", name, err)
+		}
+	})
 }
 
 // sent waits until everything handed over is acknowledged.
