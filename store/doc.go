@@ -5,7 +5,7 @@
 // # What makes a batch exist
 //
 // Append writes a batch's rows to several tables and then one row, the marker, to the table batches. Replay and Tail see marked batches only. A
-// process that dies in between leaves rows behind; the first Append of the next process removes them before it writes, so that a record that is
+// process that dies in between leaves rows behind; the next process removes them when it claims its epoch, so that a record that is
 // fetched again is not there twice. Until then a search may show them. A row that was written twice all the same is replaced by its id when
 // ClickHouse merges, and Events shows it once before that.
 //
