@@ -17,8 +17,11 @@ import (
 //
 // The other tables always hold a beginning of the log: drafts are moved in their order, and what goes to the tables directly waits for them.
 const (
-	// deltaBatch is the number of records from which on a batch goes to its tables itself.
-	deltaBatch = 10_000
+	// deltaBatch is the number of records from which on a batch goes to its tables itself, and deltaBehind that from which on it does so while drafts
+	// wait. It has to wait for these, which takes seconds: where a moment's delay has made one batch larger, that would make the next larger still.
+	// Under a lasting backlog batches are larger than either (ingest.Config).
+	deltaBatch  = 10_000
+	deltaBehind = 2 * deltaBatch
 	// deltaRows, deltaBytes and deltaAge say when drafts are moved: at so many records, at so many compressed bytes, and so long after the first.
 	deltaRows  = 80_000
 	deltaBytes = 32 << 20
@@ -80,7 +83,18 @@ func newDelta() *delta {
 
 // drafts reports whether the rows of an entry are to be drafts. In a cluster they are not: dropping partitions there is a statement for all of it.
 func (db *DB) drafts(e *incident.Entry) bool {
-	return db.cfg.Cluster == "" && len(db.local) == 0 && len(e.Batch.Events)+len(e.Batch.Rejects) < db.draftBelow
+	if db.cfg.Cluster != "" || len(db.local) > 0 || db.direct {
+		return false
+	}
+	n := len(e.Batch.Events) + len(e.Batch.Rejects)
+	return n < deltaBatch || n < deltaBehind && db.delta.waiting()
+}
+
+// waiting reports whether there are drafts whose rows are not in their tables yet.
+func (d *delta) waiting() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.moved < d.added
 }
 
 // keep takes a draft whose batch exists now, and then tells of its changes: who asks for their incidents waits for it. While twice as much is waiting

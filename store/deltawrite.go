@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/klauspost/compress/s2"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -152,7 +153,11 @@ func sameDay(list []draft) int {
 	return n
 }
 
+// movePriority is ClickHouse's setting for the statements that move drafts: what somebody waits for, whose priority is 1 if it has any, goes first.
+const movePriority = 10
+
 func (db *DB) moveTogether(ctx context.Context, list []draft) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"priority": movePriority}))
 	first, last := list[0].id, list[len(list)-1].id
 	what := fmt.Sprintf("move the rows of batches %d/%d to %d/%d to their tables", first.Epoch, first.Number, last.Epoch, last.Number)
 	for _, table := range draftTables {

@@ -39,7 +39,7 @@ func (db *DB) SendRowByRow() { db.cfg.Protocol = "native" }
 func Written(f *event.Field) bool { return written(f) }
 
 // AppendDirectly makes the store write batches of any size to their tables at once.
-func (db *DB) AppendDirectly() { db.draftBelow = 0 }
+func (db *DB) AppendDirectly() { db.direct = true }
 
 // Die ends what moves drafts, as the end of the process would.
 func (db *DB) Die() {
@@ -49,9 +49,10 @@ func (db *DB) Die() {
 
 // Bounds of drafts.
 const (
-	DeltaBatch = deltaBatch
-	DeltaRows  = deltaRows
-	AwaitMost  = awaitMost
+	DeltaBatch  = deltaBatch
+	DeltaBehind = deltaBehind
+	DeltaRows   = deltaRows
+	AwaitMost   = awaitMost
 )
 
 // DraftTables are the tables whose rows may be drafts, in the order in which they are moved.

@@ -53,6 +53,39 @@ func TestTheLargestSmallBatchIsOnePart(t *testing.T) {
 	}
 }
 
+// A batch that a moment's delay has made larger does not wait for the drafts of those before it; one so large that it is worth it does.
+func TestALargerBatchIsADraftWhileDraftsWait(t *testing.T) {
+	for _, protocol := range []string{"http", "native"} {
+		t.Run(protocol, func(t *testing.T) {
+			cfg := freshConfig(t)
+			db := open(t, cfg)
+			if protocol == "native" {
+				db.SendRowByRow()
+			}
+			small := func(number uint64) {
+				must(t, appendTo(t.Context(), db, entry(1, number, int(number)*store.DeltaBehind, 10)))
+				db.StopClock()
+			}
+			small(1)
+			must(t, appendTo(t.Context(), db, entry(1, 2, 2*store.DeltaBehind, store.DeltaBehind-2))) // One of the records is a reject.
+			if n := parts(t, cfg); n != 2 {
+				t.Errorf("%d parts of drafts behind a small and a larger batch, want one of each", n)
+			}
+			must(t, appendTo(t.Context(), db, entry(1, 3, 3*store.DeltaBehind, store.DeltaBehind-1)))
+			if n := rowsIn(t, cfg, "accrued"); n != 0 {
+				t.Errorf("%d rows of drafts behind a large batch, want none", n)
+			}
+			must(t, appendTo(t.Context(), db, entry(1, 4, 4*store.DeltaBehind, store.DeltaBatch-1)))
+			if n := rowsIn(t, cfg, "accrued"); n != 0 {
+				t.Errorf("%d rows of drafts behind a larger batch while none waited, want none", n)
+			}
+			if n := rowsIn(t, cfg, "batches"); n != 4 {
+				t.Errorf("%d batches, want 4", n)
+			}
+		})
+	}
+}
+
 func TestASmallBatchIsOneInsertWithWhatFollowsFromIt(t *testing.T) {
 	cfg := freshConfig(t)
 	db := open(t, cfg)

@@ -34,10 +34,10 @@ type DB struct {
 	version string
 	local   map[string]string // Spread tables by name, with the name of their local part; set by Open and not changed.
 
-	delta      *delta
-	asked      <-chan struct{}
-	ask        func(context.Context) error
-	draftBelow int // Records of a batch below which its rows are drafts.
+	delta  *delta
+	asked  <-chan struct{}
+	ask    func(context.Context) error
+	direct bool // No rows of a batch are drafts.
 
 	mu    sync.Mutex
 	enc   *encoders     // guarded by mu
@@ -90,7 +90,7 @@ func connect(cfg Config, set Settings) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open clickhouse: %w", err)
 	}
-	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta(), asked: set.Asked, ask: set.Ask, draftBelow: deltaBatch, recent: newRecent()}
+	db := &DB{cfg: cfg, conn: conn, log: set.Logger, now: set.Now, delta: newDelta(), asked: set.Asked, ask: set.Ask, recent: newRecent()}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}

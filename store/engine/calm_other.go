@@ -6,3 +6,6 @@ import "context"
 
 // calmMerges is for Linux alone.
 func calmMerges(context.Context) {}
+
+// niceThread is for Linux alone.
+func niceThread(int) {}

@@ -35,6 +35,8 @@ type request struct {
 	revision int
 	// whole asks for the answer only when all of it is there.
 	whole bool
+	// patient is for statements that others may overtake.
+	patient bool
 }
 
 // transportParams are the URL parameters that are about the request and not ClickHouse settings, or settings whose
@@ -44,7 +46,7 @@ var transportParams = map[string]bool{
 	"session_id": true, "session_timeout": true, "session_check": true, "compress": true, "decompress": true, "stacktrace": true,
 	"wait_end_of_query": true, "buffer_size": true, "client_protocol_version": true, "enable_http_compression": true,
 	"network_compression_method": true, "network_zstd_compression_level": true, "http_write_exception_in_output_format": true,
-	"send_progress_in_http_headers": true, "async_insert": true, "wait_for_async_insert": true,
+	"send_progress_in_http_headers": true, "async_insert": true, "wait_for_async_insert": true, "priority": true,
 }
 
 // readRequest reads everything but an insert's data.
@@ -80,6 +82,8 @@ func requestOptions(values url.Values) (request, error) {
 		}
 	}
 	q.revision, _ = strconv.Atoi(values.Get("client_protocol_version"))
+	priority, _ := strconv.Atoi(values.Get("priority")) // 1 is the highest, and 0 is for statements without one.
+	q.patient = priority > 1
 	var settings []setting
 	for name, list := range values {
 		value := list[len(list)-1]

@@ -27,6 +27,7 @@ type server struct {
 	version string
 	zone    string
 	asked   *bell // nil without a parent
+	back    *backRoom
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -206,11 +207,20 @@ func (s *server) insert(ctx context.Context, w http.ResponseWriter, q request) e
 		return err
 	}
 	defer s.pool.put(session, false)
-	r, err := session.query(q.fromFile(q.text, data.path), q.outputFormat, q.params)
+	read := func() {
+		var r result
+		if r, err = session.query(q.fromFile(q.text, data.path), q.outputFormat, q.params); err == nil {
+			r.free()
+		}
+	}
+	if q.patient {
+		s.back.do(read)
+	} else {
+		read()
+	}
 	if err != nil {
 		return err
 	}
-	r.free()
 	w.Header().Set("Content-Length", "0")
 	return nil
 }
