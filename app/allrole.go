@@ -70,7 +70,6 @@ func (s *Service) published(changes []incident.Change) {
 }
 
 func (s *Service) folded(b *event.Batch, hits, findings, changes int) {
-	s.health.batch(b)
 	s.metrics.batch(s.core, b, hits, findings, changes)
 	var at int64
 	told := s.metrics.rules.tell(time.Now(), len(b.Events), s.cfg.Correlate.Tries, func() []correlate.RuleStats {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ type Enricher struct {
 func (x *Enricher) Enrich(b *event.Batch) {
 	start := time.Now()
 	x.stats = x.enricher.Enrich(b.Events, b.Sorted)
-	b.Learned = x.enricher.Bindings().Learned()
+	b.Learned = slices.Clone(x.enricher.Bindings().Learned()) // Written while the next batch is enriched.
 	if x.mirror != nil {
 		x.mirror.take(x.enricher.Bindings().Changes())
 	}

@@ -40,6 +40,11 @@ func (d *deadLetter) check() console.Check {
 
 // Handle implements ingest.Handler.
 func (d *deadLetter) Handle(ctx context.Context, b *event.Batch) error {
+	return ingest.Whole(d.Start(ctx, b))
+}
+
+// Start implements ingest.Ahead.
+func (d *deadLetter) Start(ctx context.Context, b *event.Batch) (durable func() error, next bool, err error) {
 	if len(b.Rejects) > 0 {
 		records := make([]kafka.Record, len(b.Rejects))
 		for i := range b.Rejects {
@@ -49,10 +54,10 @@ func (d *deadLetter) Handle(ctx context.Context, b *event.Batch) error {
 		err := d.send(ctx, records)
 		d.since.Store(0)
 		if err != nil {
-			return fmt.Errorf("dead-letter topic %s: %w", d.topic, err)
+			return nil, false, fmt.Errorf("dead-letter topic %s: %w", d.topic, err)
 		}
 	}
-	return d.next.Handle(ctx, b)
+	return ingest.Start(ctx, d.next, b)
 }
 
 // send sends all records at once, or where one is larger than the topic takes, one by one: that one stays in the store alone.

@@ -20,7 +20,7 @@ const slowBatch = 10 * time.Second
 
 // healthBoard remembers what the health page tells.
 type healthBoard struct {
-	began    atomic.Int64 // When the batch at work was begun, nanoseconds since 1970; 0: none is.
+	began    atomic.Int64 // When the newest batch at work was begun, nanoseconds since 1970; 0: none is.
 	mu       sync.Mutex
 	last     time.Time
 	batchID  event.BatchID

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tocsin-siem/tocsin/correlate"
-	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/ingest/kafka"
 	"github.com/tocsin-siem/tocsin/relay"
@@ -40,7 +39,7 @@ func (s *Service) wireIngest(ctx context.Context) error {
 			s.metrics.rules.tell(time.Now(), x.Events, s.cfg.Correlate.Tries, func() []correlate.RuleStats { return s.core.Engine.Stats().Rules })
 		},
 	})
-	if err := s.sources(ctx, incident.Tail{}, &watched{sender, s.health}, s.bindings, nil); err != nil {
+	if err := s.sources(ctx, incident.Tail{}, sender, s.bindings, nil); err != nil {
 		return err
 	}
 	s.work = func(ctx context.Context) error {
@@ -188,21 +187,4 @@ func (o owner) Partitions() []relay.Partitions {
 		out = append(out, relay.Partitions{Source: name, Count: all[name]})
 	}
 	return out
-}
-
-// watched tells the health page of batches.
-type watched struct {
-	next interface {
-		Handle(ctx context.Context, b *event.Batch) error
-	}
-	board *healthBoard
-}
-
-// Handle implements ingest.Handler.
-func (w *watched) Handle(ctx context.Context, b *event.Batch) error {
-	err := w.next.Handle(ctx, b)
-	if err == nil {
-		w.board.batch(b)
-	}
-	return err
 }

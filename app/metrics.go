@@ -121,7 +121,7 @@ func (x *Metrics) tables(ctx context.Context, core *Core) {
 	})
 }
 
-// spanned puts a span around each batch, and tells the health page that one is at work.
+// spanned puts a span around each batch, and tells the health page of those at work and those that are durable.
 type spanned struct {
 	next   ingest.Handler
 	tracer trace.Tracer
@@ -130,13 +130,31 @@ type spanned struct {
 
 // Handle implements ingest.Handler.
 func (h *spanned) Handle(ctx context.Context, b *event.Batch) error {
+	return ingest.Whole(h.Start(ctx, b))
+}
+
+// Start implements ingest.Ahead.
+func (h *spanned) Start(ctx context.Context, b *event.Batch) (durable func() error, next bool, err error) {
 	ctx, span := h.tracer.Start(ctx, "batch", trace.WithAttributes(attribute.Int("events", len(b.Events)), attribute.Int("rejects", len(b.Rejects))))
-	defer span.End()
-	h.board.began.Store(time.Now().UnixNano())
-	defer h.board.began.Store(0)
-	err := h.next.Handle(ctx, b)
-	if err != nil {
-		span.RecordError(err)
+	began := time.Now().UnixNano()
+	h.board.began.Store(began)
+	end := func(err error) error {
+		if err != nil {
+			span.RecordError(err)
+		}
+		span.End()
+		h.board.began.CompareAndSwap(began, 0) // Else another one is at work.
+		return err
 	}
-	return err
+	wait, next, err := ingest.Start(ctx, h.next, b)
+	if err != nil {
+		return nil, false, end(err)
+	}
+	return func() error {
+		err := end(wait())
+		if err == nil {
+			h.board.batch(b)
+		}
+		return err
+	}, next, nil
 }

@@ -54,7 +54,7 @@ type rejectPage struct {
 // rejectReplayer is the internal source of records that were rejects: it decodes them again and puts what they give now into the next batch. It stands
 // in the pipeline's place of enricher and handler, around those it was given, because such records have been passed long ago: they move no frontier
 // and no end, and are not delivered again after a crash. Their events have the ids, the positions and the receive times that they would have had at
-// first, so that a repeat changes nothing. Enrich and Handle are called by one goroutine, replay by any.
+// first, so that a repeat changes nothing. Enrich and Start are called by one goroutine, replay by any.
 type rejectReplayer struct {
 	db      *store.DB
 	decode  *rejectDecoder
@@ -204,14 +204,28 @@ func (x *rejectReplayer) Enrich(b *event.Batch) {
 	x.enrich.Enrich(b)
 }
 
-// Handle implements ingest.Handler: whoever waits for a page is told that it is durable.
+// Handle implements ingest.Handler.
 func (x *rejectReplayer) Handle(ctx context.Context, b *event.Batch) error {
-	err := x.handler.Handle(ctx, b)
-	if p := x.taken; p != nil {
-		x.taken = nil
-		p.done <- errors.Join(err, p.missing(b))
+	return ingest.Whole(x.Start(ctx, b))
+}
+
+// Start implements ingest.Ahead: whoever waits for a page is told that it is durable.
+func (x *rejectReplayer) Start(ctx context.Context, b *event.Batch) (durable func() error, next bool, err error) {
+	p := x.taken
+	x.taken = nil
+	wait, next, err := ingest.Start(ctx, x.handler, b)
+	if p == nil {
+		return wait, next, err
 	}
-	return err
+	if err != nil {
+		p.done <- err
+		return nil, false, err
+	}
+	return func() error {
+		err := wait()
+		p.done <- errors.Join(err, p.missing(b))
+		return err
+	}, next, nil
 }
 
 // missing is an error if the handler took events out of the batch as delivered before: they would be lost, since nobody has them.

@@ -60,6 +60,7 @@ type Engine struct {
 	watch    *watchlist
 	fold     *fold
 	hits     []event.Hit
+	former   []event.Hit // What Match gave before.
 	made     []origin
 	thinner  thinner
 	observed []event.Note
@@ -117,8 +118,9 @@ func (e *Engine) scratchpads(n int) {
 }
 
 // Match gives the hits of a batch (Hits), and what changed in watched entities, in the order of the events: what Notice makes of Observations.
-// Both results are valid until the next call; hits and notes share nothing with b.
+// Both results are valid until the call after the next, so that one batch can be matched while another is written; hits and notes share nothing with b.
 func (e *Engine) Match(b *event.Batch) ([]event.Hit, []event.Note) {
+	e.hits, e.former = e.former, e.hits
 	hits := e.Hits(b)
 	notes := e.watch.judge(e.said.read(b))
 	e.said.reset()

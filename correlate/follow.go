@@ -40,14 +40,11 @@ func (w *Worker) acquaint(ctx context.Context, strange []string, folded int) err
 // follow takes over the rules in force: between two batches, warmed with the past that is in the log. A checkpoint is made at once, so that a crash
 // does not go back to the rules before. Warming that fails for another reason than a stop leaves rules without their past, and they say so.
 func (w *Worker) follow(ctx context.Context) error {
-	if w.set.Rules == nil {
+	if !w.overruled() {
 		return nil
 	}
 	next := w.set.Rules()
-	if next == w.rules {
-		return nil
-	}
-	w.torn = true // until the state is whole again
+	w.ahead.Add(1) // Until the state is whole again.
 	report := w.set.Engine.Swap(next)
 	w.rules = next
 	if len(report.Warming) > 0 && w.set.Warm != nil {
@@ -58,7 +55,7 @@ func (w *Worker) follow(ctx context.Context) error {
 			w.set.Slog.Error("new rules begin without their past", "rules", len(report.Warming), "err", err)
 		}
 	}
-	w.torn = false
+	w.ahead.Add(-1)
 	if last := w.last(); last != (event.BatchID{}) {
 		w.save(ctx, last)
 		w.saving.Wait() // The log after a checkpoint is folded by the rules of the checkpoint.
@@ -69,16 +66,22 @@ func (w *Worker) follow(ctx context.Context) error {
 	return nil
 }
 
+// overruled reports whether other rules are in force than those that the worker has.
+func (w *Worker) overruled() bool { return w.set.Rules != nil && w.set.Rules() != w.rules }
+
 // begin makes the first checkpoint, without which nobody would know by which rules the log was made if they are others after a crash.
 func (w *Worker) begin(ctx context.Context) {
 	last := w.last()
-	if w.whole || w.set.RulesText == nil || last == (event.BatchID{}) {
+	if !w.begins() || last == (event.BatchID{}) {
 		return
 	}
 	w.whole = true
 	w.save(ctx, last)
 	w.saving.Wait()
 }
+
+// begins reports whether that checkpoint is still to be made.
+func (w *Worker) begins() bool { return !w.whole && w.set.RulesText != nil }
 
 // overtake goes on by the rules in force where the log does, which is where the checkpoint after a swap could not be written. It gives the rules
 // that begin there.

@@ -4,26 +4,58 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// appending is an entry on its way into the log, beside the fold that says what follows from it.
+// appending is an entry on its way into the log, beside the fold that says what follows from it, and the matching of the next batch.
 type appending struct {
-	follows  chan incident.Outcome // Capacity 1: the log may not ask for it.
-	done     chan struct{}
-	recorded bool  // Once done is closed: what follows is in the log, too.
-	err      error // Likewise.
+	follows chan incident.Outcome // Capacity 1.
+	done    chan struct{}
+	err     error // Once done is closed.
 }
 
-func (w *Worker) appendBeside(ctx context.Context, e *incident.Entry) *appending {
+// appendBeside lets an entry be written, and then begins to record what follows from it. Requests are the analysts' in it; they are answered.
+func (w *Worker) appendBeside(ctx context.Context, e *incident.Entry, requests []*request) *appending {
 	a := &appending{follows: make(chan incident.Outcome, 1), done: make(chan struct{})}
+	follows := sync.OnceValue(func() incident.Outcome { return <-a.follows })
 	go func() {
 		defer close(a.done)
-		a.recorded, a.err = w.set.Log.Append(ctx, e, w.Settled, func() incident.Outcome { return <-a.follows })
+		recorded, err := w.set.Log.Append(ctx, e, w.Settled, follows)
+		out := follows() // The log may not have asked for it.
+		if err != nil {
+			a.err = fmt.Errorf("append batch: %w", err)
+			w.answer(requests, err)
+			return
+		}
+		w.ahead.Add(-1)
+		w.recordBeside(ctx, e.Batch.ID, out, recorded, requests)
 	}()
 	return a
+}
+
+// wait waits until the entry is written, and says why it is not.
+func (a *appending) wait() error {
+	if a == nil {
+		return nil
+	}
+	<-a.done
+	return a.err
+}
+
+// over reports whether there is nothing to wait for.
+func (a *appending) over() bool {
+	if a == nil {
+		return true
+	}
+	select {
+	case <-a.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // recording is what follows from a batch on its way to the disk, if it is not there yet, and to those who are told of it. It goes on beside the rows

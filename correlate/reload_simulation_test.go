@@ -29,6 +29,8 @@ type reload struct {
 
 // force are the rules in the files.
 func (x *reload) force(d *disk) *rules.Set {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	n := 0
 	for i := range d.entries {
 		n += len(d.entries[i].Batch.Events)
@@ -98,6 +100,7 @@ func (x *reload) live(r *rand.Rand, d *disk) error {
 	for i := range d.entries {
 		next += len(d.entries[i].Batch.Events)
 	}
+	under := &flow{w: w, r: r}
 	for received := tail.Received; next < len(x.events); {
 		i, _ := slices.BinarySearch(x.ends, next+1)
 		end := x.ends[i]
@@ -111,12 +114,17 @@ func (x *reload) live(r *rand.Rand, d *disk) error {
 		b.Marks = slices.Clone(marks)
 		received++
 		b.Received = received
-		if err := w.Handle(context.Background(), b); err != nil {
+		if next == x.at { // So that the rules change here, and not a batch later.
+			if err := under.end(); err != nil {
+				return err
+			}
+		}
+		if err := under.hand(b, func() {}); err != nil {
 			return err
 		}
 		next = end
 	}
-	return nil
+	return under.end()
 }
 
 // edited are rules as an author may leave them: of every three, one has a new version, one another title, and one is as it was. The last is gone, and

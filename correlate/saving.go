@@ -19,29 +19,40 @@ type saving struct {
 	busy, failed atomic.Bool
 }
 
-// checkpoint saves the state every few minutes, unless the one before is still under way.
-func (w *Worker) checkpoint(ctx context.Context, b *event.Batch) {
-	w.begin(ctx)
+// due decides whether the state is to be saved after b: every few minutes, unless the one before is still under way.
+func (w *Worker) due(b *event.Batch) bool {
 	if w.saved == 0 {
 		w.saved = b.Received
 	}
+	if w.begins() {
+		return true
+	}
 	if w.saving.busy.Load() {
-		return
+		return false
 	}
 	if w.saving.failed.Swap(false) {
 		w.saved = b.Received - w.set.Every + w.set.Every/sooner
 	}
 	if b.Received-w.saved < w.set.Every {
-		return
+		return false
 	}
 	w.saved = b.Received
-	w.save(ctx, b.ID)
+	return true
+}
+
+// checkpoint saves the state after a batch, where due said so.
+func (w *Worker) checkpoint(ctx context.Context, id event.BatchID) {
+	if w.begins() {
+		w.begin(ctx)
+		return
+	}
+	w.save(ctx, id)
 }
 
 func (w *Worker) save(ctx context.Context, id event.BatchID) {
 	w.saving.Wait() // Before the bytes are made: there is memory for one checkpoint, not for two.
-	if w.Settled() != nil {
-		return // What follows from the last batch is not on the disk, and nobody would record it again from here.
+	if w.ahead.Load() != 0 || w.Settled() != nil {
+		return // The state is ahead of the log, or what follows from the last batch is not on the disk, and nobody would record it again from here.
 	}
 	data, err := w.appendCheckpoint(make([]byte, 0, w.size.room(w.set.Engine)))
 	if err != nil {
@@ -68,7 +79,7 @@ func (w *Worker) failed(err error) {
 // context ended with that of Handle it is given up. No Handle may run. After a batch that could not be written there is none to save: the state has
 // what the log has not.
 func (w *Worker) Stop(ctx context.Context) {
-	if w.finish(ctx) == nil && w.id.Number > 0 && !w.torn { // Else the next start records it.
+	if w.finish(ctx) == nil && w.id.Number > 0 && w.ahead.Load() == 0 { // Else the next start records it.
 		w.save(ctx, w.id)
 	}
 	w.saving.Wait()

@@ -25,6 +25,7 @@ type watchlist struct {
 	seen    map[watchKey]watchValue
 	dropped int64 // Attributes not watched for want of room.
 	out     []event.Note
+	former  []event.Note // What judge gave before.
 	refs    lastRef
 }
 
@@ -32,8 +33,9 @@ func newWatchlist(limit int) *watchlist {
 	return &watchlist{limit: limit, seen: map[watchKey]watchValue{}}
 }
 
-// judge gives the notes that follow from statements, in their order.
+// judge gives the notes that follow from statements, in their order. They are valid until the call after the next.
 func (w *watchlist) judge(list []statement) []event.Note {
+	w.out, w.former = w.former, w.out
 	clear(w.out)
 	w.out = w.out[:0]
 	for i := range list {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/incident"
@@ -61,21 +62,21 @@ type WorkerSettings struct {
 	Log         Log
 	Records     Records
 	Checkpoints Checkpoints
-	Tables      func() string                    // Version of the tables that match now.
-	Rules       func() *rules.Set                // In force now, asked between batches: another set is swapped in. nil: the engine's own for good.
-	Swapped     func(Report)                     // Told of each swap; nil: nobody.
-	RulesText   func(*rules.Set) []byte          // What a set can be read from again, to be kept in checkpoints; nil: nothing is.
-	RulesOf     func([]byte) (*rules.Set, error) // Reads a set from it.
-	Every       int64                            // Microseconds of our clock between checkpoints.
-	Published   func([]incident.Change)          // Told of recorded changes, in order, beside the next Handle; nil: nobody.
-	Warm        func(context.Context) error      // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
-	Folded      func(batch *event.Batch, hits, findings, changes int)
+	Tables      func() string                                         // Version of the tables that match now.
+	Rules       func() *rules.Set                                     // In force now, asked between batches: another set is swapped in. nil: the engine's own for good.
+	Swapped     func(Report)                                          // Told of each swap; nil: nobody.
+	RulesText   func(*rules.Set) []byte                               // What a set can be read from again, to be kept in checkpoints; nil: nothing is.
+	RulesOf     func([]byte) (*rules.Set, error)                      // Reads a set from it.
+	Every       int64                                                 // Microseconds of our clock between checkpoints.
+	Published   func([]incident.Change)                               // Told of recorded changes, in order, beside the next Handle; nil: nobody.
+	Warm        func(context.Context) error                           // Fills rules that the restored state does not know, before later hits are folded; nil: they start empty.
+	Folded      func(batch *event.Batch, hits, findings, changes int) // Told of each batch before it is written.
 	Slog        *slog.Logger
 }
 
 // Worker is the delivery guarantee: every accepted record is in the log once; every published change follows from the log; after any crash,
 // both are true again before the first new event is read. A batch gets its marker only after what follows from its predecessor has been recorded:
-// logs rely on it to tell what may be missing. Recover is called once, before Handle; Handle by one goroutine; Act by any.
+// logs rely on it to tell what may be missing. Recover is called once, before Handle; Handle and Start by one goroutine; Act by any.
 type Worker struct {
 	set       WorkerSettings
 	id        event.BatchID
@@ -85,8 +86,9 @@ type Worker struct {
 	force     *rules.Set              // In force when the process began.
 	whole     bool                    // There is a checkpoint from which the log can be folded by the rules that it was made by.
 	tail      incident.Tail           // of the last batch handled: marks, ends and carry
-	torn      bool                    // a batch was folded and could not be written: the state is ahead of the log
-	recording *recording              // Of the last batch handled; nil: there was none.
+	ahead     atomic.Int32            // How many batches the state is ahead of the log: those under way, and one that could not be written.
+	log       *appending              // Of the last batch started; nil: there was none.
+	recording *recording              // Of the last batch written; nil: there was none.
 	saved     int64                   // our clock at the last checkpoint
 	saving    saving
 	size      checkpointSize // Of the newest checkpoint.
@@ -183,37 +185,59 @@ func (w *Worker) restore(ctx context.Context) (event.BatchID, error) {
 // Handle implements ingest.Handler: it makes b durable, and begins to record what follows from it. That it could not is the error of the next Handle.
 // b is sorted and stripped of redelivered records.
 func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
-	if err := w.follow(ctx); err != nil {
+	durable, _, err := w.Start(ctx, b)
+	if err != nil {
 		return err
+	}
+	return durable()
+}
+
+// Start implements ingest.Ahead: it matches and folds b, once the batch before is durable, and lets it be written. The next batch may be matched
+// meanwhile, but not where the state is to be saved after b, or other rules are in force then.
+func (w *Worker) Start(ctx context.Context, b *event.Batch) (durable func() error, next bool, err error) {
+	if w.log.over() {
+		if err := w.log.wait(); err != nil {
+			return nil, false, err
+		}
+		if err := w.follow(ctx); err != nil {
+			return nil, false, err
+		}
 	}
 	w.dropRedelivered(b)
 	b.Sort()
 	w.id.Number++
 	b.ID = w.id
-	requests := w.take()
+	w.ahead.Add(1) // Until it is written.
 	hits, notes := w.set.Engine.Match(b)
-	e := &incident.Entry{Batch: b, Hits: hits, Notes: notes}
-	e.Rules, e.Tables = w.rules.Hash, w.set.Tables()
+	e := &incident.Entry{Batch: b, Hits: hits, Notes: notes, Rules: w.rules.Hash, Tables: w.set.Tables()}
+	if err := w.log.wait(); err != nil {
+		return nil, false, err
+	}
+	requests := w.take()
 	for _, r := range requests {
 		e.Actions = append(e.Actions, r.action)
 	}
-	log := w.appendBeside(ctx, e)
+	w.log = w.appendBeside(ctx, e, requests)
 	out := w.fold(e, requests)
-	w.torn = true // until it is written
-	log.follows <- out
-	<-log.done
-	if log.err != nil {
-		w.answer(requests, log.err)
-		return fmt.Errorf("append batch: %w", log.err)
-	}
-	w.torn = false
-	w.recordBeside(ctx, b.ID, out, log.recorded, requests)
+	w.log.follows <- out
 	w.passed(b)
 	if w.set.Folded != nil {
 		w.set.Folded(b, len(hits), len(out.Findings), len(out.Changes))
 	}
-	w.checkpoint(ctx, b)
-	return nil
+	due := w.due(b)
+	return w.finisher(ctx, b.ID, due), !due && !w.overruled(), nil
+}
+
+// finisher waits for the batch that was started last, and saves the state after it if that is due.
+func (w *Worker) finisher(ctx context.Context, id event.BatchID, due bool) func() error {
+	log := w.log
+	return func() error {
+		if err := log.wait(); err != nil || !due {
+			return err
+		}
+		w.checkpoint(ctx, id)
+		return nil
+	}
 }
 
 // passed remembers where the log ends after b.
@@ -332,7 +356,7 @@ func (w *Worker) Drain(ctx context.Context, now int64) error {
 	b := &event.Batch{ID: w.id, Received: now, Marks: w.tail.Marks, Carry: w.tail.Carry}
 	e := &incident.Entry{Batch: b}
 	e.Rules, e.Tables = w.rules.Hash, w.set.Tables()
-	w.torn = true
+	w.ahead.Add(1)
 	findings := w.set.Engine.Drain()
 	out := incident.Outcome{Findings: findings, Changes: w.set.Stitcher.Apply(findings, nil, b.ID, now)}
 	for i := range out.Changes {
@@ -347,6 +371,6 @@ func (w *Worker) Drain(ctx context.Context, now int64) error {
 	} else if err := w.record(ctx, b.ID, out); err != nil {
 		return err
 	}
-	w.torn = false
+	w.ahead.Add(-1)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -61,6 +62,7 @@ func (d *disk) Append(_ context.Context, e *incident.Entry, settled func() error
 	if err := errors.Join(settled(), err); err != nil {
 		return false, err
 	}
+	runtime.Gosched() // The next batch may be matched meanwhile.
 	var out incident.Outcome
 	if recorded = len(e.Batch.Events) < d.small; recorded {
 		out = follows()
@@ -269,6 +271,7 @@ func (f *feed) deliver(r *rand.Rand, set *rules.Set, d *disk, committed map[stri
 	}
 	next = max(0, next-r.IntN(5))
 	received := tail.Received
+	under := &flow{w: w, r: r}
 	for next < len(f.events) {
 		n := min(1+r.IntN(12), len(f.events)-next)
 		b := &event.Batch{Events: slices.Clone(f.events[next : next+n])}
@@ -283,19 +286,21 @@ func (f *feed) deliver(r *rand.Rand, set *rules.Set, d *disk, committed map[stri
 		b.Marks = slices.Clone(marks)
 		received++
 		b.Received = received
-		if err := w.Handle(context.Background(), b); err != nil {
+		commits := r.IntN(3) == 0
+		err := under.hand(b, func() {
+			if commits {
+				maps.Copy(committed, ends)
+			}
+		})
+		if err != nil {
 			w.Stop(context.Background())
 			return err
 		}
 		next += n
-		if r.IntN(3) == 0 {
-			for source, end := range ends {
-				committed[source] = end
-			}
-		}
 	}
+	err = under.end()
 	w.Stop(context.Background())
-	return nil
+	return err
 }
 
 func TestNoCrashLosesARecordOrRecordsOneTwiceOrChangesAFinding(t *testing.T) {

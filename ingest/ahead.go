@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 // filled is a batch that is being put together, or waits for its turn, with the places to commit once it is durable.
 type filled struct {
 	batch   *event.Batch
+	berth   int // Of the batch.
 	parts   []place
 	records int  // In the batch.
 	bytes   int  // Of these records.
@@ -19,51 +21,86 @@ type filled struct {
 	always  bool // Somebody asked for a batch, be it empty.
 }
 
+// ahead is how many records a batch has at least that goes before the one in front of it is written: smaller ones wait and grow.
+func (c Config) ahead() int { return c.Batch * 2 / 5 }
+
 // place is where a source stood after a chunk.
 type place struct {
 	in   *input
 	ends []event.End
 }
 
-// consume gathers chunks into batches and hands these over, one batch ahead: while the handler has one, the next is gathered and decoded. All
-// that depends on order (enrichment, matching, the log) happens in delivery, one batch after the other.
+// fresh begins a batch.
+func (p *Pipeline) fresh() filled {
+	berth, b := p.dock.enter()
+	return filled{batch: b, berth: berth}
+}
+
+// consume gathers chunks into batches and hands these over, ahead of the handler: while it has one, the next is gathered and decoded, and where it
+// is an Ahead, under a backlog one is enriched and matched while the one before is written. All that depends on order (enrichment, matching, the
+// log) happens to one batch after the other.
 func (p *Pipeline) consume(ctx context.Context, chunks <-chan chunk) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	free, work, result := make(chan struct{}, 1), make(chan filled, 1), make(chan error, 1)
-	free <- struct{}{}
+	l, work, result := newLane(), make(chan filled, 1), make(chan error, 1)
 	go func() {
 		defer cancel()
-		for f := range work {
-			if err := p.deliver(ctx, &f); err != nil {
-				result <- err
-				return
-			}
-			free <- struct{}{}
-		}
-		result <- nil
+		result <- p.handOver(ctx, l, work, cancel)
 	}()
-	err := p.gather(inner, chunks, free, work)
+	err := p.gather(inner, chunks, l, work)
 	close(work)
 	return stopped(ctx, errors.Join(err, <-result))
 }
 
-// gather fills batch after batch until the inputs or ctx end. A value of free is the right to put one batch into work.
-func (p *Pipeline) gather(ctx context.Context, chunks <-chan chunk, free chan struct{}, work chan<- filled) error {
+// handOver starts batch after batch and finishes them beside that, in the same order, until work ends or one fails. fail is called as soon as one did.
+func (p *Pipeline) handOver(ctx context.Context, l *lane, work <-chan filled, fail func()) error {
+	type started struct {
+		filled
+		durable func() error
+	}
+	writing, result := make(chan started, 1), make(chan error, 1)
+	go func() {
+		var failed error
+		for s := range writing { // All that were started are waited for, but behind one that failed nothing is committed.
+			if failed != nil {
+				_ = s.durable()
+			} else if failed = p.finish(ctx, &s.filled, s.durable); failed != nil {
+				fail()
+			}
+			l.finished()
+		}
+		result <- failed
+	}()
+	var failed error
+	for f := range work {
+		durable, next, err := p.start(ctx, &f)
+		if err != nil {
+			failed = err
+			break
+		}
+		l.started(next)
+		writing <- started{f, durable}
+	}
+	close(writing)
+	return cmp.Or(<-result, failed) // The first one's failure is why the one behind it failed.
+}
+
+// gather fills batch after batch until the inputs or ctx end.
+func (p *Pipeline) gather(ctx context.Context, chunks <-chan chunk, l *lane, work chan<- filled) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	f := p.fresh()
 	for ctx.Err() == nil {
-		open, err := p.fill(ctx, &f, chunks, tick.C, free)
+		open, err := p.fill(ctx, &f, chunks, tick.C, l)
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
 		if p.settle(&f) {
+			l.handed()
 			work <- f
 			f = p.fresh()
 		} else {
 			f.batch.Ends, f.batch.Carry = f.batch.Ends[:0], f.batch.Carry[:0]
-			free <- struct{}{}
 		}
 		if !open {
 			return nil
@@ -72,20 +109,21 @@ func (p *Pipeline) gather(ctx context.Context, chunks <-chan chunk, free chan st
 	return nil
 }
 
-// fill adds chunks to f until it may go and the batch before has been delivered: so batches grow with the backlog, up to what the configuration
-// allows. A batch may go when it is full, when it has lingered, when the inputs have ended, when somebody asks for it, and once a second
+// fill adds chunks to f until it may go and the lane lets it: so batches grow with the backlog, up to what the configuration allows. A batch may go
+// when it is full, when it has lingered, when the inputs have ended, when somebody asks for it, and once a second
 // to see whether sources fell silent. It reports whether inputs are still open.
-func (p *Pipeline) fill(ctx context.Context, f *filled, chunks <-chan chunk, tick <-chan time.Time, free <-chan struct{}) (open bool, err error) {
+func (p *Pipeline) fill(ctx context.Context, f *filled, chunks <-chan chunk, tick <-chan time.Time, l *lane) (open bool, err error) {
 	var linger <-chan time.Time
 	due := false
 	for {
-		in, turn := chunks, (<-chan struct{})(nil)
+		in := chunks
 		full := f.records >= p.set.Config.Batch/2 || f.bytes >= p.set.Config.Bytes
 		if full {
 			in = nil
 		}
-		if open = p.open(); full || due || !open {
-			turn = free
+		way, news := l.way(f.records >= p.set.Config.ahead() || full)
+		if open = p.open(); way && (full || due || !open) {
+			return open, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -105,8 +143,7 @@ func (p *Pipeline) fill(ctx context.Context, f *filled, chunks <-chan chunk, tic
 			}
 			due = due || c.err != nil
 			p.add(f, c)
-		case <-turn:
-			return open, nil
+		case <-news:
 		}
 	}
 }

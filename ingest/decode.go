@@ -26,8 +26,8 @@ type decoder struct {
 
 type decodeWorker struct {
 	scratch  format.Scratch
-	fields   [2]format.FieldMemory // Of the batches in turn,
-	refs     [2]format.Memory[event.EntityRef]
+	fields   [berths]format.FieldMemory // Of the batches in turn,
+	refs     [berths]format.Memory[event.EntityRef]
 	entities *format.Memory[event.EntityRef] // and that of this one; nil: every event has memory of its own.
 	events   []event.Event
 	rejects  []event.Reject
@@ -41,14 +41,28 @@ func newDecoder(full int) *decoder {
 	return d
 }
 
-// begin says that a batch begins, in the place of the one before the last of that turn, whose events nobody holds any more.
-func (d *decoder) begin(turn int) {
+// begin says that a batch begins in a berth.
+func (d *decoder) begin(berth int) {
 	for i := range d.workers {
 		w := &d.workers[i]
-		w.scratch.Fields = &w.fields[turn]
-		w.scratch.Fields.Reset()
-		w.entities = &w.refs[turn]
-		w.entities.Reset()
+		w.scratch.Fields, w.entities = &w.fields[berth], &w.refs[berth]
+	}
+}
+
+// end says that nobody holds the events of the batch in a berth any more. It may be called beside the decoding of others.
+func (d *decoder) end(berth int) {
+	for i := range d.workers {
+		w := &d.workers[i]
+		w.fields[berth].Reset()
+		w.refs[berth].Reset()
+	}
+}
+
+// shrink gives back the memory of a berth, in which there is no batch.
+func (d *decoder) shrink(berth int) {
+	for i := range d.workers {
+		w := &d.workers[i]
+		w.fields[berth], w.refs[berth] = format.FieldMemory{}, format.Memory[event.EntityRef]{}
 	}
 }
 

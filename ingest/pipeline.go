@@ -31,7 +31,7 @@ func (c Config) full() int { return c.Batch/2 + c.portion() }
 // the batches.
 func (c Config) portion() int { return max(1, c.Batch/8) }
 
-// DefaultConfig suits a small machine: under a backlog, the two batches in flight and their rows take a quarter of a gigabyte.
+// DefaultConfig suits a small machine: under a backlog, the three batches in flight and their rows take some three hundred megabytes.
 func DefaultConfig() Config {
 	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 200 * time.Millisecond, Idle: 30 * time.Second}
 }
@@ -52,14 +52,13 @@ type Settings struct {
 	Wake     <-chan struct{}   // Asks for a batch now, even an empty one; nil: never.
 }
 
-// Pipeline reads inputs and hands batches to the handler, one after the other. The next batch is decoded while the handler has the one before.
+// Pipeline reads inputs and hands batches to the handler, one after the other. The next batch is decoded while the handler has the one before, and
+// may be enriched and matched while an Ahead writes it.
 type Pipeline struct {
 	set     Settings
 	inputs  []*input
 	decoder *decoder
-	spare   [2]*event.Batch
-	calm    [2]int // Batches in a row that left most of the spare one's room empty.
-	turn    int
+	dock    *dock
 	records int
 }
 
@@ -78,7 +77,8 @@ type input struct {
 
 // New checks the settings and makes a pipeline. It starts nothing.
 func New(set Settings) (*Pipeline, error) {
-	p := &Pipeline{set: set, decoder: newDecoder(set.Config.full()), spare: [2]*event.Batch{{}, {}}}
+	decoder := newDecoder(set.Config.full())
+	p := &Pipeline{set: set, decoder: decoder, dock: newDock(decoder)}
 	for _, in := range set.Inputs {
 		f, ok := format.ByName(in.Format)
 		if !ok {
@@ -215,40 +215,10 @@ func (p *Pipeline) handle(ctx context.Context, parts []chunk, always bool) error
 		p.add(&f, c)
 	}
 	if !p.settle(&f) {
+		p.dock.leave(f.berth)
 		return nil
 	}
 	return p.deliver(ctx, &f)
-}
-
-// fresh gives one of two batches in turn; a handler may not keep a batch after it has returned.
-func (p *Pipeline) fresh() filled {
-	b := p.spare[p.turn]
-	p.decoder.begin(p.turn)
-	events := emptied(b.Events, &p.calm[p.turn])
-	p.turn = 1 - p.turn
-	*b = event.Batch{Events: events, Sorted: b.Sorted[:0]}
-	return filled{batch: b}
-}
-
-const (
-	// roomyBatch is the room up to which a batch keeps it, in events: some ten megabytes.
-	roomyBatch = 8192
-	// calmBatches is how many batches in a row, two minutes of them, must need less than a quarter of a larger room before it is given back: memory that
-	// comes back later has to be cleared page by page.
-	calmBatches = 600
-)
-
-// emptied gives the room of events for the next ones. The room of a backlog is a hundred megabytes, which the collector reads through each time: once
-// it has been much too large for a while it goes.
-func emptied(events []event.Event, calm *int) []event.Event {
-	if cap(events) <= roomyBatch || len(events) > cap(events)/4 {
-		*calm = 0
-	} else if *calm++; *calm >= calmBatches {
-		*calm = 0
-		return make([]event.Event, 0, max(2*len(events), roomyBatch))
-	}
-	clear(events)
-	return events[:0]
 }
 
 // take decodes the records of a chunk into the batch.
@@ -383,14 +353,28 @@ func (in *input) settled(ends []event.End, carry []event.Record) []event.End {
 
 // deliver makes a settled batch durable and then tells its sources.
 func (p *Pipeline) deliver(ctx context.Context, f *filled) error {
-	b := f.batch
-	b.Sort()
-	if p.set.Enricher != nil {
-		p.set.Enricher.Enrich(b)
-	}
-	if err := p.set.Handler.Handle(ctx, b); err != nil {
+	durable, _, err := p.start(ctx, f)
+	if err != nil {
 		return err
 	}
+	return p.finish(ctx, f, durable)
+}
+
+// start enriches a settled batch and hands it over.
+func (p *Pipeline) start(ctx context.Context, f *filled) (durable func() error, next bool, err error) {
+	f.batch.Sort()
+	if p.set.Enricher != nil {
+		p.set.Enricher.Enrich(f.batch)
+	}
+	return Start(ctx, p.set.Handler, f.batch)
+}
+
+// finish waits until a batch is durable and tells its sources. Its berth is free then.
+func (p *Pipeline) finish(ctx context.Context, f *filled, durable func() error) error {
+	if err := durable(); err != nil {
+		return err
+	}
+	b := f.batch
 	p.set.Metrics.frontiers(b.Marks, b.Received)
 	if p.set.Progress != nil {
 		p.set.Progress(f.total)
@@ -400,5 +384,6 @@ func (p *Pipeline) deliver(ctx context.Context, f *filled) error {
 			return fmt.Errorf("source %s: commit: %w", c.in.Name, err)
 		}
 	}
+	p.dock.leave(f.berth)
 	return nil
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -8,39 +9,77 @@ import (
 )
 
 func TestTheRoomOfABacklogIsGivenBackOnceBatchesStaySmall(t *testing.T) {
-	calm := 0
-	events := make([]event.Event, 40_000, 50_000)
+	d := newDock(newDecoder(0))
+	d.batches[0].Events = make([]event.Event, 0, 50_000)
+	room := func() int { return cap(d.batches[0].Events) }
 	next := func(n int) {
-		events = emptied(events, &calm)
-		if len(events) != 0 {
-			t.Fatalf("%d events in a room for the next ones", len(events))
+		berth, b := d.enter()
+		if berth != 0 || len(b.Events) != 0 {
+			t.Fatalf("%d events in berth %d for the next ones", len(b.Events), berth)
 		}
-		events = events[:n]
+		b.Events = b.Events[:n]
+		d.leave(berth)
 	}
 	for range calmBatches - 1 {
 		next(3000)
 	}
 	next(20_000) // The backlog comes back.
-	for range calmBatches {
+	for range calmBatches - 1 {
 		next(3000)
-		if cap(events) != 50_000 {
-			t.Fatal("room was given back though it had been needed just before")
-		}
+	}
+	if room() != 50_000 {
+		t.Fatal("room was given back though it had been needed just before")
 	}
 	next(3000)
-	if cap(events) != roomyBatch {
-		t.Errorf("room for %d events after %d small batches, want %d", cap(events), calmBatches, roomyBatch)
+	if room() != roomyBatch {
+		t.Errorf("room for %d events after %d small batches, want %d", room(), calmBatches, roomyBatch)
 	}
 	for range 3 * calmBatches {
 		next(10)
 	}
-	if cap(events) != roomyBatch {
-		t.Errorf("room for %d events: what is small anyway is kept", cap(events))
+	if room() != roomyBatch {
+		t.Errorf("room for %d events: what is small anyway is kept", room())
 	}
-	events = append(events[:0], make([]event.Event, 5)...)
-	events[4].Time = 1
-	if events = emptied(events, &calm); events[:5][4].Time != 0 {
-		t.Error("an event of the batch before is still there")
+}
+
+func TestABerthThatOnlyABacklogNeedsGivesItsRoomBack(t *testing.T) {
+	d := newDock(newDecoder(0))
+	for range berths {
+		berth, b := d.enter()
+		b.Events = make([]event.Event, 50_000)
+		defer func() {
+			if n := cap(d.batches[berth].Events); n != roomyBatch {
+				t.Errorf("berth %d has room for %d events at last, want %d", berth, n, roomyBatch)
+			}
+			if !reflect.ValueOf(d.decoder.workers[0].fields[berth]).IsZero() {
+				t.Errorf("berth %d keeps the fields of a backlog", berth)
+			}
+		}()
+		d.decoder.workers[0].fields[berth].Take(100)
+	}
+	for berth := range berths {
+		d.leave(berth)
+	}
+	for range calmBatches {
+		berth, b := d.enter()
+		b.Events = b.Events[:10]
+		d.leave(berth)
+	}
+}
+
+func TestABatchLeavesNothingInItsBerth(t *testing.T) {
+	d := newDock(newDecoder(0))
+	berth, b := d.enter()
+	b.Events, b.Rejects, b.Learned = append(b.Events, event.Event{Time: 1}), []event.Reject{{}}, []byte("x")
+	fields := d.decoder.workers[0].fields[berth].Take(1)
+	fields[0].Name = "x"
+	d.leave(berth)
+	if fields[0].Name != "" {
+		t.Error("a field of the batch before is still there")
+	}
+	again, b := d.enter()
+	if again != berth || len(b.Events)+len(b.Rejects)+len(b.Learned) != 0 || b.Events[:1][0].Time != 0 {
+		t.Errorf("berth %d holds %+v of berth %d", again, b.Events[:1], berth)
 	}
 }
 
@@ -73,6 +112,7 @@ func TestBatchesInTurnDoNotShareTheMemoryOfEntities(t *testing.T) {
 		return out
 	}
 	for i, user := range []string{"ana", "ben", "eva"} {
+		d.end(i % 2)
 		d.begin(i % 2)
 		d.decode(&batches[i], []event.Record{record(user)}, nil)
 		if len(batches[i].Events) != 1 || !slices.Contains(keys(i), user) {

@@ -42,6 +42,30 @@ type Handler interface {
 	Handle(ctx context.Context, b *event.Batch) error
 }
 
+// Ahead is a Handler that can take the next batch while the one before is still being written.
+type Ahead interface {
+	Handler
+	// Start takes a batch; durable waits until it is that, and is called once, by any goroutine. next says that another batch may be enriched and
+	// started before durable has returned. Batches are started in order; after an error of Start or durable none is.
+	Start(ctx context.Context, b *event.Batch) (durable func() error, next bool, err error)
+}
+
+// Start starts a batch with a handler, or hands it over as a whole to one that is no Ahead.
+func Start(ctx context.Context, h Handler, b *event.Batch) (durable func() error, next bool, err error) {
+	if a, ok := h.(Ahead); ok {
+		return a.Start(ctx, b)
+	}
+	return func() error { return nil }, false, h.Handle(ctx, b)
+}
+
+// Whole is Handle made of what Start gives.
+func Whole(durable func() error, _ bool, err error) error {
+	if err != nil {
+		return err
+	}
+	return durable()
+}
+
 // Enricher resolves and enriches the events of a batch in place, in the order of Sorted. It never fails: what it could not do it counts.
 type Enricher interface {
 	Enrich(b *event.Batch)
