@@ -12,14 +12,16 @@ import (
 // A checkpoint is a header (magic, version, length, checksum of what follows) and sections, each with its length: engine, stitcher, further state,
 // and the rules by which it was made: their hash, and the text they can be read from again. What the log has after a checkpoint was folded by
 // these rules, whatever the files say by the time of recovery.
-const checkpointMagic = "tocsin\x00\x01"
+const (
+	checkpointMagic = "tocsin\x00\x01"
+	checkpointHead  = len(checkpointMagic) + 16
+)
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
-func (w *Worker) appendCheckpoint(b []byte) ([]byte, error) {
-	b = append(b, checkpointMagic...)
-	b = append(b, make([]byte, 16)...) // length and checksum
-	body := len(b)
+// makeCheckpoint makes all of a checkpoint but its head, in room if that is enough.
+func (w *Worker) makeCheckpoint(room []byte) ([]byte, error) {
+	b := append(room[:0], make([]byte, checkpointHead)...)
 	b = section(b, w.set.Engine.Pack)
 	stitched, err := w.set.Stitcher.Snapshot(nil)
 	if err != nil {
@@ -35,9 +37,15 @@ func (w *Worker) appendCheckpoint(b []byte) ([]byte, error) {
 	if w.set.RulesText != nil {
 		b = section(b, func(b []byte) []byte { return append(append(b, w.rules.Hash+"\n"...), w.set.RulesText(w.rules)...) })
 	}
-	binary.LittleEndian.PutUint64(b[body-16:], uint64(len(b)-body))
-	binary.LittleEndian.PutUint64(b[body-8:], crc64.Checksum(b[body:], crcTable))
 	return b, nil
+}
+
+// sealCheckpoint writes the head.
+func sealCheckpoint(b []byte) {
+	head, body := b[:checkpointHead], b[checkpointHead:]
+	n := copy(head, checkpointMagic)
+	binary.LittleEndian.PutUint64(head[n:], uint64(len(body)))
+	binary.LittleEndian.PutUint64(head[n+8:], crc64.Checksum(body, crcTable))
 }
 
 // checkpointSize is how many bytes a checkpoint had, and how much memory the state took by the engine's estimate.
@@ -82,12 +90,11 @@ func splitCheckpoint(b []byte) (out checkpointParts, err error) {
 	if b == nil {
 		return out, nil
 	}
-	head := len(checkpointMagic) + 16
-	if len(b) < head || string(b[:len(checkpointMagic)]) != checkpointMagic {
+	if len(b) < checkpointHead || string(b[:len(checkpointMagic)]) != checkpointMagic {
 		return out, errCheckpoint
 	}
-	body := b[head:]
-	if binary.LittleEndian.Uint64(b[head-16:]) != uint64(len(body)) || binary.LittleEndian.Uint64(b[head-8:]) != crc64.Checksum(body, crcTable) {
+	body := b[checkpointHead:]
+	if binary.LittleEndian.Uint64(b[checkpointHead-16:]) != uint64(len(body)) || binary.LittleEndian.Uint64(b[checkpointHead-8:]) != crc64.Checksum(body, crcTable) {
 		return out, errCheckpoint
 	}
 	for _, to := range []*[]byte{&out.engine, &out.stitched, &out.state, &out.rules} {

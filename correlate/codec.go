@@ -18,9 +18,12 @@ type writer struct {
 	cells   map[*cell]uint64
 	links   map[*link]uint64
 	matches map[*match]uint64
-	scratch []byte             // Of the last gate, for the next.
-	full    func(piece []byte) // Takes what was written once that is a piece, and keeps nothing of it; nil: all stays in b.
+	scratch []byte                    // Of the last gate, for the next.
+	full    func(piece []byte) []byte // Takes what was written once that is a piece, and gives room for the next; nil: all stays in b.
 }
+
+// written is how much a snapshot wrote out: about as much as the next one will.
+type written struct{ strings, refs, cells int }
 
 func newWriter(b []byte) *writer {
 	return &writer{
@@ -29,11 +32,17 @@ func newWriter(b []byte) *writer {
 	}
 }
 
+// expect makes room for as much.
+func (w *writer) expect(n written) {
+	w.strings, w.refs, w.cells = make(map[string]uint64, n.strings), make(map[*event.Ref]uint64, n.refs), make(map[*cell]uint64, n.cells)
+}
+
+func (w *writer) count() written { return written{len(w.strings), len(w.refs), len(w.cells)} }
+
 // pass hands over what was written if there is enough of it. Where it is called, nothing refers to a place in b.
 func (w *writer) pass() {
 	if w.full != nil && len(w.b) >= pieceBytes {
-		w.full(w.b)
-		w.b = w.b[:0]
+		w.b = w.full(w.b)
 	}
 }
 

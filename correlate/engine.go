@@ -61,6 +61,7 @@ type Engine struct {
 	fold     *fold
 	hits     []event.Hit
 	former   []event.Hit // What Match gave before.
+	written  written     // Of the newest snapshot.
 	made     []origin
 	thinner  thinner
 	observed []event.Note

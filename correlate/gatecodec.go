@@ -24,11 +24,12 @@ func (w *writer) gate(g *gate, now int64) {
 	w.scratch = in.b
 }
 
-// piece writes a piece of something whose length is not known yet; an empty one ends it.
-func (w *writer) piece(b []byte) {
+// piece writes a piece of something whose length is not known yet, and gives its room; an empty one ends it.
+func (w *writer) piece(b []byte) []byte {
 	w.uint(uint64(len(b)))
 	w.b = append(w.b, b...)
 	w.pass()
+	return b[:0]
 }
 
 // pieces puts together what was written in pieces.

@@ -3,6 +3,7 @@ package correlate
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc64"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -17,12 +18,52 @@ const (
 // Pack appends what Snapshot would, compressed piece by piece as it is written: beside b it takes a few megabytes. The same state gives the same
 // bytes. Nothing of b refers to the engine, which may go on.
 func (e *Engine) Pack(b []byte) []byte {
-	at := len(b)
-	b = appendHead(b, packedMagic)
+	p := newBodyPress(b)
 	w := newWriter(nil)
-	w.full = func(piece []byte) { b = appendPieces(b, piece) }
+	w.full = p.take
 	w.engine(e)
-	return closeHead(appendPieces(b, w.b), at)
+	return p.end(w.b)
+}
+
+// bodyPress compresses what a writer wrote while it goes on.
+type bodyPress struct {
+	b     []byte
+	at    int           // Where the head is.
+	sum   uint64        // Of the body so far.
+	raw   chan []byte   // Pieces as they were written,
+	spare chan []byte   // and their room, for the next.
+	done  chan struct{} // Closed when nothing comes any more.
+}
+
+func newBodyPress(b []byte) *bodyPress {
+	p := &bodyPress{b: appendHead(b, packedMagic), at: len(b), raw: make(chan []byte, 1), spare: make(chan []byte, 4), done: make(chan struct{})}
+	for range cap(p.spare) - 1 { // The writer has the other.
+		p.spare <- nil
+	}
+	go func() {
+		defer close(p.done)
+		for piece := range p.raw {
+			from := len(p.b)
+			p.b = appendPieces(p.b, piece)
+			p.sum = crc64.Update(p.sum, crcTable, p.b[from:])
+			p.spare <- piece[:0]
+		}
+	}()
+	return p
+}
+
+// take keeps a piece and gives room for the next.
+func (p *bodyPress) take(piece []byte) []byte {
+	p.raw <- piece
+	return <-p.spare
+}
+
+// end takes the last piece and gives the whole.
+func (p *bodyPress) end(piece []byte) []byte {
+	p.raw <- piece
+	close(p.raw)
+	<-p.done
+	return closeHead(p.b, p.at, p.sum)
 }
 
 func appendPieces(b, raw []byte) []byte {

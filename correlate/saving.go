@@ -54,7 +54,7 @@ func (w *Worker) save(ctx context.Context, id event.BatchID) {
 	if w.ahead.Load() != 0 || w.Settled() != nil {
 		return // The state is ahead of the log, or what follows from the last batch is not on the disk, and nobody would record it again from here.
 	}
-	data, err := w.appendCheckpoint(make([]byte, 0, w.size.room(w.set.Engine)))
+	data, err := w.makeCheckpoint(make([]byte, 0, w.size.room(w.set.Engine)))
 	if err != nil {
 		w.failed(err)
 		return
@@ -63,6 +63,7 @@ func (w *Worker) save(ctx context.Context, id event.BatchID) {
 	w.saving.busy.Store(true)
 	w.saving.Go(func() {
 		defer w.saving.busy.Store(false)
+		sealCheckpoint(data)
 		if err := w.set.Checkpoints.Save(ctx, incident.Checkpoint{Batch: id, Data: data}); err != nil && ctx.Err() == nil {
 			w.failed(err)
 		}

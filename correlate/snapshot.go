@@ -27,19 +27,19 @@ var ErrSnapshot = errors.New("snapshot refused")
 func (e *Engine) Snapshot(b []byte) []byte {
 	w := newWriter(appendHead(b, snapshotMagic))
 	w.engine(e)
-	return closeHead(w.b, len(b))
+	return closeHead(w.b, len(b), crc64.Checksum(w.b[len(b)+snapshotHead:], crcTable))
 }
 
-// appendHead makes room for a head, and closeHead fills the one that begins at a place when the body is behind it.
+// appendHead makes room for a head, and closeHead fills the one that begins at a place when the body is behind it, whose checksum is given.
 func appendHead(b []byte, magic string) []byte {
 	return append(append(b, magic...), make([]byte, snapshotHead-len(magic))...)
 }
 
-func closeHead(b []byte, at int) []byte {
+func closeHead(b []byte, at int, sum uint64) []byte {
 	head, body := b[at:at+snapshotHead], b[at+snapshotHead:]
 	binary.LittleEndian.PutUint16(head[4:], snapshotVersion)
 	binary.LittleEndian.PutUint64(head[6:], uint64(len(body)))
-	binary.LittleEndian.PutUint64(head[14:], crc64.Checksum(body, crcTable))
+	binary.LittleEndian.PutUint64(head[14:], sum)
 	return b
 }
 
@@ -94,6 +94,8 @@ func openSnapshot(b []byte) ([]byte, error) {
 }
 
 func (w *writer) engine(e *Engine) {
+	w.expect(e.written)
+	defer func() { e.written = w.count() }()
 	w.int(e.fold.frontier)
 	w.int(e.fold.newest)
 	w.uint(e.fold.born)
