@@ -21,9 +21,6 @@ type filled struct {
 	always  bool // Somebody asked for a batch, be it empty.
 }
 
-// ahead is how many records a batch has at least that goes before the one in front of it is written: smaller ones wait and grow.
-func (c Config) ahead() int { return c.Batch * 2 / 5 }
-
 // place is where a source stood after a chunk.
 type place struct {
 	in   *input
@@ -121,7 +118,7 @@ func (p *Pipeline) fill(ctx context.Context, f *filled, chunks <-chan chunk, tic
 		if full {
 			in = nil
 		}
-		way, news := l.way(f.records >= p.set.Config.ahead() || full)
+		way, news := l.way(full)
 		if open = p.open(); way && (full || due || !open) {
 			return open, nil
 		}

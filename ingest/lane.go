@@ -2,7 +2,8 @@ package ingest
 
 import "sync"
 
-// lane says when the next batch may be handed over: when all before it are durable, or, if it is large, when all but one are and that one lets it.
+// lane says when the next batch may be handed over: when all before it are durable, or, if it is full, when all but one are and that one lets it. One
+// that is not waits and grows.
 type lane struct {
 	mu    sync.Mutex
 	under int           // guarded by mu: batches that were handed over and are not durable yet
@@ -13,10 +14,10 @@ type lane struct {
 func newLane() *lane { return &lane{news: make(chan struct{})} }
 
 // way reports whether the next batch may go, and what is closed when that may have changed.
-func (l *lane) way(large bool) (free bool, news <-chan struct{}) {
+func (l *lane) way(full bool) (free bool, news <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.under == 0 || large && l.under == 1 && l.next, l.news
+	return l.under == 0 || full && l.under == 1 && l.next, l.news
 }
 
 // handed says that a batch goes.

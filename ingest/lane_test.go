@@ -97,10 +97,10 @@ func hundreds(n int) *steady {
 	return a
 }
 
-func TestALargeBatchIsStartedWhileTheOneBeforeIsWritten(t *testing.T) {
+func TestAFullBatchIsStartedWhileTheOneBeforeIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &writer{takes: 500 * time.Millisecond}
-		committed, err := play(t, h, hundreds(300), 80) // Large is from 20 records on, which come in 200 ms.
+		committed, err := play(t, h, hundreds(300), 40) // Full is from 20 records on, which come in 200 ms.
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestSmallBatchesAndThoseOfAHandlerThatWantsItWaitForTheOneBefore(t *testing
 	for name, c := range map[string]struct {
 		batch int
 		alone bool
-	}{"small": {batch: 400}, "alone": {batch: 80, alone: true}} {
+	}{"small": {batch: 400}, "alone": {batch: 40, alone: true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := &writer{takes: 500 * time.Millisecond, alone: c.alone}
@@ -139,7 +139,7 @@ func TestNothingIsCommittedFromABatchOnThatCouldNotBeWritten(t *testing.T) {
 	for fails := 1; fails <= 4; fails++ {
 		synctest.Test(t, func(t *testing.T) {
 			h := &writer{takes: 500 * time.Millisecond, fails: fails}
-			committed, err := play(t, h, hundreds(300), 80)
+			committed, err := play(t, h, hundreds(300), 40)
 			if !errors.Is(err, errWrite) {
 				t.Errorf("the run ended with %v, want %v", err, errWrite)
 			}

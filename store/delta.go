@@ -19,9 +19,9 @@ import (
 const (
 	// deltaBatch is the number of records from which on a batch goes to its tables itself, and deltaBehind that from which on it does so while drafts
 	// wait. It has to wait for these, which takes seconds: where a moment's delay has made one batch larger, that would make the next larger still.
-	// Under a lasting backlog batches are larger than either (ingest.Config).
+	// Under a lasting backlog batches have no fewer records than either (ingest.Config).
 	deltaBatch  = 10_000
-	deltaBehind = 2 * deltaBatch
+	deltaBehind = 25_000
 	// deltaRows, deltaBytes and deltaAge say when drafts are moved: at so many records, at so many compressed bytes, and so long after the first.
 	deltaRows  = 80_000
 	deltaBytes = 32 << 20

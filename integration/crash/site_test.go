@@ -41,6 +41,7 @@ func newSite(t *testing.T, b *broker.Broker, prefix, hook string) *site {
 	cfg.Stitch.Flood.Findings = 0 // What stands alone and what in a digest is up to the order in which findings come.
 	cfg.Ingest.Idle = 24 * time.Hour
 	cfg.Ingest.Linger = 20 * time.Millisecond
+	cfg.Ingest.Batch = 600 // So that batches are matched while the ones before them are written.
 	cfg.Kafka.Brokers = []string{b.Addr()}
 	cfg.Kafka.Group = prefix
 	must(t, app.ScenarioTables(&cfg.Enrich, scenarios.All()[0].Tables, o.dir))
