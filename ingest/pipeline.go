@@ -31,7 +31,7 @@ func (c Config) full() int { return c.Batch/2 + c.portion() }
 // the batches.
 func (c Config) portion() int { return max(1, c.Batch/8) }
 
-// DefaultConfig suits a small machine: under a backlog, the three batches in flight and their rows take some three hundred megabytes.
+// DefaultConfig suits a small machine: under a backlog, the three batches in flight and their rows are most of what the program takes.
 func DefaultConfig() Config {
 	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 200 * time.Millisecond, Idle: 30 * time.Second}
 }

@@ -55,7 +55,7 @@ func calmThreads(name string) (told int) {
 }
 
 // calm makes a thread one that runs where no other wants to (SCHED_IDLE of sched(7)): unlike with a nice value of any height, a processor that has
-// nothing but such a thread is free for whoever wakes up. On a machine without a free moment merges hardly go on; after some 40 minutes of that at
+// nothing but such a thread is free for whoever wakes up. On a machine without a free moment merges hardly go on; by reckoning, after some 40 minutes of that at
 // 30,000 records/s tables have so many parts that ClickHouse holds inserts back, and merges have that time.
 func calm(thread int) error {
 	return unix.SchedSetAttr(thread, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
