@@ -3,6 +3,7 @@ package event
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tocsin-siem/tocsin/event/ocsf"
 )
@@ -203,29 +204,20 @@ func Caption(object, attr string, id int) string {
 	if id == 0 {
 		return ""
 	}
-	a, ok := enumOf(object, attr)
-	if !ok {
-		return ""
-	}
-	s, _ := a.Enum.Caption(int64(id))
+	s, _ := enumOf(object, attr).Caption(int64(id))
 	return s
 }
 
 // CaptionID is the id behind a caption, compared without case; 0 if there is none.
 func CaptionID(object, attr, caption string) int {
-	a, ok := enumOf(object, attr)
-	if !ok {
-		return 0
-	}
-	id, _ := a.Enum.ID(caption)
+	id, _ := enumOf(object, attr).ID(caption)
 	return int(id)
 }
 
 // Captions lists the captions of an enumerated attribute in order of their ids.
 func Captions(object, attr string) []string {
-	a, _ := enumOf(object, attr)
 	var out []string
-	for _, v := range a.Enum {
+	for _, v := range enumOf(object, attr) {
 		out = append(out, v.Caption)
 	}
 	return out
@@ -234,9 +226,38 @@ func Captions(object, attr string) []string {
 // enumClasses are where an enumerated attribute of a class is looked up: attributes of the same name mean the same in all of them.
 var enumClasses = []string{"detection_finding", "authentication", "device_config_state_change", "ssh_activity", "dns_activity", "compliance_finding"}
 
-func enumOf(object, attr string) (ocsf.Attribute, bool) {
+// enumMet is an enumeration that was asked for before, nil where there is none.
+type enumMet struct {
+	object, attr string
+	enum         ocsf.Enum
+}
+
+// enumsMet are those asked for lately, by their names: every event that hits asks for some, and the schema has to be searched for each.
+var enumsMet [128]atomic.Pointer[enumMet]
+
+// enumOf is the enumeration of an attribute of an object; nil where it has none. The names are those of the schema or constants of the program.
+func enumOf(object, attr string) ocsf.Enum {
+	slot := &enumsMet[enumSlot(object, attr)]
+	if met := slot.Load(); met != nil && met.object == object && met.attr == attr {
+		return met.enum
+	}
+	met := &enumMet{object, attr, findEnum(object, attr)}
+	slot.Store(met)
+	return met.enum
+}
+
+func enumSlot(object, attr string) int {
+	n := 3*len(object) + 7*len(attr)
+	if attr != "" {
+		n += 5*int(attr[0]) + int(attr[len(attr)/2])
+	}
+	return n % len(enumsMet)
+}
+
+func findEnum(object, attr string) ocsf.Enum {
 	if object != "" {
-		return ocsf.ObjectAttribute(object, attr)
+		a, _ := ocsf.ObjectAttribute(object, attr)
+		return a.Enum
 	}
 	for _, name := range enumClasses {
 		if c, ok := ocsf.ClassByName(name); ok {
@@ -244,11 +265,11 @@ func enumOf(object, attr string) (ocsf.Attribute, bool) {
 				if attr == "status_id" && name == "detection_finding" {
 					continue // findings have a life cycle of their own
 				}
-				return a, true
+				return a.Enum
 			}
 		}
 	}
-	return ocsf.Attribute{}, false
+	return nil
 }
 
 // snake is a caption as rules write it: lower case, words joined by underscores.
