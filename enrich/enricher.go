@@ -294,6 +294,9 @@ func parseIP(s string) netip.Addr {
 	if s == "" {
 		return netip.Addr{}
 	}
+	if a, ok := event.IPv4(s); ok {
+		return netip.AddrFrom4(a)
+	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
 		return netip.Addr{}

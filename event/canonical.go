@@ -15,6 +15,12 @@ func CanonicalKey(kind EntityKind, s string) string {
 	}
 	switch kind {
 	case EntityIP:
+		if a, ok := IPv4(s); ok {
+			if a[0] == 127 || a[0]&0xf0 == 224 || a == [4]byte{} || a == broadcastV4 {
+				return ""
+			}
+			return s
+		}
 		ip, err := netip.ParseAddr(s)
 		if err != nil || ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast() || ip == broadcast {
 			return ""
@@ -38,7 +44,10 @@ func CanonicalKey(kind EntityKind, s string) string {
 	return s
 }
 
-var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+var (
+	broadcastV4 = [4]byte{255, 255, 255, 255}
+	broadcast   = netip.AddrFrom4(broadcastV4)
+)
 
 // caseless reports whether keys of the kind are compared in lower case.
 func (k EntityKind) caseless() bool {

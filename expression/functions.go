@@ -255,6 +255,9 @@ func parseAddress(s string) (netip.Addr, bool) {
 	if s == "" {
 		return netip.Addr{}, false
 	}
+	if a, ok := event.IPv4(s); ok {
+		return netip.AddrFrom4(a), true
+	}
 	a, err := netip.ParseAddr(s)
 	return a.Unmap().WithZone(""), err == nil
 }

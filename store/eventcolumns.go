@@ -154,13 +154,21 @@ func (f ipFiller) fill(events []event.Event) {
 	var wire [16]byte
 	for i := range events {
 		if s := f.get(&events[i]); s != last {
-			last, wire = s, [16]byte{}
-			if a, err := netip.ParseAddr(s); err == nil {
-				wire = a.As16()
-			}
+			last, wire = s, wireAddress(s)
 		}
 		f.addBytes(&wire)
 	}
+}
+
+// wireAddress is an address as the columns of addresses have it; zeros for what is none.
+func wireAddress(s string) (wire [16]byte) {
+	if a, ok := event.IPv4(s); ok {
+		return netip.AddrFrom4(a).As16()
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.As16()
+	}
+	return wire
 }
 
 // fillerFor adds the column to the block.

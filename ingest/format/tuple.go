@@ -15,12 +15,12 @@ func plainIP(s string) string {
 	if s == "" || len(s) > 64 || !startsAddress(s[0]) {
 		return ""
 	}
+	if _, ok := event.IPv4(s); ok {
+		return s
+	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
 		return ""
-	}
-	if a.Is4() {
-		return s
 	}
 	a = a.Unmap().WithZone("")
 	var buf [64]byte
