@@ -1,6 +1,7 @@
 package format
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,7 +88,7 @@ const (
 	vdResponses
 )
 
-var vdaPlan = jsonscan.Compile([]string{
+var vdaPaths = []string{
 	vdTopic: "topic", vdPayload: "payload", vdPublished: "publish_received_at", vdReceivedAt: "receivedAt", vdRetain: "retain", vdRetained: "retained",
 	vdRetainFlag: "flags.retain",
 
@@ -109,7 +110,22 @@ var vdaPlan = jsonscan.Compile([]string{
 	vdLocalIP: "vehicleConfig.network.localIpAddress", vdRobotLocalIP: "mobileRobotConfiguration.network.localIpAddress",
 
 	vdZoneSet: "zoneSet", vdResponses: "responses",
-}...)
+}
+
+var (
+	vdaPlan = jsonscan.Compile(vdaPaths...)
+	// vdaWrappedPlan has them once more below the payload, so that a wrapped message is read once.
+	vdaWrappedPlan = jsonscan.Compile(append(slices.Clone(vdaPaths), below(vdaPaths[vdPayload], vdaPaths)...)...)
+)
+
+// below are the paths of what stands at a key.
+func below(key string, paths []string) []string {
+	out := make([]string, len(paths))
+	for i, path := range paths {
+		out[i] = key + "." + path
+	}
+	return out
+}
 
 // vdaMessage is one message with what its topic says.
 type vdaMessage struct {
@@ -125,7 +141,7 @@ type vdaMessage struct {
 }
 
 func appendVDA5050(s *Scratch, dst []event.Event, rec *event.Record) ([]event.Event, error) {
-	if err := scanObject(s, vdaPlan, rec.Value); err != nil {
+	if err := scanObject(s, vdaWrappedPlan, rec.Value); err != nil {
 		return dst, err
 	}
 	m := vdaMessage{r: &s.JSON, rec: rec, start: len(dst)}
@@ -195,7 +211,7 @@ func (m *vdaMessage) unwrap() (err error) {
 	}
 	switch r.Kind(vdPayload) {
 	case jsonscan.Object:
-		vdaPlan.ScanValue(r.Value(vdPayload), r)
+		r.Enter(vdPayload, len(vdaPaths))
 	case jsonscan.String:
 		var ok bool
 		if m.inside, ok, err = unwrapString(vdaPlan, r, vdPayload); err == nil && !ok {

@@ -51,6 +51,24 @@ func (r *Result) reset(p *Plan, doc []byte) {
 	}
 }
 
+// Enter makes the result what a scan of the value at a slot alone would have given, if the slots from first on have the paths below it. It does nothing
+// where the value is missing.
+func (r *Result) Enter(i, first int) {
+	v := r.slots[i]
+	if v.kind == Missing {
+		return
+	}
+	r.doc, r.multi = r.doc[v.start:v.end:v.end], r.multi[first:]
+	r.slots = r.slots[:copy(r.slots, r.slots[first:])]
+	for _, list := range [...][]slot{r.slots, r.extra} {
+		for j := range list {
+			if s := &list[j]; s.kind != Missing {
+				s.start, s.end = s.start-v.start, s.end-v.start
+			}
+		}
+	}
+}
+
 func (r *Result) put(slots []int32, v slot) {
 	for _, i := range slots {
 		first := &r.slots[i]
