@@ -186,7 +186,11 @@ func valueEnd(data []byte) int {
 			}
 			continue
 		}
-		switch c := data[i]; {
+		c := data[i]
+		if !structural[c] {
+			continue
+		}
+		switch {
 		case c == '"':
 			inString = true
 		case c == '{' || c == '[':
@@ -201,15 +205,17 @@ func valueEnd(data []byte) int {
 					arrays |= 1 << (depth - 1)
 				}
 			}
-		case c == '}' || c == ']':
-			depth--
-			if depth == 0 {
+		default:
+			if depth--; depth == 0 {
 				return i + 1
 			}
 		}
 	}
 	return 0
 }
+
+// structural are the bytes outside of strings by which the end of a JSON value is found; most others are digits, commas and colons.
+var structural = [256]bool{'"': true, '{': true, '[': true, '}': true, ']': true}
 
 const (
 	ones  = 0x0101010101010101

@@ -130,6 +130,9 @@ func (v Value) LooseInt64() (int64, bool) {
 }
 
 func parseInt(s string) (int64, bool) {
+	if n, ok := plainInt(s); ok {
+		return n, true
+	}
 	if len(s) == 0 || len(s) > 32 || s[0] == '+' || strings.IndexByte(s, '_') >= 0 {
 		return 0, false
 	}
@@ -142,6 +145,24 @@ func parseInt(s string) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
+}
+
+// plainDigits is how many digits always fit into an int64.
+const plainDigits = 18
+
+// plainInt reads what nearly all integers are: a few digits and nothing else.
+func plainInt(s string) (n int64, ok bool) {
+	if len(s) == 0 || len(s) > plainDigits {
+		return 0, false
+	}
+	for i := range len(s) {
+		digit := s[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(digit)
+	}
+	return n, true
 }
 
 // Uint64 returns an unsigned integer literal, exact.
