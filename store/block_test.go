@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -142,19 +143,31 @@ func TestABlockWithColumnsOfUnequalLengthIsNotSent(t *testing.T) {
 }
 
 func TestValuesWithAHashAreWrittenLikeOthers(t *testing.T) {
-	plain, hashed := newLow(), newLow()
-	for block := range 3 {
-		for i := range 500 {
-			s := strings.Repeat("x", (i*7+block)%40)
-			plain.add(s)
-			hashed.addHashed(s, uint64(i%3)) // Most meet another value in their place.
+	for name, hash := range map[string]func(i int, s string) uint64{
+		"most meet another value in their place": func(i int, _ string) uint64 { return uint64(i % 3) },
+		"all have their place":                   func(_ int, s string) uint64 { return uint64(len(s)) },
+	} {
+		plain, hashed := newLow(), newLow()
+		for block := range 6 {
+			for i := range 500 {
+				s := strings.Repeat("x", (i*7+block)%40)
+				plain.add(s)
+				hashed.addHashed(s, hash(i, s))
+			}
+			if block == 3 { // So many that they are forgotten.
+				for i := range maxInterned {
+					s := strconv.Itoa(i)
+					plain.add(s)
+					hashed.addHashed(s, uint64(i))
+				}
+			}
+			a, b := bytes.Join(plain.parts(nil), nil), bytes.Join(hashed.parts(nil), nil)
+			if !bytes.Equal(a, b) || len(a) == 0 {
+				t.Fatalf("%s: block %d: %d bytes, want %d", name, block, len(b), len(a))
+			}
+			plain.reset()
+			hashed.reset()
 		}
-		a, b := bytes.Join(plain.parts(nil), nil), bytes.Join(hashed.parts(nil), nil)
-		if !bytes.Equal(a, b) || len(a) == 0 {
-			t.Fatalf("block %d: %d bytes, want %d", block, len(b), len(a))
-		}
-		plain.reset()
-		hashed.reset()
 	}
 }
 

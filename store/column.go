@@ -134,7 +134,8 @@ type low struct {
 
 // met is an interned string met lately, with its place: values of one column take turns, and these are found without a hash of the whole.
 type met struct {
-	value string
+	value  string
+	number uint32 // In texts.
 	place
 }
 
@@ -188,8 +189,11 @@ func (c *low) addHashed(s string, hash uint64) {
 		c.hashed = make([]met, hashedValues)
 	}
 	r := &c.hashed[hash%hashedValues]
-	if r.block != c.block || r.value != s {
+	switch {
+	case r.block == 0 || r.value != s:
 		*r = c.intern(s)
+	case r.block != c.block:
+		r.place = c.put(r.number)
 	}
 	c.ids = append(c.ids, r.id)
 }
@@ -203,13 +207,18 @@ func (c *low) intern(s string) met {
 		c.interned[s] = n
 		c.texts, c.local = append(c.texts, s), append(c.local, place{})
 	}
+	return met{c.texts[n], n, c.put(n)}
+}
+
+// put gives the place of the interned string of that number in the block's dictionary, where it now stands.
+func (c *low) put(n uint32) place {
 	p := &c.local[n]
 	if p.block != c.block {
 		*p = place{block: c.block, id: c.distinct}
 		c.distinct++
-		c.keys = append(binary.AppendUvarint(c.keys, uint64(len(s))), s...)
+		c.keys = append(binary.AppendUvarint(c.keys, uint64(len(c.texts[n]))), c.texts[n]...)
 	}
-	return met{c.texts[n], *p}
+	return *p
 }
 
 func (c *low) parts(dst [][]byte) [][]byte {
