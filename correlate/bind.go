@@ -242,7 +242,7 @@ func (s *Scratch) intern(v string) string {
 // interned is intern for a list of that one text, which nobody changes. Hits of one event bring the same values, and one machine's follow each
 // other: those met last are found without a hash of the whole. The table is emptied when it has grown large.
 func (s *Scratch) interned(v string) []string {
-	last := &s.lately[(len(v)*31+int(v[len(v)-1])*7+int(v[len(v)/2]))%len(s.lately)]
+	last := &s.lately[latelyOf(v)]
 	if len(*last) > 0 && (*last)[0] == v {
 		return *last
 	}
@@ -257,4 +257,18 @@ func (s *Scratch) interned(v string) []string {
 	}
 	*last = have
 	return have
+}
+
+// latelyOf is the place of a text among those met last: by its length, its end and its middle, where the names of machines, people and addresses
+// differ.
+func latelyOf(v string) uint64 {
+	h := uint64(len(v))
+	if n := len(v); n >= 8 {
+		h += eightOf(v, n-8) ^ eightOf(v, (n-8)/2)*hashPrime
+	} else {
+		for i := range n {
+			h = h<<8 | uint64(v[i])
+		}
+	}
+	return h * hashPrime >> (64 - latelyBits)
 }

@@ -131,6 +131,9 @@ func (m *Matcher) lookup(e *event.Event) *index {
 	return m.routes[classKey{e.ClassUID, anyActivity}]
 }
 
+// latelyBits says how many texts met last a Scratch remembers, as a power of two.
+const latelyBits = 10
+
 // Scratch is one goroutine's workspace for matching, with counters that the engine collects.
 type Scratch struct {
 	machine *expression.Machine
@@ -142,9 +145,9 @@ type Scratch struct {
 	first   []string      // Of combos, while it is put together,
 	bound   [512][]string // and lists that were bound lately, by their values.
 	values  []string
-	names   map[string][]string // Texts that hits share, each as a list of itself alone,
-	lately  [64][]string        // and those met last.
-	finding *incident.Finding   // Of the rule listened to, while its hits are made.
+	names   map[string][]string       // Texts that hits share, each as a list of itself alone,
+	lately  [1 << latelyBits][]string // and those met last.
+	finding *incident.Finding         // Of the rule listened to, while its hits are made.
 	watch   stopwatch
 }
 
