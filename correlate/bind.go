@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"unsafe"
@@ -18,7 +19,7 @@ func (s *Scratch) hit(t *target, e *event.Event, out []event.Hit) []event.Hit {
 	if !ok {
 		return out
 	}
-	fields := s.fields(t.Step, e)
+	fields := s.fields(t, e)
 	for _, vars := range combos {
 		out = append(out, event.Hit{
 			Rule: t.rule.ID, Version: t.rule.Version, Branch: t.branch, Step: t.step,
@@ -175,23 +176,40 @@ func (s *Scratch) key(vars []int, values []string) string {
 	return b.String()
 }
 
-// fields copies what the hit carries.
-func (s *Scratch) fields(x *rules.Step, e *event.Event) []event.FieldValue {
+// fields copies what the hit carries. Nobody changes a list, so that of the hit before is shared where it has the same values, as most have: what
+// carries no machine's name or number is often a yes or no.
+func (s *Scratch) fields(t *target, e *event.Event) []event.FieldValue {
+	x := t.Step
 	if len(x.Fields)+len(x.Values) == 0 {
 		return nil
 	}
-	out := make([]event.FieldValue, 0, len(x.Fields)+len(x.Values))
+	s.carries = s.carries[:0]
 	for _, f := range x.Fields {
-		out = append(out, s.own(read(f, e)))
+		s.carries = append(s.carries, read(f, e))
 	}
 	for _, v := range x.Values {
 		got, err := v.Value(s.machine, e)
 		if err != nil {
 			got = event.FieldValue{Kind: v.Kind()}
 		}
-		out = append(out, s.own(got))
+		got.Lst = slices.Clone(got.Lst) // The machine's until it is asked again.
+		s.carries = append(s.carries, got)
 	}
-	return out
+	last := &s.carried[t.place%len(s.carried)]
+	if !slices.EqualFunc(*last, s.carries, identical) {
+		*last = make([]event.FieldValue, len(s.carries))
+		for i, v := range s.carries {
+			(*last)[i] = s.own(v)
+		}
+	}
+	clear(s.carries) // They would keep the event's memory.
+	return *last
+}
+
+// identical reports whether two values are the same in every respect.
+func identical(a, b event.FieldValue) bool {
+	return a.Kind == b.Kind && a.Known == b.Known && a.Num == b.Num && a.Str == b.Str &&
+		math.Float64bits(a.Flt) == math.Float64bits(b.Flt) && (a.Lst == nil) == (b.Lst == nil) && slices.Equal(a.Lst, b.Lst)
 }
 
 // read boxes a field's value.

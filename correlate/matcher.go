@@ -25,6 +25,7 @@ type Matcher struct {
 type target struct {
 	rule   *rules.Rule
 	index  int // Of the rule, in counters.
+	place  int // Of the target, in Matcher.targets.
 	branch uint8
 	step   uint8
 	named  bool           // Listens to activities that only their name tells apart.
@@ -58,7 +59,7 @@ func NewMatcher(set *rules.Set) *Matcher {
 
 func (m *Matcher) addBranch(t target, b *rules.Branch) {
 	add := func(x *rules.Step) {
-		t.Step = x
+		t.Step, t.place = x, len(m.targets)
 		t.thin, t.single = thins(x), single(t.rule, x)
 		t.named = slices.ContainsFunc(x.Classes, func(c event.ClassRef) bool { return c.Name != "" })
 		m.targets = append(m.targets, t)
@@ -147,6 +148,8 @@ type Scratch struct {
 	values  []string
 	names   map[string][]string       // Texts that hits share, each as a list of itself alone,
 	lately  [1 << latelyBits][]string // and those met last.
+	carries []event.FieldValue        // What a hit carries, as it stands in its event,
+	carried [256][]event.FieldValue   // and what those made last carry, by the place of their target.
 	finding *incident.Finding         // Of the rule listened to, while its hits are made.
 	watch   stopwatch
 }
