@@ -105,15 +105,17 @@ func (d *decoder) decode(b *event.Batch, records []event.Record, t Transcoder) {
 	}
 }
 
-// room gives events room for more. A batch that outgrows a small one's room stands before a backlog, so it gets that of a full batch at once: growing
-// there step by step copies all events each time, and takes more memory than it ends with.
+// room gives events room for more. A batch that begins with many has that of a small one at once, and one that outgrows this stands before a backlog, so
+// it gets that of a full batch: growing step by step copies all events each time, and takes more memory than it ends with.
 func (d *decoder) room(events []event.Event, more int) []event.Event {
 	need := len(events) + more
 	switch {
 	case need <= cap(events):
 		return events
-	case need <= roomyBatch:
+	case need <= roomyBatch && more < smallBatch:
 		return slices.Grow(events, min(max(more, len(events)), roomyBatch-len(events)))
+	case need <= roomyBatch:
+		return slices.Grow(events, roomyBatch-len(events))
 	default:
 		return slices.Grow(events, max(more, d.full-len(events)))
 	}
