@@ -73,10 +73,9 @@ type recordSlab struct {
 	used  int // Pages with a class.
 }
 
-// at is the block at a place, to its page's end.
+// at is the block at a place, and what comes after it in its slab.
 func (a *arena) at(p place) []byte {
-	to := int(p|(pageUnits-1))%slabUnits + 1
-	return a.slabs[p/slabUnits].bytes[int(p%slabUnits)*unitBytes : to*unitBytes]
+	return a.slabs[p/slabUnits].bytes[uint(p%slabUnits)*unitBytes:]
 }
 
 // size is how many bytes the block at a place has.

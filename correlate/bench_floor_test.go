@@ -33,6 +33,7 @@ func floorBench(b *testing.B, rule string, each int, zipf bool) {
 	s := newSource(set, openKeys)
 	e := correlate.New(set, roomy())
 	fill(b, e, s, each)
+	s.engine = e
 	pick := func(int) int { return s.r.IntN(openKeys) }
 	if zipf {
 		z := rand.NewZipf(s.r, 1.2, 1, uint64(openKeys-1))

@@ -48,6 +48,7 @@ lateness: 1m
 type source struct {
 	matcher  *correlate.Matcher
 	scratch  *correlate.Scratch
+	engine   *correlate.Engine // That makes the hits, and prepares their fold; nil: the matcher alone.
 	batch    event.Batch
 	hits     []event.Hit
 	keys     int
@@ -87,6 +88,9 @@ func (s *source) next(n int, pick func(i int) int, service func() string) ([]eve
 		e.FindEntities()
 	}
 	s.batch.Sort()
+	if s.engine != nil {
+		return s.engine.Hits(&s.batch), []event.Mark{{Source: "fleet", Newest: newest}}
+	}
 	s.hits = s.matcher.Match(s.scratch, &s.batch, 0, n, nil)
 	return s.hits, []event.Mark{{Source: "fleet", Newest: newest}}
 }
@@ -179,6 +183,7 @@ func openBench(b *testing.B, rule string, each int, settings correlate.Settings)
 	fill(b, e, s, each)
 	s.hits, s.batch = nil, event.Batch{}
 	size, pause := liveHeap()-before, collection()
+	s.engine = e
 	z := rand.NewZipf(s.r, 1.2, 1, uint64(openKeys-1))
 	picks := []func(int) int{
 		func(int) int { return s.r.IntN(openKeys) },
@@ -216,6 +221,7 @@ func BenchmarkHotKey(b *testing.B) {
 						s := newSource(set, 100_000)
 						s.step, s.disorder = 1000, disorder
 						e := correlate.New(set, form.of(roomy()))
+						s.engine = e
 						pick := func(int) int { return s.r.IntN(s.keys) }
 						if hot {
 							pick = func(int) int { return s.r.IntN(s.keys) * s.r.IntN(2) }
@@ -258,6 +264,7 @@ lateness: 40s
 				s.step, s.disorder = 1000, disorder // 100,000 hits are in the window.
 				service := func() string { return nameOf(int(s.n % int64(values))) }
 				e := correlate.New(set, roomy())
+				s.engine = e
 				next := func() ([]event.Hit, []event.Mark) { return s.next(2000, func(int) int { return 0 }, service) }
 				for range 60 {
 					e.Fold(next())

@@ -61,6 +61,8 @@ type Engine struct {
 	fold     *fold
 	hits     []event.Hit
 	former   []event.Hit // What Match gave before.
+	ready    []ahead     // By hit, what was prepared of its fold.
+	prepare  []preparer  // One for each worker.
 	written  written     // Of the newest snapshot.
 	made     []origin
 	thinner  thinner
@@ -80,7 +82,7 @@ func New(set *rules.Set, s Settings) *Engine {
 func (e *Engine) load(set *rules.Set) {
 	e.set = set
 	e.matcher = NewMatcher(set)
-	e.scratch = nil
+	e.scratch, e.ready = nil, nil
 	e.scratchpads(e.settings.Workers)
 	old := e.fold.byID
 	e.fold.byID, e.fold.rules = map[string]*ruleState{}, nil
@@ -138,7 +140,7 @@ func (e *Engine) Hits(b *event.Batch) []event.Hit {
 		e.thinner.thin(e.matcher, b, e.hits, e.made)
 		e.compact()
 	}
-	refer(b, e.hits, e.made, n)
+	e.refer(b, n)
 	for _, s := range e.scratch {
 		e.fold.count(s, e.set.Rules)
 	}
@@ -209,7 +211,7 @@ func (e *Engine) Fold(hits []event.Hit, marks []event.Mark) []incident.Finding {
 	for i := range marks {
 		e.fold.newest = max(e.fold.newest, marks[i].Newest)
 	}
-	out := e.fold.add(hits, frontier, ok)
+	out := e.fold.add(hits, e.prepared(hits), frontier, ok)
 	e.folding += e.now() - began
 	return out
 }
@@ -219,7 +221,7 @@ func (e *Engine) Learn(notes []event.Note) { e.watch.learn(notes) }
 
 // Drain runs event time past every deadline, as at the end of a test: absences are decided and every finding becomes final. The result is
 // valid until the next call. Hits folded afterwards are late.
-func (e *Engine) Drain() []incident.Finding { return e.fold.add(nil, forever, true) }
+func (e *Engine) Drain() []incident.Finding { return e.fold.add(nil, nil, forever, true) }
 
 // Report says what a swap of rules did, by rule id.
 type Report struct {

@@ -132,11 +132,24 @@ func (e *Engine) Shelved() (n int) {
 
 // ReadPlaces reads the places in memory that a fold of the hits would read first, and does nothing with them.
 func (e *Engine) ReadPlaces(hits []event.Hit) {
-	e.fold.sort(hits)
+	e.fold.sort(hits, e.prepared(hits))
 	for few := range slices.Chunk(e.fold.queue, hitsAhead) {
 		e.fold.foresee(few)
 	}
 }
+
+// Prepared counts the hits of the last call of Match or Hits that were written as bytes there.
+func (e *Engine) Prepared() (n int) {
+	for i := range e.ready {
+		if e.ready[i].written != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Epoch is the time from which the resting keys of the first rule count.
+func (e *Engine) Epoch() int64 { return e.fold.rules[0].rest.epoch }
 
 // WriteHits writes hits of the first rule as bytes, and puts them nowhere.
 func (e *Engine) WriteHits(hits []event.Hit) {

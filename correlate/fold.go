@@ -27,11 +27,12 @@ type fold struct {
 	scan     *scan
 	watch    stopwatch
 	work     map[*program]*state // Scratch of rescans.
-	queue    []*event.Hit        // Of the batch, in the order of a scan.
+	queue    []queued            // Hits of the batch, in the order of a scan.
 	offered  cell                // At a gate.
 	touched  []*partition
 	near     [hitsAhead]ahead // The hits that come next,
-	next     ahead            // and the one that is taken now.
+	next     *ahead           // and the one that is taken now; nil: none of them,
+	other    ahead            // but this.
 	far      [hitsAhead]*ahead
 	blocks   [hitsAhead][]byte
 	heaps    [hitsAhead]*pile
@@ -65,24 +66,25 @@ func (f *fold) trace(t trace) {
 	}
 }
 
-// add folds hits in, in any order, and then moves W to where the frontier allows. The result is valid until the next call.
-func (f *fold) add(hits []event.Hit, frontier int64, ok bool) []incident.Finding {
+// add folds hits in, in any order, and then moves W to where the frontier allows. What was prepared for the hits stands in the same places, if
+// anything was. The result is valid until the next call.
+func (f *fold) add(hits []event.Hit, ready []ahead, frontier int64, ok bool) []incident.Finding {
 	f.out = append(f.out[:0], f.leftover...)
 	f.leftover, f.aside = nil, nil
 	f.fill()
-	f.sort(hits)
+	f.sort(hits, ready)
 	f.begin(len(hits))
 	for few := range slices.Chunk(f.queue, hitsAhead) {
 		f.foresee(few)
-		for i, h := range few {
-			if r := f.near[i].rule; r != nil && r.rule.Version == h.Version && f.fits(r, h) {
-				f.next = f.near[i]
-				f.take(r, h, nil)
+		for i := range few {
+			f.next = few[i].next
+			if r := f.next.rule; r != nil {
+				f.take(r, few[i].hit, nil)
 				f.spent(r)
 			}
 		}
 	}
-	f.next = ahead{}
+	f.next = nil
 	f.run(frontier, ok)
 	f.watch.on = false
 	slices.SortStableFunc(f.out, func(a, b incident.Finding) int {
@@ -105,9 +107,10 @@ func (f *fold) warm(hits []event.Hit, frontier int64, ok bool) {
 	f.warming, f.out = true, f.out[:0]
 	now := f.frontier
 	f.frontier = never
-	f.sort(hits)
-	for _, h := range f.queue {
-		if r := f.byID[h.Rule]; r != nil && r.waiting() && r.rule.Version == h.Version && f.fits(r, h) {
+	f.sort(hits, nil)
+	for _, q := range f.queue {
+		h := q.hit
+		if r := f.byID[h.Rule]; r != nil && r.waiting() && r.rule.Version == h.Version && r.fits(h) {
 			f.take(r, h, nil)
 		}
 	}
@@ -214,44 +217,21 @@ func (f *fold) stop(r *ruleState) {
 }
 
 // fits reports whether a hit has the shape the rule's plan expects: a logged hit of an older build might not.
-func (f *fold) fits(r *ruleState, c *event.Hit) bool {
-	if t := c.Ref.Time; t < never/2 || t > forever/2 || int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) {
-		r.stats.Misfits++
-		return false
-	}
-	x := r.branches[c.Branch].parts[c.Step].Step
-	if len(c.Vars) != len(r.plan.Vars) || len(c.Fields) != len(x.Fields)+len(x.Values) {
+func (r *ruleState) fits(c *event.Hit) bool {
+	if !r.takes(c) {
 		r.stats.Misfits++
 		return false
 	}
 	return true
 }
 
-// sort brings hits into the order of a scan. Those of a batch come by time: only among equal times is there anything to bring into order.
-func (f *fold) sort(hits []event.Hit) {
-	f.queue = f.queue[:0]
-	from, byTime := 0, true
-	for i := range hits {
-		h := &hits[i]
-		if h.Ref == nil {
-			continue
-		}
-		if n := len(f.queue); n > 0 && f.queue[n-1].Ref.Time != h.Ref.Time {
-			byTime = byTime && f.queue[n-1].Ref.Time < h.Ref.Time
-			sortHits(f.queue[from:], byTime)
-			from = n
-		}
-		f.queue = append(f.queue, h)
+// takes is fits without counting.
+func (r *ruleState) takes(c *event.Hit) bool {
+	if t := c.Ref.Time; t < never/2 || t > forever/2 || int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) {
+		return false
 	}
-	sortHits(f.queue[from:], byTime)
-	sortHits(f.queue, !byTime)
-}
-
-// sortHits sorts hits if they are to be.
-func sortHits(list []*event.Hit, wanted bool) {
-	if wanted && len(list) > 1 && !slices.IsSortedFunc(list, compareHits) {
-		slices.SortStableFunc(list, compareHits)
-	}
+	x := r.branches[c.Branch].parts[c.Step].Step
+	return len(c.Vars) == len(r.plan.Vars) && len(c.Fields) == len(x.Fields)+len(x.Values)
 }
 
 // take puts one hit where it belongs; c is its cell if it has one.
@@ -413,7 +393,7 @@ func (f *fold) working(r *ruleState, key string) *partition {
 		return k
 	}
 	hash := r.rest.index.hashString(key)
-	if p := r.rest.find(hash, key); p != 0 {
+	if p, _ := r.rest.find(hash, key); p != 0 {
 		return f.wake(r, hash, p)
 	}
 	return nil

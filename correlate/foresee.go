@@ -10,24 +10,39 @@ const (
 
 // foresee reads what is needed first for each of the hits that come next, so that the processor waits for their places in memory at once and
 // not for one after the other: in each round it only reads what the rounds before have brought.
-func (f *fold) foresee(hits []*event.Hit) {
-	var last *ruleState
-	near := f.near[:len(hits)]
+func (f *fold) foresee(hits []queued) {
+	var r *ruleState
 	many := 0
-	for i, h := range hits {
-		if last == nil || last.rule.ID != h.Rule {
-			last = f.byID[h.Rule]
-		}
-		near[i] = ahead{rule: last}
-		if last != nil && last.rest != nil && last.rest.direct && last.rest.n > 0 {
-			near[i].rest, near[i].hash = last.rest, last.rest.index.hashString(h.Key)
-			if last.rest.n >= keysAhead {
-				f.far[many] = &near[i]
-				many++
+	for i := range hits {
+		h, x := hits[i].hit, hits[i].next
+		if x == nil || x.rule != r {
+			if r == nil || r.rule.ID != h.Rule {
+				r = f.byID[h.Rule]
 			}
+		}
+		if x == nil || x.rule != r || r == nil {
+			x = &f.near[i]
+			hits[i].next = x
+			x.look(r, h)
+		}
+		if x.rest != nil && x.rest.n >= keysAhead {
+			f.far[many] = x
+			many++
 		}
 	}
 	f.touchRecords(f.far[:many])
+}
+
+// look finds out what can be known of a hit of a rule; nil: of none.
+func (x *ahead) look(r *ruleState, h *event.Hit) {
+	*x = ahead{}
+	if r == nil || r.rule.Version != h.Version || !r.fits(h) {
+		return
+	}
+	x.rule = r
+	if r.rest != nil && r.rest.direct && r.rest.n > 0 {
+		x.rest, x.hash = r.rest, r.rest.index.hashString(h.Key)
+	}
 }
 
 // touchRecords reads the records of keys, and where their next hits go.
@@ -39,8 +54,9 @@ func (f *fold) touchRecords(far []*ahead) {
 	}
 	there := 0
 	for _, a := range far {
-		if a.entry, a.at = a.rest.index.first(a.hash); a.entry != 0 {
-			s, p := &a.rest.arena, place(a.entry)
+		e, at := a.rest.index.first(a.hash)
+		if a.entry, a.at = e, int32(at); e != 0 {
+			s, p := &a.rest.arena, place(e)
 			f.blocks[there] = s.at(p)[:s.size(p)]
 			far[there] = a
 			there++
@@ -87,21 +103,37 @@ const (
 	linesAhead = 6
 )
 
-// ahead is what is known of a hit that comes next: its rule and, where it may go into a record, the hash of its key.
+// ahead is what is known of a hit that comes next.
 type ahead struct {
-	rule  *ruleState
-	rest  *resting
-	hash  uint32
-	entry uint64 // Of the first key with this hash in the index; 0 if there is none, or few keys,
-	at    int    // and where that stood.
+	rule    *ruleState // nil: it is for none.
+	rest    *resting   // Of the rule, where it may go into a record, and then
+	hash    uint32     // the hash of its key,
+	at      int32      // where that stands first in the index,
+	entry   uint64     // and what stood there; 0 if there is none, or few keys.
+	written []byte     // As bytes, if it was prepared,
+	epoch   int64      // from this time on,
+	of      *event.Ref // of this event.
 }
 
-// find is resting.find for the hit that is taken now, whose entry may have gone elsewhere since it was seen.
-func (a *ahead) find(s *resting, hash uint32, key string) place {
-	if x := s.index.entries; a.rest == s && a.entry != 0 && a.at < len(x) && x[a.at] == a.entry {
-		if p := place(a.entry); string(record(s.arena.at(p)).key()) == key {
-			return p
+// find gives the place of the record of the hit's key and that of its entry; 0 if it does not rest. The entry may have gone elsewhere since it
+// was seen.
+func (x *ahead) find(key string) (place, int) {
+	s := x.rest
+	if at := int(x.at); x.entry != 0 && at < len(s.index.entries) && s.index.entries[at] == x.entry {
+		if p := place(x.entry); string(record(s.arena.at(p)).key()) == key {
+			return p, at
 		}
 	}
-	return s.find(hash, key)
+	return s.find(x.hash, key)
+}
+
+// bytes are the hit as bytes, valid until the next is written.
+func (x *ahead) bytes(h *event.Hit) []byte {
+	s := x.rest
+	if x.written != nil && x.epoch == s.epoch {
+		return x.written
+	}
+	s.pieces.split(h.Key)
+	s.packed = s.appendHit(s.packed[:0], h, &s.pieces)
+	return s.packed
 }

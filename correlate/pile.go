@@ -180,7 +180,7 @@ func (s *resting) heapUp(hash uint32, p place, b record) (record, bool) {
 }
 
 // pileOn puts a hit on the pile of a record. It is false where add is.
-func (s *resting) pileOn(b record, h *event.Hit, written []byte, pieces *keyPieces, limit int) bool {
+func (s *resting) pileOn(b record, h *event.Hit, written []byte, limit int) bool {
 	q := s.piles.of(b)
 	t, steps := h.Ref.Time-s.epoch, b.steps()|1<<h.Step
 	if !s.mayPile(steps) {
@@ -208,7 +208,7 @@ func (s *resting) pileOn(b record, h *event.Hit, written []byte, pieces *keyPiec
 		c.last = t
 		c.n++
 	default:
-		return s.slip(q, b, h, written, pieces)
+		return s.slip(q, b, h, written)
 	}
 	q.n++
 	b.mark(1 << h.Step)
@@ -245,7 +245,8 @@ func (s *resting) trim(q *pile, steps uint16) {
 }
 
 // slip puts a hit between others. A hit at the very time of others is compared with each of them, and left out if it is there already.
-func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte, pieces *keyPieces) bool {
+func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte) bool {
+	s.pieces.split(h.Key)
 	t := h.Ref.Time - s.epoch
 	i := max(0, sort.Search(len(q.layers), func(i int) bool { return q.layers[i].first > t })-1)
 	c := &q.layers[i]
@@ -265,7 +266,7 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte, pieces *
 		goes := x.time > t // h goes before it.
 		if x.time == t {
 			twins++
-			o := s.readHit(&x, h.Key, pieces)
+			o := s.readHit(&x, h.Key, &s.pieces)
 			if o == nil || twins > maxTwins {
 				return false
 			}

@@ -76,6 +76,16 @@ func (b record) setLast(t int64) {
 	binary.LittleEndian.PutUint16(b[11:], uint16(t>>32))
 }
 
+// grown says what is in a record that has got a hit more, its newest.
+func (b record) grown(size, hits int, bit uint16, last int64) {
+	head := (*[recordHead]byte)(b)
+	binary.LittleEndian.PutUint16(head[:], uint16(size))
+	binary.LittleEndian.PutUint32(head[7:], uint32(last))
+	binary.LittleEndian.PutUint16(head[11:], uint16(last>>32))
+	head[13] = byte(hits)
+	binary.LittleEndian.PutUint16(head[14:], binary.LittleEndian.Uint16(head[14:])|bit)
+}
+
 // appendRecord begins a record without hits.
 func appendRecord(b []byte, key string, born uint64, degraded bool) []byte {
 	b = append(b, 0, 0, byte(born), byte(born>>8), byte(born>>16), byte(born>>24), byte(born>>32), 0, 0, 0, 0, 0, 0, 0, 0, 0, byte(len(key)))
@@ -145,9 +155,21 @@ func (s *packer) step(h *writtenHit) int {
 
 // appendHit writes a hit of a key, with its length.
 func (s *packer) appendHit(b []byte, h *event.Hit, key *keyPieces) []byte {
+	if t := s.templates.of(h); t != nil {
+		return s.appendLike(t, b, h, key)
+	}
+	b = append(b, 0)
+	start := len(b)
+	b = append(b, 0, h.Step)
+	b = binary.AppendVarint(b, h.Ref.Time-s.epoch)
+	return closeHit(event.AppendRef(event.AppendHitValues(b, h), h.Ref), start)
+}
+
+// appendLike writes a hit that fits a template, with its length.
+func (s *packer) appendLike(t *template, b []byte, h *event.Hit, key *keyPieces) []byte {
 	b = append(b, 0) // Nearly all are shorter than 128.
 	start := len(b)
-	return closeHit(s.appendHitBody(b, h, key), start)
+	return closeHit(s.appendBody(t, b, h, key), start)
 }
 
 // closeHit writes the length of a hit that begins at start into the byte before it.
@@ -165,14 +187,8 @@ func closeHit(b []byte, start int) []byte {
 	return b
 }
 
-func (s *packer) appendHitBody(b []byte, h *event.Hit, key *keyPieces) []byte {
+func (s *packer) appendBody(t *template, b []byte, h *event.Hit, key *keyPieces) []byte {
 	ref := h.Ref
-	t := s.templates.of(h)
-	if t == nil {
-		b = append(b, 0, h.Step)
-		b = binary.AppendVarint(b, ref.Time-s.epoch)
-		return event.AppendRef(event.AppendHitValues(b, h), ref)
-	}
 	b = slices.Grow(b, mostNumbers)
 	at := len(b)
 	b = b[:at+mostNumbers]

@@ -30,7 +30,8 @@ type resting struct {
 	swept int64 // W when expired keys were last removed.
 
 	direct   bool    // Hits may be put into records.
-	need     int     // So many steps, or for a count hits, must be there before a match can be.
+	pattern  uint16  // The steps of a match.
+	need     int     // So many of them, or for a count hits, must be there before a match can be.
 	counts   bool    // It is a count.
 	latest   bool    // Of hits of the first step alone the newest replaces the others.
 	alone    bool    // Hits bear on each other only when they make a match: each can be dropped once it is too old for one.
@@ -68,6 +69,7 @@ func newResting(r *ruleState, settings Settings) *resting {
 	case rules.Count:
 		s.counts, s.need = true, b.AtLeast
 	}
+	s.pattern = 1<<len(b.Steps) - 1
 	s.direct = s.need > 1 && len(r.gates) == 0 && len(r.rule.Upstream) == 0
 	for i := range b.parts {
 		x := &b.parts[i]
@@ -104,22 +106,22 @@ func (r *ruleState) held() int64 {
 	return r.bytes + r.gated + r.rest.arena.held + r.rest.piles.held + indexBytes*int64(r.rest.n)
 }
 
-// find gives the record of a key, 0 if it does not rest.
-func (s *resting) find(hash uint32, key string) place {
+// find gives the record of a key and where its entry stands; 0 if it does not rest.
+func (s *resting) find(hash uint32, key string) (p place, at int) {
 	x := &s.index
 	if x.homes == 0 {
-		return 0
+		return 0, 0
 	}
 	for i := x.home(hash); i < len(x.entries); i++ {
 		e := x.entries[i]
 		if e == 0 || uint32(e>>32) > hash {
-			return 0
+			return 0, 0
 		}
 		if uint32(e>>32) == hash && string(record(s.arena.at(place(e))).key()) == key {
-			return place(e)
+			return place(e), i
 		}
 	}
-	return 0
+	return 0, 0
 }
 
 // complete reports whether hits of these steps might make a match.
@@ -127,7 +129,7 @@ func (s *resting) complete(steps uint16, hits int) bool {
 	if s.counts {
 		return hits >= s.need
 	}
-	return bits.OnesCount16(steps&(1<<len(s.rule.branches[0].Steps)-1)) >= s.need
+	return bits.OnesCount16(steps&s.pattern) >= s.need
 }
 
 // rest puts a hit of a direct rule into the record of its key, making one if there is none. It is false if the hit is for a partition to take.
@@ -136,23 +138,26 @@ func (f *fold) rest(r *ruleState, h *event.Hit) bool {
 	if s.n == 0 && len(r.parts) < f.settings.restAbove {
 		return false
 	}
-	hash := f.next.hash
-	if f.next.rest != s {
-		hash = s.index.hashString(h.Key)
+	x := f.next
+	if x == nil || x.rest != s {
+		x = &f.other
+		*x = ahead{rest: s, hash: s.index.hashString(h.Key)}
 	}
-	p := f.next.find(s, hash, h.Key)
+	p, at := x.find(h.Key)
 	if p == 0 {
-		return r.keys() >= f.settings.restAbove && r.parts[h.Key] == nil && f.open(s, hash, h)
+		return r.keys() >= f.settings.restAbove && r.parts[h.Key] == nil && f.open(x, h)
 	}
-	if s.add(hash, p, h, f.settings.MaxHits) {
+	if s.add(x, p, at, h, f.settings.MaxHits) {
 		return true
 	}
-	f.wake(r, hash, s.find(hash, h.Key)) // It may lie elsewhere by now.
+	p, _ = s.find(x.hash, h.Key) // It may lie elsewhere by now.
+	f.wake(r, x.hash, p)
 	return false
 }
 
 // open makes a record of a key that is new.
-func (f *fold) open(s *resting, hash uint32, h *event.Hit) bool {
+func (f *fold) open(x *ahead, h *event.Hit) bool {
+	s := x.rest
 	if s.complete(1<<h.Step, 1) || len(h.Key) > maxRestingKey || f.born >= maxBorn {
 		return false
 	}
@@ -167,8 +172,7 @@ func (f *fold) open(s *resting, hash uint32, h *event.Hit) bool {
 		}
 	}
 	f.born++
-	s.pieces.split(h.Key)
-	b := record(s.appendHit(appendRecord(s.scratch[:0], h.Key, f.born, false), h, &s.pieces))
+	b := append(record(appendRecord(s.scratch[:0], h.Key, f.born, false)), x.bytes(h)...)
 	s.scratch = b
 	if len(b) > maxRecord {
 		return false
@@ -176,7 +180,7 @@ func (f *fold) open(s *resting, hash uint32, h *event.Hit) bool {
 	b.setHits(1)
 	b.mark(1 << h.Step)
 	b.setLast(h.Ref.Time - s.epoch)
-	s.put(hash, b)
+	s.put(x.hash, b)
 	return true
 }
 
@@ -196,43 +200,39 @@ func (s *resting) put(hash uint32, b record) {
 	s.n++
 }
 
-// add puts a hit into a record; false if it might complete a match, or has no place there.
-func (s *resting) add(hash uint32, p place, h *event.Hit, limit int) bool {
+// add puts a hit into a record, whose entry stands at some place; false if it might complete a match, or has no place there.
+func (s *resting) add(x *ahead, p place, at int, h *event.Hit, limit int) bool {
 	b := record(s.arena.record(p))
 	t := h.Ref.Time - s.epoch
 	n, bit := b.hits()+1, uint16(1)<<h.Step
 	if !spanFits(t) {
 		return false
 	}
-	s.pieces.split(h.Key)
-	s.packed = s.appendHit(s.packed[:0], h, &s.pieces)
+	written := x.bytes(h)
 	if b.piled() {
-		return s.pileOn(b, h, s.packed, &s.pieces, limit)
+		return s.pileOn(b, h, written, limit)
 	}
 	complete := s.complete(b.steps()|bit, n)
-	if (n > s.piles.above || len(b)+len(s.packed) > maxRecord) && s.mayPile(b.steps()|bit) && !complete {
-		b, ok := s.heapUp(hash, p, b)
-		return ok && s.pileOn(b, h, s.packed, &s.pieces, limit)
+	to := len(b) + len(written)
+	if (n > s.piles.above || to > maxRecord) && s.mayPile(b.steps()|bit) && !complete {
+		b, ok := s.heapUp(x.hash, p, b)
+		return ok && s.pileOn(b, h, written, limit)
 	}
 	if t > b.last() && n <= min(s.most, limit) && !complete {
 		size := s.arena.size(p)
-		to := len(b) + len(s.packed)
 		if to > size && to <= maxRecord && s.allMatter(b) {
-			p, b = s.enlarge(hash, p, b, to)
+			b = s.enlarge(x.hash, p, at, b, to)
 			size = to
 		}
 		if to <= size {
-			copy(b[len(b):to], s.packed)
-			b.set(to)
-			b.setHits(n)
-			b.mark(bit)
-			b.setLast(t)
+			copy(b[len(b):to], written)
+			b.grown(to, n, bit, t)
 			return true
 		}
 	}
-	out, ok := s.rebuild(b, t, int(h.Step), s.packed, limit)
+	out, ok := s.rebuild(b, t, int(h.Step), written, limit)
 	if ok {
-		s.replace(hash, p, out)
+		s.replace(x.hash, p, out)
 	}
 	return ok
 }
@@ -240,28 +240,31 @@ func (s *resting) add(hash uint32, p place, h *event.Hit, limit int) bool {
 // allMatter reports whether it is plain that none of a record's hits can be dropped yet; false says nothing.
 func (s *resting) allMatter(b record) bool {
 	w := s.rule.w - s.epoch
+	switch n := b.hits(); {
+	case s.alone && n == 1:
+		return b.last() > w-s.shortest
+	case n == 1:
+		return b.last() >= w-s.memory // It stays until it has expired.
+	case !s.alone && n == 2:
+		return b.last() > w
+	}
 	body := b.body()
 	x, ok := s.glance(body)
-	switch {
-	case !ok:
-		return false
-	case s.alone:
-		return x.time > w-s.shortest
-	case x.size == len(body):
-		return x.time >= w-s.memory // It stays until it has expired.
+	if s.alone || !ok {
+		return ok && x.time > w-s.shortest
 	}
 	x, ok = s.glance(body[x.size:])
 	return ok && x.time > w
 }
 
-// enlarge moves a record to where there is room for more bytes.
-func (s *resting) enlarge(hash uint32, p place, b record, size int) (place, record) {
+// enlarge moves a record, whose entry stands at some place, to where there is room for more bytes.
+func (s *resting) enlarge(hash uint32, p place, at int, b record, size int) record {
 	to := s.arena.room(size)
 	moved := s.arena.at(to)
 	copy(moved, b)
-	s.index.move(hash, p, to)
+	s.index.entries[at] = uint64(hash)<<32 | uint64(to)
 	s.arena.leave(p)
-	return to, record(moved[:len(b):size])
+	return record(moved[:len(b):size])
 }
 
 // rebuild makes the record anew with a hit more, without the hits that do not matter any more. It is false where add is, and for a hit at the

@@ -299,6 +299,16 @@ type templates struct {
 	bySort [][]*template // By step, the one used last first.
 }
 
+// known gives the template that a hit fits; nil if none is known.
+func (s *templates) known(h *event.Hit) *template {
+	for _, t := range s.bySort[h.Step] {
+		if t.fits(h) {
+			return t
+		}
+	}
+	return nil
+}
+
 // of gives the template of a hit, learning one if there is room; nil if there is none.
 func (s *templates) of(h *event.Hit) *template {
 	list := s.bySort[h.Step]

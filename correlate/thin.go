@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -94,8 +95,15 @@ type origin struct {
 	target, event int32
 }
 
-// refer gives the hits their events as kept for evidence, one for all hits of an event, which stand together; several goroutines share the work.
-func refer(b *event.Batch, hits []event.Hit, made []origin, workers int) {
+// refer gives the hits their events as kept for evidence, one for all hits of an event, which stand together, and prepares their fold; several
+// goroutines share the work.
+func (e *Engine) refer(b *event.Batch, workers int) {
+	hits, made := e.hits, e.made
+	clear(e.ready)
+	e.ready = slices.Grow(e.ready[:0], len(hits))[:len(hits)]
+	for len(e.prepare) < workers {
+		e.prepare = append(e.prepare, preparer{})
+	}
 	var wg sync.WaitGroup
 	from := 0
 	for i := range workers {
@@ -104,8 +112,11 @@ func refer(b *event.Batch, hits []event.Hit, made []origin, workers int) {
 			to++
 		}
 		if to > from {
-			part, origins := hits[from:to], made[from:to]
-			wg.Go(func() { referAll(b, part, origins) })
+			part, origins, ready := hits[from:to], made[from:to], e.ready[from:to]
+			wg.Go(func() {
+				referAll(b, part, origins)
+				e.prepare[i].prepare(e.fold, part, ready)
+			})
 			from = to
 		}
 	}

@@ -1,0 +1,139 @@
+package correlate_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tocsin-siem/tocsin/correlate"
+	"github.com/tocsin-siem/tocsin/event"
+	"github.com/tocsin-siem/tocsin/rules"
+)
+
+// pair are two engines that fold the same hits: one those that it has prepared, the other copies, which it must write itself.
+type pair struct {
+	t         *testing.T
+	seed      uint64
+	own, copy *correlate.Engine
+	prepared  int
+}
+
+func newPair(t *testing.T, seed uint64, set *rules.Set, s correlate.Settings) *pair {
+	return &pair{t: t, seed: seed, own: correlate.New(set, s), copy: correlate.New(set, s)}
+}
+
+// fold folds the hits of events and compares what was announced and what is kept.
+func (p *pair) fold(events []event.Event, marks []event.Mark, change func(hits []event.Hit)) {
+	p.t.Helper()
+	b := event.Batch{Events: events}
+	b.Sort()
+	hits := p.own.Hits(&b)
+	p.copy.Hits(&b)
+	p.prepared += p.own.Prepared()
+	change(hits)
+	want := slices.Clone(p.copy.Fold(slices.Clone(hits), marks))
+	if d := cmp.Diff(want, p.own.Fold(hits, marks)); d != "" {
+		p.t.Fatalf("seed %d: announcements differ (-written by the fold +prepared):\n%s", p.seed, d)
+	}
+	if !slices.Equal(p.copy.Snapshot(nil), p.own.Snapshot(nil)) {
+		p.t.Fatalf("seed %d: other records are kept", p.seed)
+	}
+}
+
+func asTheyAre([]event.Hit) {}
+
+func TestPreparedHitsMakeTheSameRecordsAndFindings(t *testing.T) {
+	set, prepared := restingSet(t), 0
+	for round := 0; more(round, 10, prepared > 0); round++ {
+		seed := seedOf()
+		r := rand.New(rand.NewPCG(seed, 30))
+		events := randomEvents(r, 40+r.IntN(600))
+		manyKeys(r, events, 1+r.IntN(60), 100*r.IntN(2))
+		s := correlate.Settings{Workers: 1 + r.IntN(3)}.AllMayRest().StateEvery(1 + r.IntN(60)).PileAbove(3 + r.IntN(20))
+		p := newPair(t, seed, set, s)
+		batches := arrivalIn(r, events, 180_000_000, 1+r.IntN(8))
+		for i, marks := range marksAfter(batches) {
+			p.fold(batches[i], marks, asTheyAre)
+		}
+		prepared += p.prepared
+		if d := cmp.Diff(p.copy.Drain(), p.own.Drain()); d != "" {
+			t.Fatalf("seed %d: %s", seed, d)
+		}
+	}
+	if prepared == 0 {
+		t.Error("nothing was ever prepared: the test shows nothing")
+	}
+}
+
+// TestHitsThatWereMovedAreNotTakenForOthers changes the order of hits where they lie.
+func TestHitsThatWereMovedAreNotTakenForOthers(t *testing.T) {
+	set := restingSet(t)
+	set.Rules = set.Rules[len(set.Rules)-len(plain):][:1]
+	r := rand.New(rand.NewPCG(31, 31))
+	events := randomEvents(r, 600)
+	manyKeys(r, events, 40, 0)
+	p := newPair(t, 31, set, correlate.Settings{}.AllMayRest())
+	batches := arrivalIn(r, events, 180_000_000, 6)
+	for i, marks := range marksAfter(batches) {
+		p.fold(batches[i], marks, slices.Reverse)
+	}
+	if p.prepared == 0 {
+		t.Error("nothing was prepared")
+	}
+}
+
+// TestWhatWasPreparedIsNotUsedOnceItIsOutOfDate folds other hits between, after which times are counted from elsewhere, and takes other rules.
+func TestWhatWasPreparedIsNotUsedOnceItIsOutOfDate(t *testing.T) {
+	set := &rules.Set{Rules: []*rules.Rule{ruleOf(t, openSequence)}}
+	const hour = 3600_000_000
+	for name, between := range map[string]func(e *correlate.Engine, later []event.Hit){
+		"another epoch": func(e *correlate.Engine, later []event.Hit) {
+			before := e.Epoch()
+			e.Fold(nil, []event.Mark{{Source: "fleet", Newest: start + 20*hour}})
+			e.Fold(later, []event.Mark{{Source: "fleet", Newest: start + 20*hour}})
+			if e.Epoch() == before || e.Resting() != len(later) {
+				t.Fatalf("%d keys rest, from %d", e.Resting(), e.Epoch())
+			}
+		},
+		"other rules": func(e *correlate.Engine, _ []event.Hit) {
+			e.Swap(&rules.Set{Rules: []*rules.Rule{newVersion(set.Rules[0])}})
+		},
+		"restored": func(e *correlate.Engine, _ []event.Hit) {
+			if err := e.Restore(e.Snapshot(nil)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		run := func(own bool) []byte {
+			e := correlate.New(set, correlate.Settings{}.AllMayRest())
+			s := newSource(set, 30)
+			first, marks := s.next(30, func(i int) int { return i }, constant)
+			e.Fold(slices.Clone(first), marks)
+			s.n += 30 * hour / s.step
+			later, _ := s.next(5, func(i int) int { return 100 + i }, constant)
+			later = slices.Clone(later)
+			s.engine = e
+			hits, marks := s.next(30, func(i int) int { return i }, constant)
+			if own && e.Prepared() != len(hits) {
+				t.Fatalf("%s: %d of %d hits were prepared", name, e.Prepared(), len(hits))
+			}
+			if between(e, later); !own {
+				hits = slices.Clone(hits)
+			}
+			e.Fold(hits, marks)
+			return e.Snapshot(nil)
+		}
+		if !slices.Equal(run(true), run(false)) {
+			t.Errorf("%s: other records are kept", name)
+		}
+	}
+}
+
+func newVersion(r *rules.Rule) *rules.Rule {
+	next := *r
+	next.Version++
+	next.Hash += "2"
+	return &next
+}
