@@ -10,34 +10,31 @@ import (
 
 var errDamaged = errors.New("the snapshot is damaged")
 
-// writer writes a snapshot. Strings, refs, cells, chains and matches are written where they are first met and by number from then on.
+// writer writes a snapshot. Strings, cells, chains and matches are written where they are first met and by number from then on.
 type writer struct {
 	b       []byte
 	strings map[string]uint64
-	refs    map[*event.Ref]uint64
 	cells   map[*cell]uint64
 	links   map[*link]uint64
 	matches map[*match]uint64
+	keyed   keyed                     // Cells are written for this key.
 	scratch []byte                    // Of the last gate, for the next.
 	full    func(piece []byte) []byte // Takes what was written once that is a piece, and gives room for the next; nil: all stays in b.
 }
 
 // written is how much a snapshot wrote out: about as much as the next one will.
-type written struct{ strings, refs, cells int }
+type written struct{ strings, cells int }
 
 func newWriter(b []byte) *writer {
-	return &writer{
-		b:       b,
-		strings: map[string]uint64{}, refs: map[*event.Ref]uint64{}, cells: map[*cell]uint64{}, links: map[*link]uint64{}, matches: map[*match]uint64{},
-	}
+	return &writer{b: b, strings: map[string]uint64{}, cells: map[*cell]uint64{}, links: map[*link]uint64{}, matches: map[*match]uint64{}}
 }
 
 // expect makes room for as much.
 func (w *writer) expect(n written) {
-	w.strings, w.refs, w.cells = make(map[string]uint64, n.strings), make(map[*event.Ref]uint64, n.refs), make(map[*cell]uint64, n.cells)
+	w.strings, w.cells = make(map[string]uint64, n.strings), make(map[*cell]uint64, n.cells)
 }
 
-func (w *writer) count() written { return written{len(w.strings), len(w.refs), len(w.cells)} }
+func (w *writer) count() written { return written{len(w.strings), len(w.cells)} }
 
 // pass hands over what was written if there is enough of it. Where it is called, nothing refers to a place in b.
 func (w *writer) pass() {
@@ -85,75 +82,6 @@ func (w *writer) texts(list []string) {
 	}
 }
 
-func (w *writer) ref(r *event.Ref) {
-	if !numbered(w, w.refs, r) {
-		return
-	}
-	w.id(r.Event)
-	w.int(r.Time)
-	w.int(r.Received)
-	w.string(r.Sequence)
-	w.uint(uint64(r.ClassUID))
-	w.uint(uint64(r.Activity))
-	w.string(r.ActivityName)
-	w.b = append(w.b, r.Severity, r.Status)
-	w.bool(r.Future)
-	w.string(r.Domain)
-	w.string(r.Source)
-	w.string(r.Format)
-	w.string(r.Site)
-	w.string(r.Summary)
-	w.uint(uint64(len(r.Entities)))
-	for _, e := range r.Entities {
-		w.b = append(w.b, byte(e.Kind), byte(e.Role), byte(e.Strength), e.Object)
-		w.string(e.Key)
-		w.string(e.ID)
-	}
-}
-
-func (w *writer) cell(c *cell) {
-	if !numbered(w, w.cells, c) {
-		return
-	}
-	w.b = append(w.b, c.Branch, c.Step)
-	w.string(c.Key)
-	w.texts(c.Vars)
-	w.uint(uint64(len(c.Fields)))
-	for _, v := range c.Fields {
-		w.value(v)
-	}
-	w.ref(c.Ref)
-}
-
-func (w *writer) value(v event.FieldValue) {
-	w.b = append(w.b, byte(v.Kind))
-	w.bool(v.Known)
-	switch v.Kind {
-	case event.KindString:
-		w.string(v.Str)
-	case event.KindFloat:
-		w.float(v.Flt)
-	case event.KindStrings:
-		w.texts(v.Lst)
-	default:
-		w.int(v.Num)
-	}
-}
-
-func (w *writer) cellList(list []*cell) {
-	w.uint(uint64(len(list)))
-	for _, c := range list {
-		w.cell(c)
-	}
-}
-
-func (w *writer) maybeCell(c *cell) {
-	w.bool(c != nil)
-	if c != nil {
-		w.cell(c)
-	}
-}
-
 // maybeTexts keeps nil and empty apart.
 func (w *writer) maybeTexts(list []string) {
 	w.bool(list != nil)
@@ -167,10 +95,10 @@ type reader struct {
 	b       []byte
 	err     error
 	strings []string
-	refs    []*event.Ref
 	cells   []*cell
 	links   []*link
 	matches []*match
+	keyed   keyed
 	heirs   []*ruleState // Rules that another version of themselves left something.
 }
 
@@ -306,89 +234,4 @@ func (r *reader) maybeTexts() []string {
 		list = []string{}
 	}
 	return list
-}
-
-func (r *reader) ref() *event.Ref {
-	x, fresh := number(r, r.refs)
-	if !fresh {
-		if x == nil {
-			x = &event.Ref{}
-		}
-		return x
-	}
-	x = &event.Ref{Event: r.id(), Time: r.time(), Received: r.int(), Sequence: r.string()}
-	r.refs = append(r.refs, x)
-	x.ClassUID, x.Activity = uint32(r.uint()), uint16(r.uint())
-	x.ActivityName = r.string()
-	x.Severity, x.Status, x.Future = r.byte(), r.byte(), r.bool()
-	x.Domain, x.Source, x.Format, x.Site, x.Summary = r.string(), r.string(), r.string(), r.string(), r.string()
-	if n := r.count(6); n > 0 {
-		x.Entities = make([]event.EntityRef, n)
-	}
-	for i := range x.Entities {
-		e := &x.Entities[i]
-		e.Kind, e.Role, e.Strength, e.Object = event.EntityKind(r.byte()), event.Role(r.byte()), event.Strength(r.byte()), r.byte()
-		e.Key, e.ID = r.string(), r.string()
-		if e.Kind > event.EntityResource || e.Role > event.RoleContext || e.Strength > event.Strong {
-			r.fail()
-		}
-	}
-	return x
-}
-
-func (r *reader) cell() *cell {
-	c, fresh := number(r, r.cells)
-	if !fresh {
-		if c == nil {
-			c = &cell{Hit: event.Hit{Ref: &event.Ref{}}}
-		}
-		return c
-	}
-	c = &cell{}
-	r.cells = append(r.cells, c)
-	c.Branch, c.Step, c.Key, c.Vars = r.byte(), r.byte(), r.string(), r.texts()
-	if n := r.count(3); n > 0 {
-		c.Fields = make([]event.FieldValue, n)
-	}
-	for i := range c.Fields {
-		c.Fields[i] = r.value()
-	}
-	c.Ref = r.ref()
-	return c
-}
-
-func (r *reader) value() (v event.FieldValue) {
-	v.Kind, v.Known = event.Kind(r.byte()), r.bool()
-	switch v.Kind {
-	case event.KindString:
-		v.Str = r.string()
-	case event.KindFloat:
-		v.Flt = r.float()
-	case event.KindStrings:
-		v.Lst = r.texts()
-	case event.KindInt, event.KindBool, event.KindTime:
-		v.Num = r.int()
-	default:
-		r.fail()
-	}
-	return v
-}
-
-func (r *reader) cellList() []*cell {
-	n := r.count(1)
-	if n == 0 {
-		return nil
-	}
-	list := make([]*cell, n)
-	for i := range list {
-		list[i] = r.cell()
-	}
-	return list
-}
-
-func (r *reader) maybeCell() *cell {
-	if !r.bool() {
-		return nil
-	}
-	return r.cell()
 }

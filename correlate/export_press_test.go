@@ -15,7 +15,7 @@ type Presser struct{ packer }
 
 // NewPresser makes one of a rule of one branch.
 func NewPresser(r *rules.Rule) *Presser {
-	return &Presser{newPacker(newRuleState(r, Settings{}.withDefaults()))}
+	return &Presser{newPacker(newRuleState(r, Settings{}.withDefaults()), 0)}
 }
 
 // Forget forgets all templates.

@@ -98,17 +98,18 @@ func appendRecord(b []byte, key string, born uint64, degraded bool) []byte {
 // spanFits reports whether a time is near enough to the epoch for the head of a record.
 func spanFits(t int64) bool { return t<<16>>16 == t }
 
-// packer writes the hits of a rule of one branch into bytes, and reads them again.
+// packer writes the hits of a branch of a rule into bytes, and reads them again.
 type packer struct {
 	rule      *ruleState
+	branch    int
 	templates templates
 	epoch     int64 // Times count from here.
 	scratch   record
 	packed    []byte
 }
 
-func newPacker(r *ruleState) packer {
-	return packer{rule: r, templates: templates{bySort: make([][]*template, len(r.branches[0].parts))}}
+func newPacker(r *ruleState, branch int) packer {
+	return packer{rule: r, branch: branch, templates: templates{bySort: make([][]*template, len(r.branches[branch].parts))}}
 }
 
 // writtenHit is where the parts of a written hit begin.

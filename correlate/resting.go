@@ -57,7 +57,7 @@ func newResting(r *ruleState, settings Settings) *resting {
 		return nil
 	}
 	b := &r.branches[0]
-	s := &resting{packer: newPacker(r), index: newKeyIndex(), swept: never, memory: b.memory}
+	s := &resting{packer: newPacker(r, 0), index: newKeyIndex(), swept: never, memory: b.memory}
 	switch b.Kind {
 	case rules.Sequence:
 		s.need = len(b.Steps)

@@ -6,9 +6,9 @@ import (
 
 // readHit makes a cell of a written hit; nil for damage. The cell shares nothing with the record.
 func (s *packer) readHit(w *writtenHit, k string, key *keyPieces) *cell {
-	c := &cell{Hit: event.Hit{Rule: s.rule.rule.ID, Version: s.rule.rule.Version, Key: k}}
+	c := &cell{Hit: event.Hit{Rule: s.rule.rule.ID, Version: s.rule.rule.Version, Branch: uint8(s.branch), Key: k}}
 	step := s.step(w)
-	if step < 0 || step >= len(s.rule.branches[0].parts) {
+	if step < 0 || step >= len(s.rule.branches[s.branch].parts) {
 		return nil
 	}
 	c.Step = uint8(step)

@@ -19,7 +19,7 @@ func (w *writer) resting(s *resting) {
 	w.int(s.swept)
 	w.uint(uint64(len(s.templates.all)))
 	for _, t := range s.templates.all {
-		w.cell(&cell{Hit: t.sample})
+		w.wholeCell(&t.sample)
 	}
 	size := uint64(0)
 	for i := range s.arena.pages {
@@ -71,8 +71,8 @@ func (r *reader) resting(f *fold, rule *ruleState) {
 	}
 	s.epoch, s.swept = r.time(), r.time()
 	for range r.count(3) {
-		c := r.cell()
-		if rule != nil && (r.err != nil || !rule.soundTemplate(c)) {
+		c := r.wholeCell()
+		if rule != nil && (r.err != nil || !s.soundTemplate(c)) {
 			r.fail()
 			return
 		}
@@ -129,8 +129,9 @@ func (r *reader) pile(s *resting, rule *ruleState) (q pile) {
 }
 
 // soundTemplate is sound for the hit that a template is learned from, whose fields are not kept.
-func (r *ruleState) soundTemplate(c *cell) bool {
-	return c != nil && c.Ref != nil && c.Branch == 0 && int(c.Step) < len(r.branches[0].parts) && len(c.Vars) == len(r.plan.Vars)
+func (s *packer) soundTemplate(c *cell) bool {
+	r := s.rule
+	return c != nil && c.Ref != nil && int(c.Branch) == s.branch && int(c.Step) < len(r.branches[s.branch].parts) && len(c.Vars) == len(r.plan.Vars)
 }
 
 // load stores records; false if one is damaged. It goes by a few records at a time, so that the processor waits for the places of their

@@ -67,7 +67,7 @@ func newShelf(r *ruleState) *packer {
 	if kind := r.branches[0].Kind; kind != rules.Sequence && kind != rules.Consecutive {
 		return nil
 	}
-	p := newPacker(r)
+	p := newPacker(r, 0)
 	return &p
 }
 

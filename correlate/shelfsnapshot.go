@@ -13,7 +13,7 @@ func (w *writer) shelved(p *packer) {
 	}
 	w.uint(uint64(len(p.templates.all)))
 	for _, t := range p.templates.all {
-		w.cell(&cell{Hit: t.sample})
+		w.wholeCell(&t.sample)
 	}
 }
 
@@ -21,21 +21,19 @@ func (w *writer) shelved(p *packer) {
 func (r *reader) shelved(rule *ruleState) *packer {
 	var p *packer
 	for range r.count(3) {
-		c := r.cell()
+		c := r.wholeCell()
 		if rule == nil {
 			continue
 		}
-		if r.err != nil || len(rule.branches) != 1 || !rule.soundTemplate(c) {
+		if p == nil && len(rule.branches) == 1 {
+			if p = rule.shelf; p == nil {
+				own := newPacker(rule, 0)
+				p = &own
+			}
+		}
+		if r.err != nil || p == nil || !p.soundTemplate(c) {
 			r.fail()
 			return nil
-		}
-		switch {
-		case p != nil:
-		case rule.shelf != nil:
-			p = rule.shelf
-		default:
-			own := newPacker(rule)
-			p = &own
 		}
 		p.templates.add(c.Hit)
 	}

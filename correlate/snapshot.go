@@ -16,7 +16,7 @@ import (
 // another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 10
+	snapshotVersion = 11
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
@@ -134,6 +134,7 @@ func (w *writer) rule(r *ruleState) {
 		w.gate(g, r.w)
 	}
 	w.shelved(r.shelf)
+	w.keyed.of(r)
 	w.uint(uint64(len(r.parts)))
 	for _, key := range sortedKeys(r.parts) {
 		w.partition(r.parts[key])
@@ -144,6 +145,7 @@ func (w *writer) rule(r *ruleState) {
 
 func (w *writer) partition(k *partition) {
 	w.string(k.key)
+	w.keyed.open(k.key)
 	w.uint(k.born)
 	w.bool(k.degraded)
 	before := w.shelf(k)
@@ -245,6 +247,7 @@ func (r *reader) rule(f *fold, s *ruleState, id string) {
 		r.gate(s, g)
 	}
 	shelf := r.shelved(s)
+	r.keyed.of(s)
 	for range r.count(10) {
 		if r.err != nil {
 			return
@@ -257,6 +260,7 @@ func (r *reader) rule(f *fold, s *ruleState, id string) {
 
 func (r *reader) partition(f *fold, s *ruleState, shelf *packer) {
 	k := &partition{key: r.string(), rule: s, slot: -1, born: r.uint(), degraded: r.bool()}
+	r.keyed.open(k.key)
 	packed := r.shelf()
 	k.buf = r.cellList()
 	before := r.state()
