@@ -1,6 +1,8 @@
 package correlate
 
 import (
+	"slices"
+
 	"github.com/tocsin-siem/tocsin/event"
 )
 
@@ -20,12 +22,8 @@ type keyed struct {
 	pieces  keyPieces
 }
 
-// of begins a rule; nil if there is none.
+// of begins a rule.
 func (x *keyed) of(r *ruleState) {
-	x.packers = nil
-	if r == nil {
-		return
-	}
 	for i := range r.branches {
 		x.packers = append(x.packers, newPacker(r, i))
 	}
@@ -37,9 +35,67 @@ func (x *keyed) open(key string) {
 }
 
 func (w *writer) cell(c *cell) {
-	if !numbered(w, w.cells, c) {
-		return
+	if numbered(w, w.cells, c) {
+		w.freshCell(c)
 	}
+}
+
+// looseList writes hits that are named by what was written before, if at all: those that are new get no number, for which the one after the next
+// stands.
+func (w *writer) looseList(list []*cell) {
+	w.uint(uint64(len(list)))
+	for few := range slices.Chunk(list, cellsAhead) {
+		w.fetch(few)
+		for _, c := range few {
+			w.pass()
+			n, known := w.cells[c]
+			if known {
+				w.uint(n)
+				continue
+			}
+			w.uint(uint64(len(w.cells)) + 1)
+			w.freshCell(c)
+		}
+	}
+}
+
+// cellsAhead is how many hits are looked ahead at.
+const cellsAhead = 64
+
+// fetch reads a little of everything that is needed of hits, so that the processor waits for many places in memory at once and not for one after
+// the other: each loop only reads what the one before has brought.
+func (w *writer) fetch(cells []*cell) {
+	seen := 0
+	for _, c := range cells {
+		seen += int(c.Step) + len(c.Fields)
+	}
+	for _, c := range cells {
+		seen += int(c.Ref.Time) + int(c.Ref.Severity) + len(c.Ref.Entities)
+	}
+	for _, c := range cells {
+		r := c.Ref
+		for i := range r.Entities {
+			seen += int(r.Entities[i].Kind)
+		}
+		for _, s := range [...]string{r.Summary, r.Sequence} {
+			for at := 0; at < len(s); at += cacheLine {
+				seen += int(s[at])
+			}
+		}
+	}
+	for _, c := range cells {
+		if n := len(c.Ref.Entities); n > 0 {
+			for _, s := range [...]string{c.Ref.Entities[0].ID, c.Ref.Entities[n-1].ID} {
+				if s != "" {
+					seen += int(s[0])
+				}
+			}
+		}
+	}
+	w.seen += seen
+}
+
+func (w *writer) freshCell(c *cell) {
 	if int(c.Branch) >= len(w.keyed.packers) || c.Key != w.keyed.key {
 		w.b = append(w.b, cellWhole)
 		w.wholeCell(&c.Hit)
@@ -109,8 +165,11 @@ func (w *writer) value(v event.FieldValue) {
 
 func (w *writer) cellList(list []*cell) {
 	w.uint(uint64(len(list)))
-	for _, c := range list {
-		w.cell(c)
+	for few := range slices.Chunk(list, cellsAhead) {
+		w.fetch(few)
+		for _, c := range few {
+			w.cell(c)
+		}
 	}
 }
 
@@ -122,19 +181,22 @@ func (w *writer) maybeCell(c *cell) {
 }
 
 func (r *reader) cell() *cell {
-	c, fresh := number(r, r.cells)
-	if !fresh {
-		if c == nil {
-			c = nowhere()
-		}
-		return c
+	n, known := r.uint(), uint64(len(r.cells))
+	if n < known {
+		return r.cells[n]
 	}
-	c = r.freshCell()
-	r.cells = append(r.cells, c)
+	if n > known+1 || r.err != nil {
+		r.fail()
+		return nowhere()
+	}
+	c := r.freshCell()
+	if n == known {
+		r.cells = append(r.cells, c)
+	}
 	return c
 }
 
-// nowhere is what is read in place of a cell that cannot be read, or is read over.
+// nowhere is what is read in place of a cell that cannot be read.
 func nowhere() *cell { return &cell{Hit: event.Hit{Ref: &event.Ref{}}} }
 
 func (r *reader) freshCell() *cell {
@@ -153,9 +215,6 @@ func (r *reader) freshCell() *cell {
 		return nowhere()
 	}
 	r.b = after
-	if r.keyed.packers == nil {
-		return nowhere()
-	}
 	if branch < len(r.keyed.packers) {
 		if c := r.keyed.packers[branch].learnAndRead(sample, &x, &r.keyed); c != nil {
 			return c

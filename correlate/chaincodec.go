@@ -59,8 +59,8 @@ func (r *reader) heard(s *ruleState) {
 	for range r.count(19) {
 		k := heardKey{r.id(), int(r.uint()), int(r.uint())}
 		cells := r.cellList()
-		if r.err != nil || s == nil {
-			continue
+		if r.err != nil {
+			return
 		}
 		for _, c := range cells {
 			if !s.sound(c, c.Key) {

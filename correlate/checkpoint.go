@@ -19,53 +19,45 @@ const (
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
-// makeCheckpoint makes all of a checkpoint but its head, in room if that is enough.
-func (w *Worker) makeCheckpoint(room []byte) ([]byte, error) {
-	b := append(room[:0], make([]byte, checkpointHead)...)
-	b = section(b, w.set.Engine.Pack)
-	stitched, err := w.set.Stitcher.Snapshot(nil)
-	if err != nil {
-		return nil, err
-	}
-	b = section(b, func(b []byte) []byte { return append(b, stitched...) })
-	b = section(b, func(b []byte) []byte {
-		if w.set.State == nil {
-			return b
-		}
-		return w.set.State.AppendState(b)
-	})
-	if w.set.RulesText != nil {
-		b = section(b, func(b []byte) []byte { return append(append(b, w.rules.Hash+"\n"...), w.set.RulesText(w.rules)...) })
-	}
-	return b, nil
+// moment is what a checkpoint is made of, as it was between two batches. It has nothing in common with the state any more.
+type moment struct {
+	engine          *Packed
+	stitched, state []byte
+	rules           *rules.Set
 }
 
-// sealCheckpoint writes the head.
-func sealCheckpoint(b []byte) {
+func (w *Worker) moment() (moment, error) {
+	c := moment{engine: w.set.Engine.Pack(), rules: w.rules}
+	if w.set.State != nil {
+		c.state = w.set.State.AppendState(nil)
+	}
+	var err error
+	c.stitched, err = w.set.Stitcher.Snapshot(nil)
+	return c, err
+}
+
+// checkpoint puts together what was taken; text is what the rules can be read from again, nil if that is not kept.
+func (c *moment) checkpoint(text func(*rules.Set) []byte) []byte {
+	parts := []func([]byte) []byte{c.engine.AppendTo, bytesOf(c.stitched), bytesOf(c.state)}
+	n := checkpointHead + c.engine.Len() + len(c.stitched) + len(c.state)
+	if text != nil {
+		rules := append([]byte(c.rules.Hash+"\n"), text(c.rules)...)
+		parts = append(parts, bytesOf(rules))
+		n += len(rules)
+	}
+	b := make([]byte, checkpointHead, n+8*len(parts))
+	for _, part := range parts {
+		b = section(b, part)
+	}
 	head, body := b[:checkpointHead], b[checkpointHead:]
-	n := copy(head, checkpointMagic)
+	n = copy(head, checkpointMagic)
 	binary.LittleEndian.PutUint64(head[n:], uint64(len(body)))
 	binary.LittleEndian.PutUint64(head[n+8:], crc64.Checksum(body, crcTable))
+	return b
 }
 
-// checkpointSize is how many bytes a checkpoint had, and how much memory the state took by the engine's estimate.
-type checkpointSize struct{ bytes, held int64 }
-
-func sizeOf(e *Engine, n int) checkpointSize { return checkpointSize{int64(n), e.held()} }
-
-// room is how many bytes the next checkpoint is likely to need: it is made between batches, and is not to be copied as it grows.
-func (s checkpointSize) room(e *Engine) int {
-	held := e.held()
-	n := min(s.bytes*held/max(s.held, 1), s.bytes+held/4) // The first one of all, of next to no state, says little.
-	return int(n + n/8)
-}
-
-// held is the estimate of what all rules hold, in bytes.
-func (e *Engine) held() (n int64) {
-	for _, r := range e.fold.rules {
-		n += r.held()
-	}
-	return n
+func bytesOf(part []byte) func([]byte) []byte {
+	return func(b []byte) []byte { return append(b, part...) }
 }
 
 // section appends what write appends, behind its length.

@@ -18,7 +18,7 @@ type writer struct {
 	links   map[*link]uint64
 	matches map[*match]uint64
 	keyed   keyed                     // Cells are written for this key.
-	scratch []byte                    // Of the last gate, for the next.
+	seen    int                       // So that reading ahead is not for nothing.
 	full    func(piece []byte) []byte // Takes what was written once that is a piece, and gives room for the next; nil: all stays in b.
 }
 
@@ -99,7 +99,6 @@ type reader struct {
 	links   []*link
 	matches []*match
 	keyed   keyed
-	heirs   []*ruleState // Rules that another version of themselves left something.
 }
 
 func (r *reader) fail() {

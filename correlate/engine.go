@@ -63,7 +63,6 @@ type Engine struct {
 	former   []event.Hit // What Match gave before.
 	ready    []ahead     // By hit, what was prepared of its fold.
 	prepare  []preparer  // One for each worker.
-	written  written     // Of the newest snapshot.
 	made     []origin
 	thinner  thinner
 	observed []event.Note

@@ -23,8 +23,7 @@ type gate struct {
 	noted        []uint32
 	out          []flip
 
-	numbers map[uint32]uint64 // While a snapshot is written: of hits.
-	known   []uint32          // While one is read: hits by number.
+	hits, texts numbering // While a snapshot is written or read.
 }
 
 // memory is one modifier of a step.

@@ -8,56 +8,38 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// The state of a gate is a piece of its own within a snapshot, with its own numbers for texts: a rule that is not known any more is read over.
+// numbering gives the hits or the texts of a gate numbers in the order in which a snapshot names them.
+type numbering struct {
+	of    []uint32 // By place: the number + 1; 0 before it has one.
+	known []uint32 // Places by number.
+}
+
+// write writes the number of a place, and says whether what stands there has to be written as well.
+func (n *numbering) write(w *writer, place uint32) bool {
+	w.pass()
+	if number := n.of[place]; number > 0 {
+		w.uint(uint64(number - 1))
+		return false
+	}
+	w.uint(uint64(len(n.known)))
+	n.known = append(n.known, place)
+	n.of[place] = uint32(len(n.known))
+	return true
+}
 
 func (w *writer) gate(g *gate, now int64) {
-	in := &writer{b: w.scratch[:0], strings: map[string]uint64{}, full: w.piece}
-	g.numbers = map[uint32]uint64{}
+	g.hits, g.texts = numbering{of: make([]uint32, len(g.held.slab))}, numbering{of: make([]uint32, len(g.held.common.list))}
 	for _, m := range g.mods {
-		m.write(in, now)
+		m.write(w, now)
 	}
-	g.numbers = nil
-	if len(in.b) > 0 {
-		w.piece(in.b)
-	}
-	w.uint(0)
-	w.scratch = in.b
-}
-
-// piece writes a piece of something whose length is not known yet, and gives its room; an empty one ends it.
-func (w *writer) piece(b []byte) []byte {
-	w.uint(uint64(len(b)))
-	w.b = append(w.b, b...)
-	w.pass()
-	return b[:0]
-}
-
-// pieces puts together what was written in pieces.
-func (r *reader) pieces() []byte {
-	all := r.take(r.uint())
-	if len(all) == 0 {
-		return nil
-	}
-	all = slices.Clip(all) // What is appended goes elsewhere.
-	for next := r.take(r.uint()); len(next) > 0; next = r.take(r.uint()) {
-		all = append(all, next...)
-	}
-	return all
+	g.hits, g.texts = numbering{}, numbering{}
 }
 
 func (r *reader) gate(s *ruleState, g *gate) {
-	in := &reader{b: r.pieces()}
-	if s == nil || r.err != nil {
-		return
-	}
-	g.known = nil
 	for _, m := range g.mods {
-		m.read(in, s)
+		m.read(r, s)
 	}
-	g.known = nil
-	if in.err != nil || len(in.b) > 0 {
-		r.fail()
-	}
+	g.hits, g.texts = numbering{}, numbering{}
 }
 
 // names are the names of registers in order.
@@ -67,7 +49,7 @@ func namesOf[R any](of map[string]R) []string { return slices.Sorted(maps.Keys(o
 func (w *writer) entries(g *gate, list []entry, also func(e entry)) {
 	w.uint(uint64(len(list)))
 	for _, e := range list {
-		if numbered(w, g.numbers, e.hit) {
+		if g.hits.write(w, e.hit) {
 			w.held(g, e.hit)
 		}
 		also(e)
@@ -77,8 +59,8 @@ func (w *writer) entries(g *gate, list []entry, also func(e entry)) {
 func (w *writer) held(g *gate, x uint32) {
 	record := g.held.record(x)
 	p := readParts(record)
-	w.string(g.held.common.list[p.common])
-	w.string(g.held.common.list[p.summary])
+	w.common(g, p.common)
+	w.common(g, p.summary)
 	w.id(p.id)
 	w.int(p.time)
 	w.int(p.received)
@@ -93,6 +75,27 @@ func (w *writer) held(g *gate, x uint32) {
 	w.bool(h.placed)
 }
 
+// common writes a text that hits of a gate have in common.
+func (w *writer) common(g *gate, place uint32) {
+	if g.texts.write(w, place) {
+		s := g.held.common.list[place]
+		w.uint(uint64(len(s)))
+		w.b = append(w.b, s...)
+	}
+}
+
+func (r *reader) common(g *gate) string {
+	place, fresh := number(r, g.texts.known)
+	if fresh {
+		place = g.held.common.number(r.take(r.uint()))
+		g.texts.known = append(g.texts.known, place)
+	}
+	if r.err != nil {
+		return ""
+	}
+	return g.held.common.list[place]
+}
+
 // entries reads a list whose times must be later than after, in order.
 func (r *reader) entries(g *gate, s *ruleState, also func(e *entry)) []entry {
 	n := r.count(1)
@@ -101,10 +104,10 @@ func (r *reader) entries(g *gate, s *ruleState, also func(e *entry)) []entry {
 	}
 	list := make([]entry, 0, n)
 	for range n {
-		x, fresh := number(r, g.known)
+		x, fresh := number(r, g.hits.known)
 		if fresh {
 			x = r.held(g, s)
-			g.known = append(g.known, x)
+			g.hits.known = append(g.hits.known, x)
 		}
 		if r.err != nil {
 			return list
@@ -138,7 +141,7 @@ func (r *reader) entries(g *gate, s *ruleState, also func(e *entry)) []entry {
 
 // held reads a hit and holds what it says against the rule.
 func (r *reader) held(g *gate, s *ruleState) uint32 {
-	common, summary := r.string(), r.string()
+	common, summary := r.common(g), r.common(g)
 	id, at, received := r.id(), r.time(), r.int()
 	regular, place, index := r.bool(), r.uint(), r.uint()
 	fields := r.take(r.uint())

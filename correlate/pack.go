@@ -1,91 +1,128 @@
 package correlate
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/crc64"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/s2"
 )
 
-// A packed snapshot is a head as a snapshot has, with a magic of its own, and the snapshot's body in pieces: each its length when compressed (4
-// bytes, little-endian) and an S2 block of at most pieceBytes.
+// A packed snapshot is a snapshot with a magic of its own, whose sections are in pieces: each its length when compressed (4 bytes, little-endian)
+// and an S2 block of at most pieceBytes.
 const (
 	packedMagic = "TCSP"
 	pieceBytes  = 1 << 20
+	slabOfPiece = 4 << 20
+	mostPackers = 4
 )
 
-// Pack appends what Snapshot would, compressed piece by piece as it is written: beside b it takes a few megabytes. The same state gives the same
-// bytes. Nothing of b refers to the engine, which may go on.
-func (e *Engine) Pack(b []byte) []byte {
-	p := newBodyPress(b)
-	w := newWriter(nil)
-	w.full = p.take
-	w.engine(e)
-	return p.end(w.b)
-}
+// Packed is a compressed snapshot in pieces, as they were made. Nothing of it refers to the engine.
+type Packed struct{ sections [][][]byte }
 
-// bodyPress compresses what a writer wrote while it goes on.
-type bodyPress struct {
-	b     []byte
-	at    int           // Where the head is.
-	sum   uint64        // Of the body so far.
-	raw   chan []byte   // Pieces as they were written,
-	spare chan []byte   // and their room, for the next.
-	done  chan struct{} // Closed when nothing comes any more.
-}
-
-func newBodyPress(b []byte) *bodyPress {
-	p := &bodyPress{b: appendHead(b, packedMagic), at: len(b), raw: make(chan []byte, 1), spare: make(chan []byte, 4), done: make(chan struct{})}
-	for range cap(p.spare) - 1 { // The writer has the other.
-		p.spare <- nil
+// Pack makes a compressed snapshot, on up to four cores: no batch can be folded meanwhile, so that nothing is left to do then that can be done
+// later. The same state gives the same bytes.
+func (e *Engine) Pack() *Packed {
+	p := &Packed{sections: make([][][]byte, e.sections())}
+	order := e.largestFirst()
+	var next atomic.Int64
+	var packers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), mostPackers) {
+		packers.Go(func() {
+			x := packing{press: &press{}}
+			for n := next.Add(1); int(n) <= len(order); n = next.Add(1) {
+				p.sections[order[n-1]] = x.section(e, order[n-1])
+			}
+		})
 	}
-	go func() {
-		defer close(p.done)
-		for piece := range p.raw {
-			from := len(p.b)
-			p.b = appendPieces(p.b, piece)
-			p.sum = crc64.Update(p.sum, crcTable, p.b[from:])
-			p.spare <- piece[:0]
-		}
-	}()
+	packers.Wait()
 	return p
 }
 
-// take keeps a piece and gives room for the next.
-func (p *bodyPress) take(piece []byte) []byte {
-	p.raw <- piece
-	return <-p.spare
-}
-
-// end takes the last piece and gives the whole.
-func (p *bodyPress) end(piece []byte) []byte {
-	p.raw <- piece
-	close(p.raw)
-	<-p.done
-	return closeHead(p.b, p.at, p.sum)
-}
-
-func appendPieces(b, raw []byte) []byte {
-	for len(raw) > 0 {
-		piece := raw[:min(len(raw), pieceBytes)]
-		raw = raw[len(piece):]
-		at, most := len(b), s2.MaxEncodedLen(len(piece))
-		if cap(b)-at < 4+most {
-			b = append(make([]byte, 0, at+at/4+4+most), b...)
-		}
-		packed := s2.Encode(b[at+4:at+4+most], piece)
-		binary.LittleEndian.PutUint32(b[at:at+4], uint32(len(packed)))
-		b = b[:at+4+len(packed)]
+// largestFirst are the sections in the order in which they are packed: those that take longest are not to be left to the end.
+func (e *Engine) largestFirst() []int {
+	order := make([]int, e.sections())
+	for i := range order {
+		order[i] = i
 	}
-	return b
+	slices.SortStableFunc(order[1:], func(a, b int) int { return cmp.Compare(e.fold.rules[b-1].held(), e.fold.rules[a-1].held()) })
+	return order
 }
 
-// unpackPieces is the body of a snapshot again.
-func unpackPieces(b []byte) ([]byte, error) {
+// packing writes sections one after the other and compresses what was written as soon as it is a piece.
+type packing struct {
+	press  *press   // Runs of hits are opened with it: that of the rules is shared by all of them.
+	raw    []byte   // Room for what is written.
+	slab   []byte   // Room for what is compressed.
+	pieces [][]byte // Of the section.
+}
+
+func (x *packing) section(e *Engine, i int) [][]byte {
+	x.pieces = nil
+	w := newWriter(x.raw[:0])
+	w.full = x.take
+	if i > 0 {
+		r := e.fold.rules[i-1]
+		defer func(own *press) { r.press = own }(r.press)
+		r.press = x.press
+	}
+	x.raw = x.take(e.writeSection(w, i))
+	return x.pieces
+}
+
+// take keeps what was written and gives its room back.
+func (x *packing) take(raw []byte) []byte {
+	for rest := raw; len(rest) > 0; {
+		piece := rest[:min(len(rest), pieceBytes)]
+		rest = rest[len(piece):]
+		if most := s2.MaxEncodedLen(len(piece)); cap(x.slab)-len(x.slab) < most {
+			x.slab = make([]byte, 0, max(slabOfPiece, most))
+		}
+		at := len(x.slab)
+		packed := s2.Encode(x.slab[at:cap(x.slab)], piece)
+		x.slab = x.slab[:at+len(packed)]
+		x.pieces = append(x.pieces, packed)
+	}
+	return raw[:0]
+}
+
+// Len is how many bytes AppendTo appends.
+func (p *Packed) Len() int {
+	n := snapshotHead
+	for _, pieces := range p.sections {
+		n += 8
+		for _, piece := range pieces {
+			n += 4 + len(piece)
+		}
+	}
+	return n
+}
+
+// AppendTo appends the snapshot to b.
+func (p *Packed) AppendTo(b []byte) []byte {
+	at := len(b)
+	b = appendHead(slices.Grow(b, p.Len()), packedMagic)
+	for _, pieces := range p.sections {
+		b = section(b, func(b []byte) []byte {
+			for _, piece := range pieces {
+				b = append(binary.LittleEndian.AppendUint32(b, uint32(len(piece))), piece...)
+			}
+			return b
+		})
+	}
+	return closeHead(b, at, crc64.Checksum(b[at+snapshotHead:], crcTable))
+}
+
+// unpackPieces appends what a section was before it was packed to b.
+func unpackPieces(b, packed []byte) ([]byte, error) {
 	total := 0
-	err := eachPiece(b, func(packed []byte) error {
-		n, err := s2.DecodedLen(packed)
+	err := eachPiece(packed, func(piece []byte) error {
+		n, err := s2.DecodedLen(piece)
 		if err == nil && n > pieceBytes {
 			err = fmt.Errorf("a piece claims %d bytes", n)
 		}
@@ -93,18 +130,15 @@ func unpackPieces(b []byte) ([]byte, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSnapshot, err)
+		return b, err
 	}
-	raw := make([]byte, 0, total)
-	err = eachPiece(b, func(packed []byte) error {
-		piece, err := s2.Decode(raw[len(raw):total], packed)
-		raw = raw[:len(raw)+len(piece)]
+	b = slices.Grow(b, total)
+	err = eachPiece(packed, func(piece []byte) error {
+		raw, err := s2.Decode(b[len(b):cap(b)], piece)
+		b = b[:len(b)+len(raw)]
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSnapshot, err)
-	}
-	return raw, nil
+	return b, err
 }
 
 func eachPiece(b []byte, take func(packed []byte) error) error {

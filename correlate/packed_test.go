@@ -43,8 +43,8 @@ func TestAPackedSnapshotHoldsWhatASnapshotHolds(t *testing.T) {
 			if len(plain) < c.least {
 				t.Fatalf("the snapshot has %d bytes: the test is void", len(plain))
 			}
-			packed := c.engine.Pack([]byte("before"))
-			if !bytes.HasPrefix(packed, []byte("before")) || !bytes.Equal(packed, c.engine.Pack([]byte("before"))) {
+			packed := c.engine.Pack().AppendTo([]byte("before"))
+			if !bytes.HasPrefix(packed, []byte("before")) || !bytes.Equal(packed, c.engine.Pack().AppendTo([]byte("before"))) {
 				t.Error("packing twice gives other bytes, or loses those before")
 			}
 			packed = packed[len("before"):]
@@ -67,7 +67,7 @@ func TestAPackedSnapshotHoldsWhatASnapshotHolds(t *testing.T) {
 func FuzzPackedSnapshotsNeverPanic(f *testing.F) {
 	all := lawfulSet(f)
 	set := &rules.Set{Rules: append([]*rules.Rule{all[3], all[7]}, all[len(all)-8:]...)}
-	good := midway(f, set, 25).Pack(nil)
+	good := midway(f, set, 25).Pack().AppendTo(nil)
 	f.Add(good[22:])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b := append(slices.Clone(good[:6]), make([]byte, 16)...)
@@ -78,6 +78,6 @@ func FuzzPackedSnapshotsNeverPanic(f *testing.F) {
 			return
 		}
 		e.Fold(nil, []event.Mark{{Source: "s", Newest: start + 60_000_000}})
-		e.Pack(nil)
+		e.Pack().AppendTo(nil)
 	})
 }

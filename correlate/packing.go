@@ -192,13 +192,7 @@ func (s *resting) mostPacked() int {
 
 // gather collects every hit the partition depends on, in order; nil if there are too many to rest.
 func (k *partition) gather(most int) []*cell {
-	st := &k.head
-	switch {
-	case k.shelf.n > 0:
-		st = &k.shelf.blocks[0].base
-	case len(k.buf) > 0:
-		st = &k.base
-	}
+	st := k.first()
 	n := k.shelf.n + len(k.buf)
 	for _, list := range k.guards {
 		n += len(list)

@@ -56,41 +56,35 @@ func (w *writer) resting(s *resting) {
 	}
 }
 
-// resting reads resting keys; with nil they are read over.
+// resting reads resting keys.
 func (r *reader) resting(f *fold, rule *ruleState) {
 	n := r.uint()
 	if n == 0 {
 		return
 	}
-	s := &resting{}
-	if rule != nil {
-		if s = newResting(rule, f.settings); s == nil {
-			r.fail()
-			return
-		}
+	s := newResting(rule, f.settings)
+	if s == nil {
+		r.fail()
+		return
 	}
 	s.epoch, s.swept = r.time(), r.time()
 	for range r.count(3) {
 		c := r.wholeCell()
-		if rule != nil && (r.err != nil || !s.soundTemplate(c)) {
+		if r.err != nil || !s.soundTemplate(c) {
 			r.fail()
 			return
 		}
-		if rule != nil {
-			s.templates.add(c.Hit)
-		}
+		s.templates.add(c.Hit)
 	}
 	all := r.take(r.uint())
 	for range r.count(1) {
-		q := r.pile(s, rule)
-		if r.err == nil && rule != nil {
-			s.piles.add(q)
+		q := r.pile(s)
+		if r.err != nil {
+			return
 		}
+		s.piles.add(q)
 	}
-	if r.err != nil || rule == nil {
-		return
-	}
-	if n > uint64(len(all)/recordHead) || !s.load(all, int(n)) {
+	if r.err != nil || n > uint64(len(all)/recordHead) || !s.load(all, int(n)) {
 		r.fail()
 		return
 	}
@@ -107,13 +101,12 @@ func (r *reader) resting(f *fold, rule *ruleState) {
 	rule.rest = nil
 }
 
-// pile reads a pile; with a nil rule it is read over.
-func (r *reader) pile(s *resting, rule *ruleState) (q pile) {
+func (r *reader) pile(s *resting) (q pile) {
 	before := int64(never)
 	for range r.count(2) {
 		read := layer{pressed: r.bool(), bytes: r.take(r.uint())}
-		if r.err != nil || rule == nil {
-			continue
+		if r.err != nil {
+			return q
 		}
 		run, ok := s.run(&read)
 		c, _, sound := s.soundHits(run)

@@ -27,6 +27,7 @@ type ruleState struct {
 	heard     map[heardKey][]*cell // Hits that stand for provisional findings of other rules.
 	excepted  []int64              // By exception of the rule; nil before the first.
 	stats     RuleStats
+	written   written // By the last snapshot.
 }
 
 // newRuleState is a rule without state.

@@ -12,8 +12,8 @@ import (
 // sooner is how many times sooner than usual a checkpoint follows one that failed.
 const sooner = 8
 
-// saving is the checkpoint that is under way, at most one. Its bytes are made between two batches, at one place of the log, and have nothing in
-// common with the state any more; sending them goes on beside the next batches.
+// saving is the checkpoint that is under way, at most one. What it says is taken between two batches, at one place of the log, and has nothing in
+// common with the state any more; it is put together and sent beside the next batches.
 type saving struct {
 	sync.WaitGroup
 	busy, failed atomic.Bool
@@ -50,20 +50,19 @@ func (w *Worker) checkpoint(ctx context.Context, id event.BatchID) {
 }
 
 func (w *Worker) save(ctx context.Context, id event.BatchID) {
-	w.saving.Wait() // Before the bytes are made: there is memory for one checkpoint, not for two.
+	w.saving.Wait() // Before the state is taken: there is memory for one checkpoint, not for two.
 	if w.ahead.Load() != 0 || w.Settled() != nil {
 		return // The state is ahead of the log, or what follows from the last batch is not on the disk, and nobody would record it again from here.
 	}
-	data, err := w.makeCheckpoint(make([]byte, 0, w.size.room(w.set.Engine)))
+	state, err := w.moment()
 	if err != nil {
 		w.failed(err)
 		return
 	}
-	w.size = sizeOf(w.set.Engine, len(data))
 	w.saving.busy.Store(true)
 	w.saving.Go(func() {
 		defer w.saving.busy.Store(false)
-		sealCheckpoint(data)
+		data := state.checkpoint(w.set.RulesText)
 		if err := w.set.Checkpoints.Save(ctx, incident.Checkpoint{Batch: id, Data: data}); err != nil && ctx.Err() == nil {
 			w.failed(err)
 		}

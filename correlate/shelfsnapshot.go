@@ -1,6 +1,9 @@
 package correlate
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // In a snapshot blocks are their bytes, and the templates that these name; the states between them are made anew. A key whose findings may still
 // change is written hit by hit, since these name hits.
@@ -17,14 +20,11 @@ func (w *writer) shelved(p *packer) {
 	}
 }
 
-// shelved reads it; with nil it is read over.
+// shelved reads it.
 func (r *reader) shelved(rule *ruleState) *packer {
 	var p *packer
 	for range r.count(3) {
 		c := r.wholeCell()
-		if rule == nil {
-			continue
-		}
 		if p == nil && len(rule.branches) == 1 {
 			if p = rule.shelf; p == nil {
 				own := newPacker(rule, 0)
@@ -40,18 +40,23 @@ func (r *reader) shelved(rule *ruleState) *packer {
 	return p
 }
 
-// shelf writes a key's blocks and hits, and gives the state before them; nil if nothing is on the shelf.
-func (w *writer) shelf(k *partition) *state {
-	if k.shelf.n == 0 {
-		w.uint(0)
-		w.cellList(k.buf)
-		return nil
+// first is the state before all hits of a key.
+func (k *partition) first() *state {
+	switch {
+	case k.shelf.n > 0:
+		return &k.shelf.blocks[0].base
+	case len(k.buf) > 0:
+		return &k.base
 	}
-	before := &k.shelf.blocks[0].base
+	return &k.head
+}
+
+// shelf writes a key's blocks and hits.
+func (w *writer) shelf(k *partition) {
 	if len(k.matches)+len(k.known)+len(k.throttle) > 0 {
 		w.uint(0)
 		w.cellList(k.whole())
-		return before
+		return
 	}
 	w.uint(uint64(len(k.shelf.blocks)))
 	for i := range k.shelf.blocks {
@@ -62,8 +67,16 @@ func (w *writer) shelf(k *partition) *state {
 		w.b = append(w.b, b.hits...)
 		w.pass()
 	}
-	w.cellList(k.buf)
-	return before
+	if k.named() {
+		w.cellList(k.buf)
+		return
+	}
+	w.looseList(k.buf)
+}
+
+// named reports whether what is written after the hits may name some of them.
+func (k *partition) named() bool {
+	return k.done != nil || len(k.rule.heard) > 0 || slices.ContainsFunc(k.guards, func(list []*cell) bool { return len(list) > 0 })
 }
 
 // packedBlock is a block as it was read.

@@ -12,8 +12,9 @@ import (
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// A snapshot is: magic, version, length of the body, CRC-64 (ECMA) of the body, body. Numbers in the head are little-endian. An engine of
-// another version refuses it: a snapshot is a shortcut, and folding the log again is always right.
+// A snapshot is: magic, version, length of the body, CRC-64 (ECMA) of the body, body. Numbers in the head are little-endian. The body is sections,
+// each behind its length (8 bytes): one of what all rules share, and one of each rule, which refers to no other. An engine of another version
+// refuses a snapshot: it is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
 	snapshotVersion = 11
@@ -25,9 +26,25 @@ var ErrSnapshot = errors.New("snapshot refused")
 
 // Snapshot appends the engine's state to b. The same state gives the same bytes.
 func (e *Engine) Snapshot(b []byte) []byte {
-	w := newWriter(appendHead(b, snapshotMagic))
-	w.engine(e)
-	return closeHead(w.b, len(b), crc64.Checksum(w.b[len(b)+snapshotHead:], crcTable))
+	at := len(b)
+	b = appendHead(b, snapshotMagic)
+	for i := range e.sections() {
+		b = section(b, func(b []byte) []byte { return e.writeSection(newWriter(b), i) })
+	}
+	return closeHead(b, at, crc64.Checksum(b[at+snapshotHead:], crcTable))
+}
+
+// sections is how many a snapshot has.
+func (e *Engine) sections() int { return 1 + len(e.fold.rules) }
+
+// writeSection writes a section, and gives what the writer has of it then.
+func (e *Engine) writeSection(w *writer, i int) []byte {
+	if i == 0 {
+		w.shared(e)
+	} else {
+		w.rule(e.fold.rules[i-1])
+	}
+	return w.b
 }
 
 // appendHead makes room for a head, and closeHead fills the one that begins at a place when the body is behind it, whose checksum is given.
@@ -51,20 +68,61 @@ func (e *Engine) Restore(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	body, err := openSnapshot(b)
+	body, packed, err := openSnapshot(b)
 	if err != nil {
 		return err
 	}
-	r := &reader{b: body}
-	r.engine(e)
-	if r.err == nil && len(r.b) > 0 {
-		r.fail()
-	}
-	if r.err != nil {
+	if err := e.readSections(body, packed); err != nil {
 		e.reset()
-		return fmt.Errorf("%w: %w", ErrSnapshot, r.err)
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
 	}
 	return nil
+}
+
+// readSections reads a body section by section, each in the room of the one before.
+func (e *Engine) readSections(body []byte, packed bool) error {
+	known, heirs := map[*ruleState]bool{}, map[*ruleState]bool{}
+	var raw []byte
+	for i := 0; i == 0 || len(body) > 0; i++ {
+		b, rest, err := cutSection(body)
+		if err == nil && packed {
+			raw, err = unpackPieces(raw[:0], b)
+			b = raw
+		}
+		if err != nil {
+			return err
+		}
+		r := &reader{b: b}
+		if i == 0 {
+			r.shared(e)
+		} else if s, heir := r.rule(e.fold, known); s != nil {
+			known[s] = true
+		} else if heir != nil {
+			heirs[heir] = true
+		}
+		if r.err != nil || len(r.b) > 0 {
+			return errDamaged
+		}
+		body = rest
+	}
+	for _, s := range e.fold.rules {
+		if !known[s] {
+			s.swap = e.fold.started()
+			if !heirs[s] {
+				s.from = handover{cut: e.fold.frontier}
+			}
+		}
+	}
+	return nil
+}
+
+// cutSection takes the first section off a body.
+func cutSection(body []byte) (first, rest []byte, err error) {
+	if len(body) < 8 || binary.LittleEndian.Uint64(body) > uint64(len(body)-8) {
+		return nil, nil, errDamaged
+	}
+	n := 8 + binary.LittleEndian.Uint64(body)
+	return body[8:n], body[n:], nil
 }
 
 func (e *Engine) reset() {
@@ -72,30 +130,26 @@ func (e *Engine) reset() {
 	e.load(e.set)
 }
 
-func openSnapshot(b []byte) ([]byte, error) {
-	packed := bytes.HasPrefix(b, []byte(packedMagic))
+// openSnapshot gives the body of a snapshot, and whether its sections are packed.
+func openSnapshot(b []byte) (body []byte, packed bool, err error) {
+	packed = bytes.HasPrefix(b, []byte(packedMagic))
 	if len(b) < snapshotHead || !packed && !bytes.HasPrefix(b, []byte(snapshotMagic)) {
-		return nil, fmt.Errorf("%w: these are not the bytes of a snapshot", ErrSnapshot)
+		return nil, false, fmt.Errorf("%w: these are not the bytes of a snapshot", ErrSnapshot)
 	}
 	if v := binary.LittleEndian.Uint16(b[4:]); v != snapshotVersion {
-		return nil, fmt.Errorf("%w: it has version %d and this program reads %d", ErrSnapshot, v, snapshotVersion)
+		return nil, false, fmt.Errorf("%w: it has version %d and this program reads %d", ErrSnapshot, v, snapshotVersion)
 	}
-	body := b[snapshotHead:]
+	body = b[snapshotHead:]
 	if n := binary.LittleEndian.Uint64(b[6:]); n != uint64(len(body)) {
-		return nil, fmt.Errorf("%w: it should have %d bytes and has %d", ErrSnapshot, n, len(body))
+		return nil, false, fmt.Errorf("%w: it should have %d bytes and has %d", ErrSnapshot, n, len(body))
 	}
 	if crc64.Checksum(body, crcTable) != binary.LittleEndian.Uint64(b[14:]) {
-		return nil, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
+		return nil, false, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
 	}
-	if packed {
-		return unpackPieces(body)
-	}
-	return body, nil
+	return body, packed, nil
 }
 
-func (w *writer) engine(e *Engine) {
-	w.expect(e.written)
-	defer func() { e.written = w.count() }()
+func (w *writer) shared(e *Engine) {
 	w.int(e.fold.frontier)
 	w.int(e.fold.newest)
 	w.uint(e.fold.born)
@@ -112,13 +166,11 @@ func (w *writer) engine(e *Engine) {
 	}
 	w.pending(e.fold.leftover)
 	w.found(e.fold)
-	w.uint(uint64(len(e.fold.rules)))
-	for _, r := range e.fold.rules {
-		w.rule(r)
-	}
 }
 
 func (w *writer) rule(r *ruleState) {
+	w.expect(r.written)
+	defer func() { r.written = w.count() }()
 	w.string(r.rule.ID)
 	w.int(int64(r.rule.Version))
 	w.string(r.rule.Hash)
@@ -148,14 +200,8 @@ func (w *writer) partition(k *partition) {
 	w.keyed.open(k.key)
 	w.uint(k.born)
 	w.bool(k.degraded)
-	before := w.shelf(k)
-	if before != nil {
-		w.state(before)
-	} else if len(k.buf) > 0 {
-		w.state(&k.base)
-	} else {
-		w.state(&k.head)
-	}
+	w.state(k.first())
+	w.shelf(k)
 	w.maybeCell(k.done)
 	w.uint(uint64(len(k.guards)))
 	for _, list := range k.guards {
@@ -192,7 +238,7 @@ func (w *writer) partition(k *partition) {
 	}
 }
 
-func (r *reader) engine(e *Engine) {
+func (r *reader) shared(e *Engine) {
 	e.fold.frontier, e.fold.newest, e.fold.born = r.time(), r.time(), r.uint()
 	for range r.count(4) {
 		k := watchKey{r.string(), r.string()}
@@ -200,49 +246,33 @@ func (r *reader) engine(e *Engine) {
 	}
 	e.fold.leftover = r.pending()
 	r.found(e.fold)
-	known := map[*ruleState]bool{}
-	for range r.count(7) {
-		id, version, hash := r.string(), int32(r.int()), r.string()
-		s := e.fold.byID[id]
-		if s != nil && (s.rule.Version != version || s.rule.Hash != hash || known[s]) {
-			s = nil
-		}
-		r.rule(e.fold, s, id)
-		known[s] = true
-	}
-	for _, s := range e.fold.rules {
-		if !known[s] {
-			s.swap = e.fold.started()
-			if !slices.Contains(r.heirs, s) {
-				s.from = handover{cut: e.fold.frontier}
-			}
-		}
-	}
 }
 
-// rule reads the state of a rule; with nil it is read over.
-func (r *reader) rule(f *fold, s *ruleState, id string) {
+// rule reads the state of a rule. Of one that is not loaded in this form, or is among those known already, s is nil, and what it leaves to
+// another version of itself goes to the heir.
+func (r *reader) rule(f *fold, known map[*ruleState]bool) (s, heir *ruleState) {
+	id, version, hash := r.string(), int32(r.int()), r.string()
 	w, since, swap := r.time(), r.time(), r.time()
 	from, reserved, next, degraded := r.from(), r.bool(), r.from(), r.bool()
-	if s != nil {
-		s.w, s.since, s.swap, s.from, s.degraded, s.filled = w, since, swap, from, degraded, true
-		if reserved {
-			s.reserved = new(next.cut)
-		}
-	} else if other := f.byID[id]; other != nil {
-		other.from, r.heirs = next, append(r.heirs, other)
+	s = f.byID[id]
+	if r.err != nil || s == nil {
+		r.b = nil
+		return nil, nil
 	}
-	n := r.count(2)
-	if s != nil && n != len(s.gates) {
+	if s.rule.Version != version || s.rule.Hash != hash || known[s] {
+		s.from, r.b = next, nil
+		return nil, s
+	}
+	s.w, s.since, s.swap, s.from, s.degraded, s.filled = w, since, swap, from, degraded, true
+	if reserved {
+		s.reserved = new(next.cut)
+	}
+	if r.count(2) != len(s.gates) {
 		r.fail()
 	}
-	for i := range n {
+	for _, g := range s.gates {
 		if r.err != nil {
-			return
-		}
-		var g *gate
-		if s != nil {
-			g = s.gates[i]
+			return s, nil
 		}
 		r.gate(s, g)
 	}
@@ -250,20 +280,21 @@ func (r *reader) rule(f *fold, s *ruleState, id string) {
 	r.keyed.of(s)
 	for range r.count(10) {
 		if r.err != nil {
-			return
+			return s, nil
 		}
 		r.partition(f, s, shelf)
 	}
 	r.resting(f, s)
 	r.heard(s)
+	return s, nil
 }
 
 func (r *reader) partition(f *fold, s *ruleState, shelf *packer) {
 	k := &partition{key: r.string(), rule: s, slot: -1, born: r.uint(), degraded: r.bool()}
 	r.keyed.open(k.key)
+	before := r.state()
 	packed := r.shelf()
 	k.buf = r.cellList()
-	before := r.state()
 	k.done = r.maybeCell()
 	k.guards = make([][]*cell, r.count(1))
 	for i := range k.guards {
@@ -289,7 +320,7 @@ func (r *reader) partition(f *fold, s *ruleState, shelf *packer) {
 		w.of = k.known[at]
 		k.throttle = append(k.throttle, w)
 	}
-	if r.err != nil || s == nil {
+	if r.err != nil {
 		return
 	}
 	if !s.soundPartition(k, &before) {

@@ -62,7 +62,7 @@ func TestADamagedOrForeignSnapshotIsRefusedAndLeavesNoState(t *testing.T) {
 	set := &rules.Set{Rules: lawfulSet(t)}
 	empty := correlate.New(set, correlate.Settings{}).Snapshot(nil)
 	engine := midway(t, set, 120)
-	for form, good := range map[string][]byte{"plain": engine.Snapshot(nil), "packed": engine.Pack(nil)} {
+	for form, good := range map[string][]byte{"plain": engine.Snapshot(nil), "packed": engine.Pack().AppendTo(nil)} {
 		seed := seedOf()
 		r := rand.New(rand.NewPCG(seed, 8))
 		for i := range 500 {

@@ -91,8 +91,7 @@ type Worker struct {
 	recording *recording              // Of the last batch written; nil: there was none.
 	saved     int64                   // our clock at the last checkpoint
 	saving    saving
-	size      checkpointSize // Of the newest checkpoint.
-	mu        sync.Mutex     // guards waiting
+	mu        sync.Mutex // guards waiting
 	waiting   []*request
 }
 
@@ -178,7 +177,6 @@ func (w *Worker) restore(ctx context.Context) (event.BatchID, error) {
 		}
 		return event.BatchID{}, nil
 	}
-	w.size = sizeOf(w.set.Engine, len(c.Data))
 	return c.Batch, nil
 }
 

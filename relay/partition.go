@@ -153,7 +153,7 @@ func (p *Partition) Snapshot(b []byte) ([]byte, error) {
 		if err != nil {
 			return b, fmt.Errorf("snapshot of partition %d: %w", p.number, err)
 		}
-		return p.engine.Pack(b), nil
+		return p.engine.Pack().AppendTo(b), nil
 	})
 }
 
