@@ -53,7 +53,6 @@ func BenchmarkCheckpoint(b *testing.B) {
 	var packed *correlate.Packed
 	for b.Loop() {
 		b.StopTimer()
-		packed = nil
 		runtime.GC()
 		b.StartTimer()
 		packed = core.Engine.Pack()
