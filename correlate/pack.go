@@ -18,7 +18,7 @@ import (
 const (
 	packedMagic = "TCSP"
 	pieceBytes  = 1 << 20
-	slabOfPiece = 4 << 20
+	mostSlab    = 8 << 20
 	mostPackers = 4
 )
 
@@ -81,7 +81,7 @@ func (x *packing) take(raw []byte) []byte {
 		piece := rest[:min(len(rest), pieceBytes)]
 		rest = rest[len(piece):]
 		if most := s2.MaxEncodedLen(len(piece)); cap(x.slab)-len(x.slab) < most {
-			x.slab = make([]byte, 0, max(slabOfPiece, most))
+			x.slab = make([]byte, 0, max(most, min(2*cap(x.slab), mostSlab)))
 		}
 		at := len(x.slab)
 		packed := s2.Encode(x.slab[at:cap(x.slab)], piece)

@@ -63,6 +63,7 @@ func (w *Worker) save(ctx context.Context, id event.BatchID) {
 	w.saving.Go(func() {
 		defer w.saving.busy.Store(false)
 		data := state.checkpoint(w.set.RulesText)
+		state = moment{} // There are its bytes now.
 		if err := w.set.Checkpoints.Save(ctx, incident.Checkpoint{Batch: id, Data: data}); err != nil && ctx.Err() == nil {
 			w.failed(err)
 		}

@@ -29,7 +29,11 @@ func TestAnEngineRestoredAtAnyPointGoesOnAsIfNothingHadHappened(t *testing.T) {
 			}
 			b := e.Snapshot([]byte("before"))
 			next := correlate.New(set, correlate.Settings{}.StateEvery(1+r.IntN(60)))
-			if err := next.Restore(b[len("before"):]); err != nil {
+			saved := b[len("before"):]
+			if r.IntN(2) == 0 {
+				saved = e.Pack().AppendTo(nil)
+			}
+			if err := next.Restore(saved); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			if d := cmp.Diff(b[len("before"):], next.Snapshot(nil)); d != "" {

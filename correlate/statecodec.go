@@ -156,7 +156,7 @@ func (r *reader) match(depth int) *match {
 // The checks below hold what was read against the rule: a snapshot that passed its checksum may still come from another program.
 
 func (r *ruleState) sound(c *cell, key string) bool {
-	if c == nil || c.Ref == nil || int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) || c.Key != key {
+	if c == nil || c.Ref == nil || c.time() < never/2 || c.time() > forever/2 || int(c.Branch) >= len(r.branches) || int(c.Step) >= len(r.branches[c.Branch].parts) || c.Key != key {
 		return false
 	}
 	x := r.branches[c.Branch].parts[c.Step].Step

@@ -46,6 +46,7 @@ func piecesOf(key string) (p keyPieces) {
 }
 
 func (p *keyPieces) split(key string) {
+	before := p.n
 	for p.n = 0; p.n+2 <= len(p.text) && key != ""; {
 		value, rest, bare := key, "", ""
 		if at := strings.IndexByte(key, keySeparator[0]); at >= 0 {
@@ -57,6 +58,9 @@ func (p *keyPieces) split(key string) {
 		p.text[p.n], p.text[p.n+1] = value, bare
 		p.n += 2
 		key = rest
+	}
+	if p.n < before { // A pattern may ask for a piece that this key has not.
+		clear(p.text[p.n:before])
 	}
 }
 
