@@ -203,7 +203,8 @@ func (e *Engine) compact() {
 }
 
 // Fold takes in the hits of one batch, then moves W to where the marks after the batch allow, and returns revisions of findings in order of
-// their time. Hits may come in any order; they are copied. The result is valid until the next call.
+// their time. Hits may come in any order; they are copied. Those that Match or Hits gave last are cheaper as they were given, and must not have been
+// exchanged for other ones of their events. The result is valid until the next call.
 func (e *Engine) Fold(hits []event.Hit, marks []event.Mark) []incident.Finding {
 	began := e.now()
 	frontier, ok := event.Frontier(marks)
