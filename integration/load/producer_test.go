@@ -80,6 +80,7 @@ func (p *producer) run(ctx context.Context, rate, probes int, duration time.Dura
 	defer clock.Stop()
 	start, next := time.Now(), time.Second
 	var sent, probed int64
+	nextProbe := due(probed, probes)
 	var pause time.Duration
 	last := start
 	for {
@@ -90,12 +91,13 @@ func (p *producer) run(ctx context.Context, rate, probes int, duration time.Dura
 		}
 		now := time.Now()
 		passed := min(now.Sub(start), duration)
-		due := int64(passed.Seconds() * float64(rate))
+		upTo := int64(passed.Seconds() * float64(rate))
 		pause, last = max(pause, now.Sub(last)), now
-		p.tell(ctx, now, sent, due)
-		sent = due
-		for ; probed < int64(passed.Seconds()*float64(probes)); probed++ {
+		p.tell(ctx, now, sent, upTo)
+		sent = upTo
+		for ; passed >= nextProbe; nextProbe = due(probed, probes) {
 			p.send(ctx, streams[0].name, nil, probe(probed, time.Now()), true)
+			probed++
 		}
 		switch {
 		case passed == duration:
@@ -105,6 +107,12 @@ func (p *producer) run(ctx context.Context, rate, probes int, duration time.Dura
 			p.say(produced{Pause: pause})
 		}
 	}
+}
+
+// due is when a probe is sent: at some moment of its share of a second. At equal distances probes would keep step with the batches, which go every
+// ingest.linger, and all of them would come early or late in theirs.
+func due(probe int64, perSecond int) time.Duration {
+	return time.Duration((float64(probe) + rand.Float64()) / float64(perSecond) * float64(time.Second))
 }
 
 // tell sends the records from one number to another.
