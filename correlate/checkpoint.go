@@ -38,8 +38,9 @@ func (w *Worker) moment() (moment, error) {
 
 // checkpoint puts together what was taken; text is what the rules can be read from again, nil if that is not kept.
 func (c *moment) checkpoint(text func(*rules.Set) []byte) []byte {
+	c.engine.finish()
 	parts := []func([]byte) []byte{c.engine.AppendTo, bytesOf(c.stitched), bytesOf(c.state)}
-	n := checkpointHead + c.engine.Len() + len(c.stitched) + len(c.state)
+	n := checkpointHead + c.engine.size() + len(c.stitched) + len(c.state)
 	if text != nil {
 		rules := append([]byte(c.rules.Hash+"\n"), text(c.rules)...)
 		parts = append(parts, bytesOf(rules))

@@ -12,6 +12,9 @@ func (s Settings) StateEvery(n int) Settings {
 	return s
 }
 
+// PackAllBut is Pack with so many bytes left to be compressed later.
+func (e *Engine) PackAllBut(later int64) *Packed { return e.pack(later) }
+
 // Seed gives the histories that a rule's test takes as given.
 func (e *Engine) Seed(t *rules.Test) { e.seed(t) }
 

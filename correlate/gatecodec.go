@@ -48,12 +48,31 @@ func namesOf[R any](of map[string]R) []string { return slices.Sorted(maps.Keys(o
 // entries writes a list; each hit is written where it is first met, and is a number from then on.
 func (w *writer) entries(g *gate, list []entry, also func(e entry)) {
 	w.uint(uint64(len(list)))
-	for _, e := range list {
-		if g.hits.write(w, e.hit) {
-			w.held(g, e.hit)
+	for few := range slices.Chunk(list, cellsAhead) {
+		w.fetchHeld(&g.held, few)
+		for _, e := range few {
+			if g.hits.write(w, e.hit) {
+				w.held(g, e.hit)
+			}
+			also(e)
 		}
-		also(e)
 	}
+}
+
+// fetchHeld is fetch for hits that a gate holds.
+func (w *writer) fetchHeld(s *held, list []entry) {
+	seen := 0
+	for _, e := range list {
+		seen += int(s.slab[e.hit].off)
+	}
+	for _, e := range list {
+		b := s.record(e.hit)
+		seen += int(b[0])
+		if len(b) > cacheLine {
+			seen += int(b[cacheLine])
+		}
+	}
+	w.seen += seen
 }
 
 func (w *writer) held(g *gate, x uint32) {

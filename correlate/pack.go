@@ -18,23 +18,36 @@ import (
 const (
 	packedMagic = "TCSP"
 	pieceBytes  = 1 << 20
+	pieceRoom   = pieceBytes + 64<<10
 	mostSlab    = 8 << 20
+	packLater   = 64 << 20
 	mostPackers = 4
 )
 
-// Packed is a compressed snapshot in pieces, as they were made. Nothing of it refers to the engine.
-type Packed struct{ sections [][][]byte }
+// Packed is a snapshot in pieces, as they were made. Nothing of it refers to the engine.
+type Packed struct {
+	sections [][]piece
+	later    atomic.Int64 // So many bytes may still wait to be compressed.
+}
 
-// Pack makes a compressed snapshot, on up to four cores: no batch can be folded meanwhile, so that nothing is left to do then that can be done
-// later. The same state gives the same bytes.
-func (e *Engine) Pack() *Packed {
-	p := &Packed{sections: make([][][]byte, e.sections())}
+type piece struct {
+	b   []byte
+	raw bool // To be compressed.
+}
+
+// Pack makes a compressed snapshot, on up to four cores: no batch can be folded meanwhile, so nothing is done then that can be done later. The first
+// 64 MiB are left to be compressed by AppendTo.
+func (e *Engine) Pack() *Packed { return e.pack(packLater) }
+
+func (e *Engine) pack(later int64) *Packed {
+	p := &Packed{sections: make([][]piece, e.sections())}
+	p.later.Store(later)
 	order := e.largestFirst()
 	var next atomic.Int64
 	var packers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), mostPackers) {
 		packers.Go(func() {
-			x := packing{press: &press{}}
+			x := packing{of: p, press: &press{}}
 			for n := next.Add(1); int(n) <= len(order); n = next.Add(1) {
 				p.sections[order[n-1]] = x.section(e, order[n-1])
 			}
@@ -54,63 +67,92 @@ func (e *Engine) largestFirst() []int {
 	return order
 }
 
-// packing writes sections one after the other and compresses what was written as soon as it is a piece.
+// packing writes sections one after the other.
 type packing struct {
-	press  *press   // Runs of hits are opened with it: that of the rules is shared by all of them.
-	raw    []byte   // Room for what is written.
-	slab   []byte   // Room for what is compressed.
-	pieces [][]byte // Of the section.
+	of     *Packed
+	press  *press // Runs of hits are opened with it: that of the rules is shared by all of them.
+	room   []byte // For what is written.
+	slab   slab
+	pieces []piece // Of the section.
 }
 
-func (x *packing) section(e *Engine, i int) [][]byte {
+func (x *packing) section(e *Engine, i int) []piece {
 	x.pieces = nil
-	w := newWriter(x.raw[:0])
+	w := newWriter(x.room[:0])
 	w.full = x.take
 	if i > 0 {
 		r := e.fold.rules[i-1]
 		defer func(own *press) { r.press = own }(r.press)
 		r.press = x.press
 	}
-	x.raw = x.take(e.writeSection(w, i))
+	x.room = x.take(e.writeSection(w, i))
 	return x.pieces
 }
 
-// take keeps what was written and gives its room back.
-func (x *packing) take(raw []byte) []byte {
-	for rest := raw; len(rest) > 0; {
-		piece := rest[:min(len(rest), pieceBytes)]
-		rest = rest[len(piece):]
-		if most := s2.MaxEncodedLen(len(piece)); cap(x.slab)-len(x.slab) < most {
-			x.slab = make([]byte, 0, max(most, min(2*cap(x.slab), mostSlab)))
+// take keeps what was written as pieces, and gives room for more.
+func (x *packing) take(written []byte) []byte {
+	later := len(written) >= pieceBytes && x.of.later.Add(-int64(len(written))) >= 0
+	for rest := written; len(rest) > 0; {
+		b := rest[:min(len(rest), pieceBytes)]
+		rest = rest[len(b):]
+		if !later {
+			b = x.slab.compress(b)
 		}
-		at := len(x.slab)
-		packed := s2.Encode(x.slab[at:cap(x.slab)], piece)
-		x.slab = x.slab[:at+len(packed)]
-		x.pieces = append(x.pieces, packed)
+		x.pieces = append(x.pieces, piece{b, later})
 	}
-	return raw[:0]
+	if later {
+		return make([]byte, 0, pieceRoom)
+	}
+	return written[:0]
 }
 
-// Len is how many bytes AppendTo appends.
-func (p *Packed) Len() int {
+// slab is room for what is compressed.
+type slab []byte
+
+func (s *slab) compress(b []byte) []byte {
+	if most := s2.MaxEncodedLen(len(b)); cap(*s)-len(*s) < most {
+		*s = make([]byte, 0, max(most, min(2*cap(*s), mostSlab)))
+	}
+	at := len(*s)
+	packed := s2.Encode((*s)[at:cap(*s)], b)
+	*s = (*s)[:at+len(packed)]
+	return packed
+}
+
+// finish compresses what is left.
+func (p *Packed) finish() {
+	var s slab
+	for _, pieces := range p.sections {
+		for i := range pieces {
+			if pieces[i].raw {
+				pieces[i] = piece{b: s.compress(pieces[i].b)}
+			}
+		}
+	}
+}
+
+// size is how many bytes AppendTo appends to what is finished.
+func (p *Packed) size() int {
 	n := snapshotHead
 	for _, pieces := range p.sections {
 		n += 8
-		for _, piece := range pieces {
-			n += 4 + len(piece)
+		for i := range pieces {
+			n += 4 + len(pieces[i].b)
 		}
 	}
 	return n
 }
 
-// AppendTo appends the snapshot to b.
+// AppendTo appends the snapshot to b. The same state gives the same bytes. It is called by one goroutine, which may be another one than the
+// engine's.
 func (p *Packed) AppendTo(b []byte) []byte {
+	p.finish()
 	at := len(b)
-	b = appendHead(slices.Grow(b, p.Len()), packedMagic)
+	b = appendHead(slices.Grow(b, p.size()), packedMagic)
 	for _, pieces := range p.sections {
 		b = section(b, func(b []byte) []byte {
-			for _, piece := range pieces {
-				b = append(binary.LittleEndian.AppendUint32(b, uint32(len(piece))), piece...)
+			for i := range pieces {
+				b = append(binary.LittleEndian.AppendUint32(b, uint32(len(pieces[i].b))), pieces[i].b...)
 			}
 			return b
 		})

@@ -48,6 +48,11 @@ func TestAPackedSnapshotHoldsWhatASnapshotHolds(t *testing.T) {
 				t.Error("packing twice gives other bytes, or loses those before")
 			}
 			packed = packed[len("before"):]
+			for _, later := range []int64{0, 1<<20 - 1, 2 << 20} {
+				if !bytes.Equal(packed, c.engine.PackAllBut(later).AppendTo(nil)) {
+					t.Errorf("with %d bytes left to be compressed later the snapshot is another one", later)
+				}
+			}
 			if len(packed) > len(plain)*c.most/1000 {
 				t.Errorf("%d bytes are packed into %d", len(plain), len(packed))
 			}
