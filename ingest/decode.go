@@ -115,7 +115,7 @@ func (d *decoder) room(events []event.Event, more int) []event.Event {
 	case need <= roomyBatch && more < smallBatch:
 		return slices.Grow(events, min(max(more, len(events)), roomyBatch-len(events)))
 	case need <= roomyBatch:
-		return slices.Grow(events, roomyBatch-len(events))
+		return slices.Grow(events, max(more, min(roomyBatch, d.full)-len(events)))
 	default:
 		return slices.Grow(events, max(more, d.full-len(events)))
 	}

@@ -99,6 +99,16 @@ func TestABatchThatOutgrowsASmallOneGetsTheRoomOfAFullOne(t *testing.T) {
 	}
 }
 
+func TestABatchThatBeginsWithABacklogTakesNoMoreRoomThanAFullOne(t *testing.T) {
+	d := newDecoder(5000)
+	if n := cap(d.room(nil, smallBatch)); n < 5000 || n > 6000 { // The allocator rounds up.
+		t.Errorf("room for %d events, want about 5000", n)
+	}
+	if n := cap(d.room(nil, 7000)); n < 7000 || n >= roomyBatch {
+		t.Errorf("room for %d events, want about 7000", n)
+	}
+}
+
 func TestBatchesInTurnDoNotShareTheMemoryOfEntities(t *testing.T) {
 	d := newDecoder(0)
 	record := func(user string) event.Record {
