@@ -33,7 +33,7 @@ func (c Config) portion() int { return max(1, c.Batch/8) }
 
 // DefaultConfig suits a small machine: under a backlog, the three batches in flight and their rows are most of what the program takes.
 func DefaultConfig() Config {
-	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 200 * time.Millisecond, Idle: 30 * time.Second}
+	return Config{Batch: 50_000, Bytes: 32 << 20, Linger: 120 * time.Millisecond, Idle: 30 * time.Second}
 }
 
 // Settings is what the program gives a pipeline.
