@@ -8,7 +8,7 @@ import (
 
 // In a snapshot a cell is a written hit, as in a record of a resting key (restcodec.go). What hits have in common is learned anew from those that
 // are written, rule by rule, and a template's sample is written out before the first hit that names it: the same cells in the same order give the
-// same bytes. Texts are looked up for the samples alone, and the bytes are a third of those of texts by number.
+// same bytes. Texts are looked up for the samples alone.
 const (
 	cellWhole    = iota // With all its texts: a sample, or a cell of another key than the one that is written.
 	cellTemplate        // The branch, a sample, and a hit written with it and with those before.
