@@ -105,12 +105,19 @@ func TestAChangedIncidentGetsASummaryThatIsKept(t *testing.T) {
 	other := *(&plant{}).incident(t)
 	other.ID, other.Findings = event.NewID("other"), other.Findings[:2]
 	w.Publish(change(&other))
-	for w.Summary(twin.ID, 1).State != triage.SummaryReady || w.Summary(other.ID, 1).State == triage.SummaryWaiting || w.Summary(other.ID, 1).State == triage.SummaryOff {
+	answered := func(id event.ID) bool {
+		state := w.Summary(id, 1).State // looked at once: it goes from off to waiting meanwhile
+		return state != triage.SummaryOff && state != triage.SummaryWaiting
+	}
+	for !answered(twin.ID) || !answered(other.ID) {
 		select {
 		case <-keep.kept:
 		default:
 			runtime.Gosched()
 		}
+	}
+	if got := w.Summary(twin.ID, 1); got.State != triage.SummaryReady {
+		t.Errorf("the twin's summary: %+v", got)
 	}
 	if s.questions() != 2 {
 		t.Errorf("%d questions for three incidents, two of which are the same", s.questions())
