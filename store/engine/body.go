@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -11,41 +10,39 @@ import (
 	"syscall"
 )
 
-// inMemory is how many bytes of an insert's data may stay in memory until the engine has read them. Behind that they go to a file in the data
-// directory. Most inserts are small and many, and a file for each costs more than its bytes: a file system without a journal (ext4 so) does not take
-// a removed file's place again for minutes, and steps over all such places whenever a file is made anywhere near, so also for each of the dozen files
-// of a part.
-const inMemory = 8 << 20
-
 // body is the data of an insert, where the library can read it.
 type body struct {
 	path string
 	size int64
-	drop func()
+	// drop ends it. read says that the library has read all of it and wants no more.
+	drop func(read bool)
 }
 
-// keep takes an insert's data. The caller drops it when the engine has read it.
-func (s *server) keep(data io.Reader) (body, error) {
-	f, path, err := memoryFile()
+// keep takes an insert's data. The caller drops it when the engine has read it. Most inserts are small and many, and a file on a disk for each costs
+// more than its bytes: a file system without a journal (ext4 so) does not take a removed file's place again for minutes, and steps over all such
+// places whenever a file is made anywhere near, so also for each of the dozen files of a part. Therefore data goes to memory as far as there is room,
+// and what is longer goes to a file in the data directory.
+func (s *server) keep(q request) (body, error) {
+	m, err := s.memory.take(q.text[:q.splice])
 	if err != nil {
-		return s.keepFile(data)
+		return s.keepFile(q.data)
 	}
-	b := body{path: path, drop: func() { _ = f.Close() }}
-	if b.size, err = io.Copy(f, io.LimitReader(data, inMemory)); err != nil {
-		b.drop()
-		return body{}, copyFailure(err)
-	}
-	var more [1]byte
-	n, err := io.ReadFull(data, more[:])
+	size, whole, err := m.fill(q.data)
 	switch {
-	case errors.Is(err, io.EOF):
-		return b, nil
 	case err != nil:
-		b.drop()
+		s.memory.drop(m)
 		return body{}, copyFailure(err)
+	case !whole:
+		defer s.memory.drop(m)
+		return s.keepFile(io.MultiReader(io.NewSectionReader(m.file, 0, size), q.data))
 	}
-	defer b.drop()
-	return s.keepFile(io.MultiReader(io.NewSectionReader(f, 0, b.size), bytes.NewReader(more[:n]), data))
+	return body{path: m.path, size: size, drop: func(read bool) {
+		if read {
+			s.memory.put(m)
+		} else {
+			s.memory.drop(m)
+		}
+	}}, nil
 }
 
 func (s *server) keepFile(data io.Reader) (body, error) {
@@ -54,7 +51,7 @@ func (s *server) keepFile(data io.Reader) (body, error) {
 	if err != nil {
 		return body{}, keepFailure(err)
 	}
-	b := body{path: path, drop: func() { _ = os.Remove(path) }}
+	b := body{path: path, drop: func(bool) { _ = os.Remove(path) }}
 	b.size, err = io.Copy(file, data)
 	if err != nil {
 		err = copyFailure(err)
@@ -63,7 +60,7 @@ func (s *server) keepFile(data io.Reader) (body, error) {
 		err = keepFailure(closed)
 	}
 	if err != nil {
-		b.drop()
+		b.drop(false)
 		return body{}, err
 	}
 	return b, nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,6 +131,31 @@ func TestARawNativeBodyOfSeveralMegabytesIsInsertedWhole(t *testing.T) {
 	must(t, conn.InsertFormat(t.Context(), "Native", "INSERT INTO raw (id, text)", &body))
 	if got := count(t, conn, "raw WHERE length(text) = 64"); got != rows*blocks {
 		t.Errorf("%d rows, want %d", got, rows*blocks)
+	}
+}
+
+func TestAnInsertFindsNothingOfTheOneBeforeIt(t *testing.T) {
+	cfg := config(t.TempDir())
+	cfg.MemoryLimit = 256 << 20 // So that memory has room for 16 MiB of an insert.
+	conn := dial(t, start(t, cfg))
+	must(t, conn.Exec(t.Context(), "CREATE TABLE t (s String) ENGINE = MergeTree ORDER BY tuple()"))
+	insert := func(text string, rows int) error {
+		return conn.InsertFormat(t.Context(), "TSV", "INSERT INTO t", strings.NewReader(strings.Repeat(strings.Repeat(text, 1000)+"\n", rows)))
+	}
+	want := map[string]int{"a": 3000, "b": 1, "c": 20_000, "d": 2, "e": 3000} // The third is too long for memory.
+	for _, text := range slices.Sorted(maps.Keys(want)) {
+		must(t, insert(text, want[text]))
+		if err := insert("x\ty", 2); err == nil {
+			t.Fatal("a row with a column too many was inserted")
+		}
+	}
+	for text, rows := range want {
+		if got := count(t, conn, fmt.Sprintf("t WHERE s = repeat('%s', 1000)", text)); got != uint64(rows) {
+			t.Errorf("%d rows of %s, want %d", got, text, rows)
+		}
+	}
+	if got := count(t, conn, "t"); got != 26_003 {
+		t.Errorf("%d rows, want 26003", got)
 	}
 }
 

@@ -154,7 +154,9 @@ func TestAFullDiskReachesTheClientAsTheEnginesError(t *testing.T) {
 		t.Skipf("a small file system cannot be mounted here: %v", err)
 	}
 	t.Cleanup(func() { must(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
-	conn := dial(t, start(t, config(dir)))
+	cfg := config(dir)
+	cfg.MemoryLimit = 256 << 20 // So that memory has room for 16 MiB of an insert.
+	conn := dial(t, start(t, cfg))
 	ctx := t.Context()
 	must(t, conn.Exec(ctx, "CREATE TABLE t (s String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()"))
 	must(t, conn.Exec(ctx, "INSERT INTO t VALUES ('before')"))

@@ -15,9 +15,10 @@
 //
 // # What differs from a server
 //
-// An insert's data is kept in memory (Linux, up to 8 MiB) or in a file in the data directory first (the library cuts
-// inline data at about 256 KB), so an insert whose connection breaks half way inserts nothing, and for the moment there
-// must be room for one copy of the data. Threads that merge have a nice value of 5 on Linux: inserts and queries go first. Query ids, sessions, quota keys, external tables and progress headers are not supported; asynchronous
+// An insert's data is kept in memory (Linux, up to a sixteenth of MemoryLimit for all inserts together) or in a file in the
+// data directory first (the library cuts inline data at about 256 KB), so an insert whose connection breaks half way inserts
+// nothing, and for the moment there must be room for one copy of the data. Threads that merge run on Linux where nothing else
+// wants to: inserts and queries go first. Query ids, sessions, quota keys, external tables and progress headers are not supported; asynchronous
 // inserts run at once. Settings in the URL, bound parameters (param_x), compression (native LZ4 and ZSTD both ways,
 // gzip and deflate of requests) and the in-band exception frame work as on a server.
 package engine
@@ -52,7 +53,7 @@ type Config struct {
 	// LibraryPath names libchdb.so itself; default is what Locate finds.
 	LibraryPath string `json:"library"`
 	// MemoryLimit in bytes bounds what the engine allocates for all queries, inserts, merges and caches together.
-	// A query that would pass it fails with code 241; the engine goes on.
+	// A query that would pass it fails with code 241; the engine goes on. The data of inserts takes up to a sixteenth of it beside it.
 	MemoryLimit int64 `json:"memory_limit"`
 	// Listen is host:port; the host must be a loopback address, port 0 takes a free one.
 	Listen string `json:"listen"`

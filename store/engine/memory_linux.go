@@ -21,3 +21,15 @@ func memoryFile() (*os.File, string, error) {
 	}
 	return f, path, nil
 }
+
+// mapMemory gives the file's bytes as this process's memory. What lies behind the end of the file must not be touched.
+func mapMemory(f *os.File, size int64) ([]byte, error) {
+	return unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+}
+
+func unmapMemory(b []byte) { _ = unix.Munmap(b) }
+
+// growMemory lengthens the file to a size, and takes the memory for it.
+func growMemory(f *os.File, from, to int64) error {
+	return os.NewSyscallError("fallocate", unix.Fallocate(int(f.Fd()), 0, from, to-from))
+}

@@ -100,7 +100,7 @@ func open(ctx context.Context, cfg Config) (*server, net.Listener, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &server{cfg: cfg, back: &backRoom{}}
+	s := &server{cfg: cfg, back: &backRoom{}, memory: &bodyMemory{limit: cfg.MemoryLimit / bodyShare}}
 	data, err := s.takeDir(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("engine data directory %s: %w", cfg.Dir, err)

@@ -23,7 +23,8 @@ type server struct {
 	lock    *os.File // on the data directory
 	cfg     Config
 	pool    *pool
-	inserts string // directory of the inserts' data
+	inserts string // directory of inserts' data that has no room in memory
+	memory  *bodyMemory
 	version string
 	zone    string
 	asked   *bell // nil without a parent
@@ -192,11 +193,12 @@ func (q request) output(w http.ResponseWriter) io.Writer {
 
 // insert keeps the data until the engine has it.
 func (s *server) insert(ctx context.Context, w http.ResponseWriter, q request) error {
-	data, err := s.keep(q.data)
+	data, err := s.keep(q)
 	if err != nil {
 		return err
 	}
-	defer data.drop()
+	read := false
+	defer func() { data.drop(read) }()
 	if data.size == 0 {
 		// A server takes this for an insert of no rows. clickhouse-go sends an empty body when it could not encode a
 		// batch, and reports success: rows would be lost in silence.
@@ -207,20 +209,21 @@ func (s *server) insert(ctx context.Context, w http.ResponseWriter, q request) e
 		return err
 	}
 	defer s.pool.put(session, false)
-	read := func() {
+	run := func() {
 		var r result
 		if r, err = session.query(q.fromFile(q.text, data.path), q.outputFormat, q.params); err == nil {
 			r.free()
 		}
 	}
 	if q.patient {
-		s.back.do(read)
+		s.back.do(run)
 	} else {
-		read()
+		run()
 	}
 	if err != nil {
 		return err
 	}
+	read = true
 	w.Header().Set("Content-Length", "0")
 	return nil
 }
