@@ -84,10 +84,10 @@ func (db *DB) draftRows(e *incident.Entry, written uint32) (x draft, err error) 
 	id, enc := e.Batch.ID, db.enc
 	x = draft{id: id, written: written, records: len(e.Batch.Events) + len(e.Batch.Rejects)}
 	enc.delta.reset()
-	for rest := e.Batch.Events; len(rest) > 0; {
+	for rest := enc.events.order.of(e.Batch.Events); len(rest) > 0; {
 		enc.events.block.reset()
 		enc.events.index.reset()
-		rest = rest[enc.events.encode(rest, id, written):]
+		rest = rest[enc.events.encode(e.Batch.Events, rest, id, written):]
 		if err := enc.delta.add(&x, &enc.events.block, &enc.events.index); err != nil {
 			return x, err
 		}

@@ -36,6 +36,7 @@ type eventEncoder struct {
 
 	entity, entityTime, entityClass, entityID, entityWritten *fixed
 
+	order   eventOrder
 	classes map[classKey]string
 	last    classKey // Of the latest event whose activity needs no name of its own, and the name of both: events of one kind come in runs.
 	named   string
@@ -89,19 +90,19 @@ func newEventEncoder() (*eventEncoder, error) {
 	return e, nil
 }
 
-// encode adds events until the block is full and returns how many it took, at least one.
-func (e *eventEncoder) encode(events []event.Event, batch event.BatchID, written uint32) int {
+// encode adds events in an order until the block is full and returns how many it took, at least one.
+func (e *eventEncoder) encode(events []event.Event, order []int32, batch event.BatchID, written uint32) int {
 	n, bytes := 0, 0
 	for _, c := range []*text{e.refs, e.compact, e.raw} {
-		c.coming = c.rows + len(events)
+		c.coming = c.rows + len(order)
 	}
-	for n < len(events) && bytes < maxBlockBytes {
-		part := events[n:min(n+tile, len(events))]
+	for n < len(order) && bytes < maxBlockBytes {
+		part := order[n:min(n+tile, len(order))]
 		for _, f := range e.fillers {
-			f.fill(part)
+			f.fill(events, part)
 		}
-		for i := range part {
-			e.envelope(&part[i], batch, written)
+		for _, i := range part {
+			e.envelope(&events[i], batch, written)
 		}
 		n += len(part)
 		bytes = len(e.raw.b) + len(e.compact.b)

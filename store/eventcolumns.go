@@ -75,9 +75,9 @@ var eventColumns = []Column{
 // Columns lists the paths that filters can search in columns of their own.
 func Columns() []Column { return append([]Column(nil), eventColumns...) }
 
-// filler fills one column from the events of a batch.
+// filler fills one column from the events of a batch, in an order.
 type filler interface {
-	fill(events []event.Event)
+	fill(events []event.Event, order []int32)
 }
 
 type (
@@ -107,20 +107,20 @@ type (
 	}
 )
 
-func (f textFiller) fill(events []event.Event) {
-	for i := range events {
+func (f textFiller) fill(events []event.Event, order []int32) {
+	for _, i := range order {
 		f.add(f.get(&events[i]))
 	}
 }
 
-func (f lowFiller) fill(events []event.Event) {
-	for i := range events {
+func (f lowFiller) fill(events []event.Event, order []int32) {
+	for _, i := range order {
 		f.add(f.get(&events[i]))
 	}
 }
 
-func (f numberFiller) fill(events []event.Event) {
-	for i := range events {
+func (f numberFiller) fill(events []event.Event, order []int32) {
+	for _, i := range order {
 		v, _ := f.get(&events[i])
 		switch f.width {
 		case 1:
@@ -133,26 +133,26 @@ func (f numberFiller) fill(events []event.Event) {
 	}
 }
 
-func (f nullFiller) fill(events []event.Event) {
-	for i := range events {
+func (f nullFiller) fill(events []event.Event, order []int32) {
+	for _, i := range order {
 		v, known := f.get(&events[i])
 		f.mark(known)
 		f.add64(uint64(v))
 	}
 }
 
-func (f boolFiller) fill(events []event.Event) {
-	for i := range events {
+func (f boolFiller) fill(events []event.Event, order []int32) {
+	for _, i := range order {
 		v := f.get(&events[i])
 		f.mark(v.Known())
 		f.addBool(v == event.True)
 	}
 }
 
-func (f ipFiller) fill(events []event.Event) {
+func (f ipFiller) fill(events []event.Event, order []int32) {
 	var last string
 	var wire [16]byte
-	for i := range events {
+	for _, i := range order {
 		if s := f.get(&events[i]); s != last {
 			last, wire = s, wireAddress(s)
 		}

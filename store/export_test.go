@@ -20,8 +20,8 @@ func NewEncoder() (*Encoder, error) {
 func (e *Encoder) Encode(events []event.Event, id event.BatchID) (int, error) {
 	e.enc.block.reset()
 	e.enc.index.reset()
-	for rest := events; len(rest) > 0; {
-		rest = rest[e.enc.encode(rest, id, 1):]
+	for rest := e.enc.order.of(events); len(rest) > 0; {
+		rest = rest[e.enc.encode(events, rest, id, 1):]
 	}
 	if err := e.enc.block.seal(); err != nil {
 		return 0, err

@@ -111,10 +111,10 @@ func (db *DB) appendTables(ctx context.Context, what string, e *incident.Entry, 
 
 func (db *DB) appendEvents(ctx context.Context, what string, b *event.Batch, written uint32) error {
 	enc := db.enc.events
-	for part, rest := 0, b.Events; len(rest) > 0; part++ {
+	for part, rest := 0, enc.order.of(b.Events); len(rest) > 0; part++ {
 		enc.block.reset()
 		enc.index.reset()
-		rest = rest[enc.encode(rest, b.ID, written):]
+		rest = rest[enc.encode(b.Events, rest, b.ID, written):]
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return db.insertFirm(ctx, what, &enc.block, tokenOf(b.ID, "events", part)) })
 		g.Go(func() error { return db.insertFirm(ctx, what, &enc.index, tokenOf(b.ID, "index", part)) })
