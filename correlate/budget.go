@@ -51,23 +51,36 @@ func (f *fold) refuse(r *ruleState, c *cell) {
 	f.trace(trace{Kind: traceEvicted, Rule: r.rule, Cell: c, Branch: int(c.Branch)})
 }
 
-// gateShare is the part of all memory that the gates of one rule may take: one in so many bytes.
-const gateShare = 4
+// gateShare is the part of all memory that the gates of one rule may take, and stepShare that which is given up at a time where all of it is
+// full: one in so many bytes. It is little, since all batches wait meanwhile.
+const (
+	gateShare = 4
+	stepShare = 64
+)
+
+// shedding is what a rule gave up after a batch: its newest keys, and so many times a tenth of its registers.
+type shedding struct {
+	rule         string
+	keys, tenths int
+}
 
 // shed keeps the whole within its bytes, and the gates of each rule within their share: the noisiest rule gives up its newest keys and
 // registers, so that a flood of keys cannot push out a slow attack. The rule's findings say so from then on.
 func (f *fold) shed() {
+	if f.replayed {
+		return
+	}
 	total := int64(0)
 	for _, r := range f.rules {
 		if share := f.settings.MaxBytes / gateShare; r.gated > share {
-			f.shedGates(r, share-share/10)
+			f.shedGates(r, share-share/stepShare)
 		}
 		total += r.held()
 	}
 	if total <= f.settings.MaxBytes {
 		return
 	}
-	target := f.settings.MaxBytes - f.settings.MaxBytes/10
+	target := f.settings.MaxBytes - f.settings.MaxBytes/stepShare
 	for total > target {
 		noisy := slices.MaxFunc(f.rules, func(a, b *ruleState) int { return cmp.Compare(a.held(), b.held()) })
 		before := noisy.held()
@@ -85,18 +98,73 @@ func (f *fold) shed() {
 	}
 }
 
-// shedKeys gives up a tenth of a rule's keys, the newest, or fewer if that is enough.
+// shedKeys gives up a rule's newest keys until it is within target bytes: so many of them as that takes where they are like the others, and a tenth
+// of all at most.
 func (f *fold) shedKeys(r *ruleState, target int64) {
-	r.degraded = true
-	keys := r.youngest()
-	for _, k := range keys[:(len(keys)+9)/10] {
-		if k.key != nil {
-			f.evict(r, k.key)
-		} else {
-			r.rest.evict(k.place)
-		}
+	all := int64(r.keys())
+	n := min(1+all*(r.held()-target)/r.held(), (all+9)/10)
+	gave := 0
+	for _, k := range r.youngest(int(n)) {
+		f.giveUp(r, k)
+		gave++
 		if r.held() <= target {
-			return
+			break
+		}
+	}
+	f.gaveUp = append(f.gaveUp, shedding{rule: r.rule.ID, keys: gave})
+}
+
+func (f *fold) giveUp(r *ruleState, k aged) {
+	r.degraded = true
+	if k.key != nil {
+		f.evict(r, k.key)
+	} else {
+		r.rest.evict(k.place)
+	}
+}
+
+// shedGates gives up registers of a rule, a tenth at a time and the newest first, until its gates are within target bytes. Hits that have
+// passed stay where they are.
+func (f *fold) shedGates(r *ruleState, target int64) {
+	tenths := 0
+	for r.gated > target && r.giveUpRegisters() {
+		tenths++
+	}
+	f.gaveUp = append(f.gaveUp, shedding{rule: r.rule.ID, tenths: tenths})
+}
+
+// giveUpRegisters gives up a tenth of a rule's registers, and says whether there were any.
+func (r *ruleState) giveUpRegisters() bool {
+	gave := 0
+	r.gated = 0
+	for _, g := range r.gates {
+		for _, m := range g.mods {
+			gave += m.giveUp(10)
+		}
+		g.held.compact()
+		_, bytes := g.size()
+		r.gated += bytes
+	}
+	if gave == 0 {
+		return false
+	}
+	r.degraded = true
+	r.stats.Shed += int64(gave)
+	return true
+}
+
+// shedAgain gives up what a rule gave up when a batch was folded for the first time.
+func (f *fold) shedAgain(given []shedding) {
+	for _, x := range given {
+		r := f.byID[x.rule]
+		if r == nil {
+			continue
+		}
+		for _, k := range r.youngest(x.keys) {
+			f.giveUp(r, k)
+		}
+		for range x.tenths {
+			r.giveUpRegisters()
 		}
 	}
 }
@@ -108,38 +176,40 @@ type aged struct {
 	place place
 }
 
-// youngest gives the keys of a rule, the newest first.
-func (r *ruleState) youngest() []aged {
-	keys := make([]aged, 0, r.keys())
-	for _, k := range r.parts {
-		keys = append(keys, aged{born: k.born, key: k})
+// spans is into how many spans of creation keys are told apart before the newest are put in order.
+const spans = 1 << 12
+
+// youngest gives the n newest keys of a rule, the newest first.
+func (r *ruleState) youngest(n int) []aged {
+	if n = min(n, r.keys()); n == 0 {
+		return nil
 	}
-	if r.rest != nil {
-		keys = r.rest.ages(keys)
+	width := r.born/spans + 1
+	span := func(born uint64) int { return spans - 1 - int(min(born/width, spans-1)) } // Of the newest: 0.
+	var in [spans]int
+	r.ages(func(k aged) { in[span(k.born)]++ })
+	last, met := 0, in[0]
+	for met < n {
+		last++
+		met += in[last]
 	}
+	keys := make([]aged, 0, met)
+	r.ages(func(k aged) {
+		if span(k.born) <= last {
+			keys = append(keys, k)
+		}
+	})
 	slices.SortFunc(keys, func(a, b aged) int { return cmp.Compare(b.born, a.born) })
-	return keys
+	return keys[:n]
 }
 
-// shedGates gives up registers of a rule, a tenth at a time and the newest first, until its gates are within target bytes. Hits that have
-// passed stay where they are.
-func (f *fold) shedGates(r *ruleState, target int64) {
-	for r.gated > target {
-		gave := 0
-		r.gated = 0
-		for _, g := range r.gates {
-			for _, m := range g.mods {
-				gave += m.giveUp(10)
-			}
-			g.held.compact()
-			_, bytes := g.size()
-			r.gated += bytes
-		}
-		if gave == 0 {
-			return
-		}
-		r.degraded = true
-		r.stats.Shed += int64(gave)
+// ages goes over all keys of a rule.
+func (r *ruleState) ages(each func(aged)) {
+	for _, k := range r.parts {
+		each(aged{born: k.born, key: k})
+	}
+	if r.rest != nil {
+		r.rest.ages(each)
 	}
 }
 

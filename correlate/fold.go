@@ -19,7 +19,6 @@ type fold struct {
 	rules    []*ruleState // By rule id.
 	byID     map[string]*ruleState
 	frontier int64
-	born     uint64
 	newest   int64 // How far any source is known to have come.
 	end      int64 // How far event time is known to have gone, for what waits for silence; forever but at the end of all input.
 
@@ -46,6 +45,8 @@ type fold struct {
 	aside  []*ruleState // Companions while new rules are warmed; see chain.go.
 
 	leftover []incident.Finding // Of rules that were stopped, for the next batch.
+	gaveUp   []shedding         // After this batch, for want of memory.
+	replayed bool               // By rules of which some are not there yet; see resume.go.
 	fresh    bool               // There may be rules to be warmed up until the next batch.
 	warming  bool
 	observe  func(trace)
@@ -69,7 +70,7 @@ func (f *fold) trace(t trace) {
 // add folds hits in, in any order, and then moves W to where the frontier allows. What was prepared for the hits stands in the same places, if
 // anything was. The result is valid until the next call.
 func (f *fold) add(hits []event.Hit, ready []ahead, frontier int64, ok bool) []incident.Finding {
-	f.out = append(f.out[:0], f.leftover...)
+	f.out, f.gaveUp = append(f.out[:0], f.leftover...), f.gaveUp[:0]
 	f.leftover, f.aside = nil, nil
 	f.fill()
 	f.sort(hits, ready)
@@ -370,8 +371,8 @@ func (f *fold) place(r *ruleState, c *cell) {
 			f.refuse(r, c)
 			return
 		}
-		f.born++
-		k = newPartition(r, c.Key, f.born)
+		r.born++
+		k = newPartition(r, c.Key, r.born)
 		r.parts[c.Key] = k
 	}
 	if len(k.buf)+k.shelf.n >= f.settings.MaxHits {

@@ -158,7 +158,7 @@ func (f *fold) rest(r *ruleState, h *event.Hit) bool {
 // open makes a record of a key that is new.
 func (f *fold) open(x *ahead, h *event.Hit) bool {
 	s := x.rest
-	if s.complete(1<<h.Step, 1) || len(h.Key) > maxRestingKey || f.born >= maxBorn {
+	if s.complete(1<<h.Step, 1) || len(h.Key) > maxRestingKey || s.rule.born >= maxBorn {
 		return false
 	}
 	s.begin(h.Ref.Time)
@@ -171,8 +171,8 @@ func (f *fold) open(x *ahead, h *event.Hit) bool {
 			return false
 		}
 	}
-	f.born++
-	b := append(record(appendRecord(s.scratch[:0], h.Key, f.born, false)), x.bytes(h)...)
+	s.rule.born++
+	b := append(record(appendRecord(s.scratch[:0], h.Key, s.rule.born, false)), x.bytes(h)...)
 	s.scratch = b
 	if len(b) > maxRecord {
 		return false
@@ -415,12 +415,11 @@ func (s *resting) thin(i int) {
 	}
 }
 
-// ages adds the keys to out.
-func (s *resting) ages(out []aged) []aged {
+// ages goes over the keys, as they lie.
+func (s *resting) ages(each func(aged)) {
 	for i := range s.arena.pages {
 		for p, b := range s.arena.each(i) {
-			out = append(out, aged{born: record(b).born(), place: p})
+			each(aged{born: record(b).born(), place: p})
 		}
 	}
-	return out
 }

@@ -21,8 +21,9 @@ type ruleState struct {
 	shelf     *packer               // Of the older hits of busy keys; nil where they are kept as they are.
 	gates     []*gate
 	queue     queue
-	bytes     int64 // Estimate of what its partitions hold,
-	gated     int64 // and of what its gates do.
+	born      uint64 // How many keys it has had: their order of creation.
+	bytes     int64  // Estimate of what its partitions hold,
+	gated     int64  // and of what its gates do.
 	degraded  bool
 	heard     map[heardKey][]*cell // Hits that stand for provisional findings of other rules.
 	excepted  []int64              // By exception of the rule; nil before the first.

@@ -17,7 +17,7 @@ import (
 // refuses a snapshot: it is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 11
+	snapshotVersion = 12
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
@@ -152,7 +152,6 @@ func openSnapshot(b []byte) (body []byte, packed bool, err error) {
 func (w *writer) shared(e *Engine) {
 	w.int(e.fold.frontier)
 	w.int(e.fold.newest)
-	w.uint(e.fold.born)
 	keys := slices.SortedFunc(maps.Keys(e.watch.seen), func(a, b watchKey) int {
 		return bytes.Compare([]byte(a.entity+"\x00"+a.what), []byte(b.entity+"\x00"+b.what))
 	})
@@ -177,6 +176,7 @@ func (w *writer) rule(r *ruleState) {
 	w.int(r.w)
 	w.int(r.since)
 	w.int(r.swap)
+	w.uint(r.born)
 	w.from(r.from)
 	w.bool(r.reserved != nil)
 	w.from(r.handover())
@@ -239,7 +239,7 @@ func (w *writer) partition(k *partition) {
 }
 
 func (r *reader) shared(e *Engine) {
-	e.fold.frontier, e.fold.newest, e.fold.born = r.time(), r.time(), r.uint()
+	e.fold.frontier, e.fold.newest = r.time(), r.time()
 	for range r.count(4) {
 		k := watchKey{r.string(), r.string()}
 		e.watch.seen[k] = watchValue{r.string(), r.time()}
@@ -252,7 +252,7 @@ func (r *reader) shared(e *Engine) {
 // another version of itself goes to the heir.
 func (r *reader) rule(f *fold, known map[*ruleState]bool) (s, heir *ruleState) {
 	id, version, hash := r.string(), int32(r.int()), r.string()
-	w, since, swap := r.time(), r.time(), r.time()
+	w, since, swap, born := r.time(), r.time(), r.time(), r.uint()
 	from, reserved, next, degraded := r.from(), r.bool(), r.from(), r.bool()
 	s = f.byID[id]
 	if r.err != nil || s == nil {
@@ -263,7 +263,7 @@ func (r *reader) rule(f *fold, known map[*ruleState]bool) (s, heir *ruleState) {
 		s.from, r.b = next, nil
 		return nil, s
 	}
-	s.w, s.since, s.swap, s.from, s.degraded, s.filled = w, since, swap, from, degraded, true
+	s.w, s.since, s.swap, s.born, s.from, s.degraded, s.filled = w, since, swap, born, from, degraded, true
 	if reserved {
 		s.reserved = new(next.cut)
 	}
