@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -117,11 +118,9 @@ func (c *Core) recallLog(ctx context.Context, db *Database) error {
 	if err != nil {
 		return err
 	}
-	state, err := correlate.EngineState(saved.Data)
-	if err == nil {
-		err = c.Engine.Restore(state)
-	}
-	if err != nil {
+	if err := c.Engine.Resume(ctx, saved, db.Replay); err != nil && !errors.Is(err, correlate.ErrSnapshot) {
+		return err
+	} else if err != nil {
 		saved.Batch.Epoch, saved.Batch.Number = 0, 0 // Folding everything is always right.
 	} else if err := c.warm(ctx, db.DB, slog.New(slog.DiscardHandler), nil); err != nil {
 		return err

@@ -58,17 +58,11 @@ const (
 	stepShare = 64
 )
 
-// shedding is what a rule gave up after a batch: its newest keys, and so many times a tenth of its registers.
-type shedding struct {
-	rule         string
-	keys, tenths int
-}
-
 // shed keeps the whole within its bytes, and the gates of each rule within their share: the noisiest rule gives up its newest keys and
 // registers, so that a flood of keys cannot push out a slow attack. The rule's findings say so from then on.
 func (f *fold) shed() {
 	if f.replayed {
-		return
+		return // A rule that gave something up then has its state from later.
 	}
 	total := int64(0)
 	for _, r := range f.rules {
@@ -103,34 +97,27 @@ func (f *fold) shed() {
 func (f *fold) shedKeys(r *ruleState, target int64) {
 	all := int64(r.keys())
 	n := min(1+all*(r.held()-target)/r.held(), (all+9)/10)
-	gave := 0
-	for _, k := range r.youngest(int(n)) {
-		f.giveUp(r, k)
-		gave++
-		if r.held() <= target {
-			break
-		}
-	}
-	f.gaveUp = append(f.gaveUp, shedding{rule: r.rule.ID, keys: gave})
-}
-
-func (f *fold) giveUp(r *ruleState, k aged) {
 	r.degraded = true
-	if k.key != nil {
-		f.evict(r, k.key)
-	} else {
-		r.rest.evict(k.place)
+	f.gaveUp = append(f.gaveUp, r)
+	for _, k := range r.youngest(int(n)) {
+		if k.key != nil {
+			f.evict(r, k.key)
+		} else {
+			r.rest.evict(k.place)
+		}
+		if r.held() <= target {
+			return
+		}
 	}
 }
 
 // shedGates gives up registers of a rule, a tenth at a time and the newest first, until its gates are within target bytes. Hits that have
 // passed stay where they are.
 func (f *fold) shedGates(r *ruleState, target int64) {
-	tenths := 0
+	f.gaveUp = append(f.gaveUp, r)
 	for r.gated > target && r.giveUpRegisters() {
-		tenths++
+		r.degraded = true
 	}
-	f.gaveUp = append(f.gaveUp, shedding{rule: r.rule.ID, tenths: tenths})
 }
 
 // giveUpRegisters gives up a tenth of a rule's registers, and says whether there were any.
@@ -148,25 +135,8 @@ func (r *ruleState) giveUpRegisters() bool {
 	if gave == 0 {
 		return false
 	}
-	r.degraded = true
 	r.stats.Shed += int64(gave)
 	return true
-}
-
-// shedAgain gives up what a rule gave up when a batch was folded for the first time.
-func (f *fold) shedAgain(given []shedding) {
-	for _, x := range given {
-		r := f.byID[x.rule]
-		if r == nil {
-			continue
-		}
-		for _, k := range r.youngest(x.keys) {
-			f.giveUp(r, k)
-		}
-		for range x.tenths {
-			r.giveUpRegisters()
-		}
-	}
 }
 
 // aged is a key with its order of creation: a partition, or the place of its record.

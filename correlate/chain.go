@@ -101,7 +101,7 @@ func (r *ruleState) level() int {
 
 // pass tells listeners of a finding, before the record of what was told is brought up to date.
 func (f *fold) pass(r *ruleState, o *known, now *match, state incident.State) {
-	if f.chains.to[r.rule.ID] == nil || f.byID[r.rule.ID] != r {
+	if f.chains.to[r.rule.ID] == nil || f.byID[r.rule.ID] != r || f.replayed {
 		return
 	}
 	p := passed{rule: r.rule.ID, at: o.match.at.Ref, final: state == final, withdrawn: state == incident.Withdrawn}

@@ -2,18 +2,20 @@ package correlate
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"hash/crc64"
 
+	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
 // A checkpoint is a header (magic, version, length, checksum of what follows) and sections, each with its length: engine, stitcher, further state,
-// and the rules by which it was made: their hash, and the text they can be read from again. What the log has after a checkpoint was folded by
+// the rules by which it was made: their hash, and the text they can be read from again, and the stages before this one, if there were any. What the log has after a checkpoint was folded by
 // these rules, whatever the files say by the time of recovery.
 const (
-	checkpointMagic = "tocsin\x00\x01"
+	checkpointMagic = "tocsin\x00\x02"
 	checkpointHead  = len(checkpointMagic) + 16
 )
 
@@ -22,12 +24,13 @@ var crcTable = crc64.MakeTable(crc64.ECMA)
 // moment is what a checkpoint is made of, as it was between two batches. It has nothing in common with the state any more.
 type moment struct {
 	engine          *Packed
+	stages          *stages // The last of which engine is; nil: there is one alone.
 	stitched, state []byte
 	rules           *rules.Set
 }
 
-func (w *Worker) moment() (moment, error) {
-	c := moment{engine: w.set.Engine.Pack(), rules: w.rules}
+func (w *Worker) moment(engine *Packed) (moment, error) {
+	c := moment{engine: engine, rules: w.rules}
 	if w.set.State != nil {
 		c.state = w.set.State.AppendState(nil)
 	}
@@ -41,10 +44,16 @@ func (c *moment) checkpoint(text func(*rules.Set) []byte) []byte {
 	c.engine.finish()
 	parts := []func([]byte) []byte{c.engine.AppendTo, bytesOf(c.stitched), bytesOf(c.state)}
 	n := checkpointHead + c.engine.size() + len(c.stitched) + len(c.state)
+	var rules []byte
 	if text != nil {
-		rules := append([]byte(c.rules.Hash+"\n"), text(c.rules)...)
-		parts = append(parts, bytesOf(rules))
+		rules = append([]byte(c.rules.Hash+"\n"), text(c.rules)...)
 		n += len(rules)
+	}
+	parts = append(parts, bytesOf(rules))
+	if c.stages != nil {
+		c.stages.press.Wait()
+		parts = append(parts, c.stages.write)
+		n += c.stages.size()
 	}
 	b := make([]byte, checkpointHead, n+8*len(parts))
 	for _, part := range parts {
@@ -69,14 +78,8 @@ func section(b []byte, write func([]byte) []byte) []byte {
 	return b
 }
 
-// EngineState is the part of a checkpoint's bytes that Engine.Restore takes; nil for no checkpoint.
-func EngineState(b []byte) ([]byte, error) {
-	parts, err := splitCheckpoint(b)
-	return parts.engine, err
-}
-
 // checkpointParts are the sections of a checkpoint; those that are not there are empty.
-type checkpointParts struct{ engine, stitched, state, rules []byte }
+type checkpointParts struct{ engine, stitched, state, rules, stages []byte }
 
 // splitCheckpoint takes a checkpoint apart; nil has empty parts.
 func splitCheckpoint(b []byte) (out checkpointParts, err error) {
@@ -90,7 +93,7 @@ func splitCheckpoint(b []byte) (out checkpointParts, err error) {
 	if binary.LittleEndian.Uint64(b[checkpointHead-16:]) != uint64(len(body)) || binary.LittleEndian.Uint64(b[checkpointHead-8:]) != crc64.Checksum(body, crcTable) {
 		return out, errCheckpoint
 	}
-	for _, to := range []*[]byte{&out.engine, &out.stitched, &out.state, &out.rules} {
+	for _, to := range []*[]byte{&out.engine, &out.stitched, &out.state, &out.rules, &out.stages} {
 		if len(body) < 8 {
 			break
 		}
@@ -103,17 +106,17 @@ func splitCheckpoint(b []byte) (out checkpointParts, err error) {
 	return out, nil
 }
 
-// readCheckpoint restores engine, stitcher and further state; nil empties them. After an error they are in no state to be used, but may be
+// readCheckpoint restores engine, stitcher and further state; one without bytes empties them. After an error they are in no state to be used, but may be
 // restored again.
-func (w *Worker) readCheckpoint(b []byte) error {
-	parts, err := splitCheckpoint(b)
+func (w *Worker) readCheckpoint(ctx context.Context, c incident.Checkpoint) error {
+	parts, err := splitCheckpoint(c.Data)
 	if err != nil {
 		return err
 	}
 	w.whole = len(parts.rules) > 0
 	w.rules = w.former(parts.rules)
 	w.set.Engine.set = w.rules
-	if err := w.set.Engine.Restore(parts.engine); err != nil {
+	if err := w.set.Engine.resume(ctx, &parts, c.Batch, w.set.Log.Replay); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
 	if len(parts.stitched) == 0 {

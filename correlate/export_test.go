@@ -13,7 +13,7 @@ func (s Settings) StateEvery(n int) Settings {
 }
 
 // PackAllBut is Pack with so many bytes left to be compressed later.
-func (e *Engine) PackAllBut(later int64) *Packed { return e.pack(later) }
+func (e *Engine) PackAllBut(later int64) *Packed { return e.pack(later, e.sections()) }
 
 // Seed gives the histories that a rule's test takes as given.
 func (e *Engine) Seed(t *rules.Test) { e.seed(t) }
@@ -75,3 +75,32 @@ func (s *Scratch) Remembered() (n int) {
 
 // Saved waits until no checkpoint is under way.
 func (w *Worker) Saved() { w.saving.Wait() }
+
+// StageBytes sets how much the rules of a stage of a checkpoint hold.
+func (w *Worker) StageBytes(n int64) { w.atATime = n }
+
+// StagesOf tells of a checkpoint how many stages were taken before the last one, and how many of their rules were taken again.
+func StagesOf(checkpoint []byte) (stages, again int) {
+	parts, err := splitCheckpoint(checkpoint)
+	x := &resuming{}
+	if err != nil || len(parts.stages) == 0 || x.read(parts.stages, event.BatchID{Epoch: 1 << 60}) != nil {
+		return 0, 0
+	}
+	met := map[string]bool{}
+	for _, state := range append(x.steps, saved{state: parts.engine}) {
+		body, _, _ := openSnapshot(state.state)
+		for i := 0; len(body) > 0; i++ {
+			section, rest, _ := cutSection(body)
+			raw, _ := unpackPieces(nil, section)
+			if id := (&reader{b: raw}).string; i > 0 {
+				if name := id(); met[name] {
+					again++
+				} else {
+					met[name] = true
+				}
+			}
+			body = rest
+		}
+	}
+	return len(x.steps), again
+}

@@ -45,8 +45,8 @@ type fold struct {
 	aside  []*ruleState // Companions while new rules are warmed; see chain.go.
 
 	leftover []incident.Finding // Of rules that were stopped, for the next batch.
-	gaveUp   []shedding         // After this batch, for want of memory.
-	replayed bool               // By rules of which some are not there yet; see resume.go.
+	gaveUp   []*ruleState       // Rules that gave something up after this batch, for want of memory.
+	replayed bool               // For rules of which some are not there yet: see resume.go.
 	fresh    bool               // There may be rules to be warmed up until the next batch.
 	warming  bool
 	observe  func(trace)

@@ -45,6 +45,7 @@ func (w *Worker) follow(ctx context.Context) error {
 	}
 	next := w.set.Rules()
 	w.ahead.Add(1) // Until the state is whole again.
+	w.stages = nil // These are of other rules.
 	report := w.set.Engine.Swap(next)
 	w.rules = next
 	if len(report.Warming) > 0 && w.set.Warm != nil {

@@ -37,19 +37,20 @@ type piece struct {
 
 // Pack makes a compressed snapshot, on up to four cores: no batch can be folded meanwhile, so nothing is done then that can be done later. The first
 // 64 MiB are left to be compressed by AppendTo.
-func (e *Engine) Pack() *Packed { return e.pack(packLater) }
+func (e *Engine) Pack() *Packed { return e.pack(packLater, e.sections()) }
 
-func (e *Engine) pack(later int64) *Packed {
-	p := &Packed{sections: make([][]piece, e.sections())}
+// pack packs some sections.
+func (e *Engine) pack(later int64, some []chapter) *Packed {
+	p := &Packed{sections: make([][]piece, len(some))}
 	p.later.Store(later)
-	order := e.largestFirst()
+	order := largestFirst(some)
 	var next atomic.Int64
 	var packers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), mostPackers) {
 		packers.Go(func() {
 			x := packing{of: p, press: &press{}}
 			for n := next.Add(1); int(n) <= len(order); n = next.Add(1) {
-				p.sections[order[n-1]] = x.section(e, order[n-1])
+				p.sections[order[n-1]] = x.section(some[order[n-1]])
 			}
 		})
 	}
@@ -57,13 +58,13 @@ func (e *Engine) pack(later int64) *Packed {
 	return p
 }
 
-// largestFirst are the sections in the order in which they are packed: those that take longest are not to be left to the end.
-func (e *Engine) largestFirst() []int {
-	order := make([]int, e.sections())
+// largestFirst are the places of sections in the order in which they are packed: those that take longest are not to be left to the end.
+func largestFirst(some []chapter) []int {
+	order := make([]int, len(some))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order[1:], func(a, b int) int { return cmp.Compare(e.fold.rules[b-1].held(), e.fold.rules[a-1].held()) })
+	slices.SortStableFunc(order[1:], func(a, b int) int { return cmp.Compare(some[b].rule.held(), some[a].rule.held()) })
 	return order
 }
 
@@ -76,16 +77,15 @@ type packing struct {
 	pieces []piece // Of the section.
 }
 
-func (x *packing) section(e *Engine, i int) []piece {
+func (x *packing) section(s chapter) []piece {
 	x.pieces = nil
 	w := newWriter(x.room[:0])
 	w.full = x.take
-	if i > 0 {
-		r := e.fold.rules[i-1]
+	if r := s.rule; r != nil {
 		defer func(own *press) { r.press = own }(r.press)
 		r.press = x.press
 	}
-	x.room = x.take(e.writeSection(w, i))
+	x.room = x.take(s.write(w))
 	return x.pieces
 }
 

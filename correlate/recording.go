@@ -14,7 +14,8 @@ import (
 type appending struct {
 	follows chan incident.Outcome // Capacity 1.
 	done    chan struct{}
-	err     error // Once done is closed.
+	err     error // Once done is closed,
+	record  *recording
 }
 
 // appendBeside lets an entry be written, and then begins to record what follows from it. Requests are the analysts' in it; they are answered.
@@ -32,6 +33,7 @@ func (w *Worker) appendBeside(ctx context.Context, e *incident.Entry, requests [
 		}
 		w.ahead.Add(-1)
 		w.recordBeside(ctx, e.Batch.ID, out, recorded, requests)
+		a.record = w.recording
 	}()
 	return a
 }
@@ -43,6 +45,15 @@ func (a *appending) wait() error {
 	}
 	<-a.done
 	return a.err
+}
+
+// settled waits until what follows from the entry is recorded as well, and reports whether it is.
+func (a *appending) settled() bool {
+	if a.wait() != nil {
+		return false
+	}
+	<-a.record.done
+	return a.record.err == nil
 }
 
 // over reports whether there is nothing to wait for.

@@ -12,20 +12,17 @@ import (
 // sooner is how many times sooner than usual a checkpoint follows one that failed.
 const sooner = 8
 
-// saving is the checkpoint that is under way, at most one. What it says is taken between two batches, at one place of the log, and has nothing in
-// common with the state any more; it is put together and sent beside the next batches.
+// saving is the checkpoint that is under way, at most one. What it says was taken and has nothing in common with the state any more; it is put together
+// and sent beside the next batches.
 type saving struct {
 	sync.WaitGroup
 	busy, failed atomic.Bool
 }
 
-// due decides whether the state is to be saved after b: every few minutes, unless the one before is still under way.
+// due decides whether a checkpoint is to be begun after b: every few minutes, unless the one before is still under way.
 func (w *Worker) due(b *event.Batch) bool {
 	if w.saved == 0 {
 		w.saved = b.Received
-	}
-	if w.begins() {
-		return true
 	}
 	if w.saving.busy.Load() {
 		return false
@@ -40,28 +37,54 @@ func (w *Worker) due(b *event.Batch) bool {
 	return true
 }
 
-// checkpoint saves the state after a batch, where due said so.
-func (w *Worker) checkpoint(ctx context.Context, id event.BatchID) {
-	if w.begins() {
-		w.begin(ctx)
+// stage takes a stage of a checkpoint after b, which was folded and is being written, if one is under way or due. What was taken is saved once all that
+// follows from b is recorded.
+func (w *Worker) stage(ctx context.Context, b *event.Batch) {
+	if w.stages == nil {
+		if !w.due(b) {
+			return
+		}
+		w.stages = w.set.Engine.newStages(w.atATime)
+	}
+	last := w.stages.take(w.set.Engine, b.ID)
+	if last == nil {
 		return
 	}
-	w.save(ctx, id)
-}
-
-func (w *Worker) save(ctx context.Context, id event.BatchID) {
-	w.saving.Wait() // Before the state is taken: there is memory for one checkpoint, not for two.
-	if w.ahead.Load() != 0 || w.Settled() != nil {
-		return // The state is ahead of the log, or what follows from the last batch is not on the disk, and nobody would record it again from here.
+	state, err := w.moment(last)
+	if len(w.stages.steps) > 0 {
+		state.stages = w.stages
 	}
-	state, err := w.moment()
+	w.stages = nil
 	if err != nil {
 		w.failed(err)
 		return
 	}
+	w.saveBeside(ctx, b.ID, state, w.log.settled)
+}
+
+// save saves the state as it is, in one stage.
+func (w *Worker) save(ctx context.Context, id event.BatchID) {
+	w.stages = nil
+	w.saving.Wait() // Before the state is taken: there is memory for one checkpoint, not for two.
+	if w.ahead.Load() != 0 || w.Settled() != nil {
+		return // The state is ahead of the log, or what follows from the last batch is not on the disk, and nobody would record it again from here.
+	}
+	state, err := w.moment(w.set.Engine.Pack())
+	if err != nil {
+		w.failed(err)
+		return
+	}
+	w.saveBeside(ctx, id, state, func() bool { return true })
+}
+
+// saveBeside saves what was taken once it is settled.
+func (w *Worker) saveBeside(ctx context.Context, id event.BatchID, state moment, settled func() bool) {
 	w.saving.busy.Store(true)
 	w.saving.Go(func() {
 		defer w.saving.busy.Store(false)
+		if !settled() {
+			return
+		}
 		data := state.checkpoint(w.set.RulesText)
 		state = moment{} // There are its bytes now.
 		if err := w.set.Checkpoints.Save(ctx, incident.Checkpoint{Batch: id, Data: data}); err != nil && ctx.Err() == nil {

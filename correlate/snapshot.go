@@ -28,21 +28,37 @@ var ErrSnapshot = errors.New("snapshot refused")
 func (e *Engine) Snapshot(b []byte) []byte {
 	at := len(b)
 	b = appendHead(b, snapshotMagic)
-	for i := range e.sections() {
-		b = section(b, func(b []byte) []byte { return e.writeSection(newWriter(b), i) })
+	for _, s := range e.sections() {
+		b = section(b, func(b []byte) []byte { return s.write(newWriter(b)) })
 	}
 	return closeHead(b, at, crc64.Checksum(b[at+snapshotHead:], crcTable))
 }
 
-// sections is how many a snapshot has.
-func (e *Engine) sections() int { return 1 + len(e.fold.rules) }
+// chapter is what a section of a snapshot is made of: a rule, or what all of them share.
+type chapter struct {
+	rule   *ruleState // nil: what all share.
+	engine *Engine
+	partly bool // No more of that than folding the next batches takes.
+}
 
-// writeSection writes a section, and gives what the writer has of it then.
-func (e *Engine) writeSection(w *writer, i int) []byte {
-	if i == 0 {
-		w.shared(e)
+// sections are those of the whole state.
+func (e *Engine) sections() []chapter { return e.sectionsOf(e.fold.rules, false) }
+
+// sectionsOf are those of a stage.
+func (e *Engine) sectionsOf(some []*ruleState, partly bool) []chapter {
+	out := []chapter{{engine: e, partly: partly}}
+	for _, r := range some {
+		out = append(out, chapter{rule: r})
+	}
+	return out
+}
+
+// write gives what the writer has of the section then.
+func (s *chapter) write(w *writer) []byte {
+	if s.rule != nil {
+		w.rule(s.rule)
 	} else {
-		w.rule(e.fold.rules[i-1])
+		w.shared(s.engine, s.partly)
 	}
 	return w.b
 }
@@ -68,20 +84,38 @@ func (e *Engine) Restore(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
+	x := newRestoring()
+	if err := e.readSnapshot(b, x); err != nil {
+		e.reset()
+		return err
+	}
+	x.begin(e.fold)
+	return nil
+}
+
+func (e *Engine) readSnapshot(b []byte, x *restoring) error {
 	body, packed, err := openSnapshot(b)
 	if err != nil {
 		return err
 	}
-	if err := e.readSections(body, packed); err != nil {
-		e.reset()
+	here := newRestoring()
+	if err := e.readSections(body, packed, here); err != nil {
 		return fmt.Errorf("%w: %w", ErrSnapshot, err)
 	}
+	maps.Copy(x.known, here.known)
+	maps.Copy(x.heirs, here.heirs)
 	return nil
 }
 
+// restoring is what is known of the rules of an engine while its state is read.
+type restoring struct{ known, heirs map[*ruleState]bool }
+
+func newRestoring() *restoring {
+	return &restoring{known: map[*ruleState]bool{}, heirs: map[*ruleState]bool{}}
+}
+
 // readSections reads a body section by section, each in the room of the one before.
-func (e *Engine) readSections(body []byte, packed bool) error {
-	known, heirs := map[*ruleState]bool{}, map[*ruleState]bool{}
+func (e *Engine) readSections(body []byte, packed bool, x *restoring) error {
 	var raw []byte
 	for i := 0; i == 0 || len(body) > 0; i++ {
 		b, rest, err := cutSection(body)
@@ -95,25 +129,29 @@ func (e *Engine) readSections(body []byte, packed bool) error {
 		r := &reader{b: b}
 		if i == 0 {
 			r.shared(e)
-		} else if s, heir := r.rule(e.fold, known); s != nil {
-			known[s] = true
+		} else if s, heir := r.rule(e.fold, x.known); s != nil {
+			x.known[s] = true
 		} else if heir != nil {
-			heirs[heir] = true
+			x.heirs[heir] = true
 		}
 		if r.err != nil || len(r.b) > 0 {
 			return errDamaged
 		}
 		body = rest
 	}
-	for _, s := range e.fold.rules {
-		if !known[s] {
-			s.swap = e.fold.started()
-			if !heirs[s] {
-				s.from = handover{cut: e.fold.frontier}
+	return nil
+}
+
+// begin lets the rules that were not met begin without state.
+func (x *restoring) begin(f *fold) {
+	for _, s := range f.rules {
+		if !x.known[s] {
+			s.swap = f.started()
+			if !x.heirs[s] {
+				s.from = handover{cut: f.frontier}
 			}
 		}
 	}
-	return nil
 }
 
 // cutSection takes the first section off a body.
@@ -149,9 +187,13 @@ func openSnapshot(b []byte) (body []byte, packed bool, err error) {
 	return body, packed, nil
 }
 
-func (w *writer) shared(e *Engine) {
+func (w *writer) shared(e *Engine, partly bool) {
 	w.int(e.fold.frontier)
 	w.int(e.fold.newest)
+	w.bool(partly)
+	if partly {
+		return
+	}
 	keys := slices.SortedFunc(maps.Keys(e.watch.seen), func(a, b watchKey) int {
 		return bytes.Compare([]byte(a.entity+"\x00"+a.what), []byte(b.entity+"\x00"+b.what))
 	})
@@ -240,6 +282,9 @@ func (w *writer) partition(k *partition) {
 
 func (r *reader) shared(e *Engine) {
 	e.fold.frontier, e.fold.newest = r.time(), r.time()
+	if partly := r.bool(); partly {
+		return
+	}
 	for range r.count(4) {
 		k := watchKey{r.string(), r.string()}
 		e.watch.seen[k] = watchValue{r.string(), r.time()}
@@ -262,6 +307,9 @@ func (r *reader) rule(f *fold, known map[*ruleState]bool) (s, heir *ruleState) {
 	if s.rule.Version != version || s.rule.Hash != hash || known[s] {
 		s.from, r.b = next, nil
 		return nil, s
+	}
+	if s.filled {
+		s = f.anew(s) // It was there from an earlier stage.
 	}
 	s.w, s.since, s.swap, s.born, s.from, s.degraded, s.filled = w, since, swap, born, from, degraded, true
 	if reserved {
@@ -287,6 +335,13 @@ func (r *reader) rule(f *fold, known map[*ruleState]bool) (s, heir *ruleState) {
 	r.resting(f, s)
 	r.heard(s)
 	return s, nil
+}
+
+// anew puts a rule without state in the place of one.
+func (f *fold) anew(s *ruleState) *ruleState {
+	fresh := newRuleState(s.rule, f.settings)
+	f.rules[slices.Index(f.rules, s)], f.byID[s.rule.ID] = fresh, fresh
+	return fresh
 }
 
 func (r *reader) partition(f *fold, s *ruleState, shelf *packer) {

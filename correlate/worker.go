@@ -91,6 +91,8 @@ type Worker struct {
 	recording *recording              // Of the last batch written; nil: there was none.
 	saved     int64                   // our clock at the last checkpoint
 	saving    saving
+	stages    *stages    // Of the checkpoint that is being taken; nil: none is.
+	atATime   int64      // stageBytes, but in tests.
 	mu        sync.Mutex // guards waiting
 	waiting   []*request
 }
@@ -110,7 +112,7 @@ type request struct {
 
 // NewWorker makes a worker. It does nothing yet.
 func NewWorker(set WorkerSettings) *Worker {
-	return &Worker{set: set, rules: set.Engine.set, force: set.Engine.set, ends: map[endKey]int64{}, carried: map[event.Position]bool{}}
+	return &Worker{set: set, rules: set.Engine.set, force: set.Engine.set, ends: map[endKey]int64{}, carried: map[event.Position]bool{}, atATime: stageBytes}
 }
 
 // Recover brings engine and stitcher to the state of the log's end: the newest good checkpoint, then the hits of the batches after it, folded
@@ -170,9 +172,11 @@ func (w *Worker) restore(ctx context.Context) (event.BatchID, error) {
 	if len(c.Data) == 0 {
 		return event.BatchID{}, nil
 	}
-	if err := w.readCheckpoint(c.Data); err != nil {
+	if err := w.readCheckpoint(ctx, c); errors.Is(err, errReplay) {
+		return event.BatchID{}, fmt.Errorf("recover: %w", err)
+	} else if err != nil {
 		w.set.Slog.Warn("checkpoint refused, folding the whole log", "err", err)
-		if err := w.readCheckpoint(nil); err != nil {
+		if err := w.readCheckpoint(ctx, incident.Checkpoint{}); err != nil {
 			return event.BatchID{}, fmt.Errorf("recover: %w", err)
 		}
 		return event.BatchID{}, nil
@@ -191,7 +195,7 @@ func (w *Worker) Handle(ctx context.Context, b *event.Batch) error {
 }
 
 // Start implements ingest.Ahead: it matches and folds b, once the batch before is durable, and lets it be written. The next batch may be matched
-// meanwhile, but not where the state is to be saved after b, or other rules are in force then.
+// meanwhile, but not where other rules are in force then.
 func (w *Worker) Start(ctx context.Context, b *event.Batch) (durable func() error, next bool, err error) {
 	if w.log.over() {
 		if err := w.log.wait(); err != nil {
@@ -222,18 +226,21 @@ func (w *Worker) Start(ctx context.Context, b *event.Batch) (durable func() erro
 	if w.set.Folded != nil {
 		w.set.Folded(b, len(hits), len(out.Findings), len(out.Changes))
 	}
-	due := w.due(b)
-	return w.finisher(ctx, b.ID, due), !due && !w.overruled(), nil
+	begins := w.begins()
+	if !begins {
+		w.stage(ctx, b)
+	}
+	return w.finisher(ctx, begins), !begins && !w.overruled(), nil
 }
 
-// finisher waits for the batch that was started last, and saves the state after it if that is due.
-func (w *Worker) finisher(ctx context.Context, id event.BatchID, due bool) func() error {
+// finisher waits for the batch that was started last, and makes the first checkpoint after it if there is none.
+func (w *Worker) finisher(ctx context.Context, begins bool) func() error {
 	log := w.log
 	return func() error {
-		if err := log.wait(); err != nil || !due {
+		if err := log.wait(); err != nil || !begins {
 			return err
 		}
-		w.checkpoint(ctx, id)
+		w.begin(ctx)
 		return nil
 	}
 }

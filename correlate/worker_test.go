@@ -251,6 +251,7 @@ func (f *feed) deliver(r *rand.Rand, set *rules.Set, d *disk, committed map[stri
 		Log: d, Records: d, Checkpoints: d, Tables: func() string { return "tables" },
 		Every: []int64{1, 3, 1 << 40}[r.IntN(3)], Slog: slog.New(slog.DiscardHandler),
 	})
+	w.StageBytes([]int64{1, 5000, 1 << 40}[r.IntN(3)])
 	tail, err := w.Recover(context.Background())
 	if err != nil {
 		w.Stop(context.Background())
