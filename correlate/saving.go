@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -11,6 +12,9 @@ import (
 
 // sooner is how many times sooner than usual a checkpoint follows one that failed.
 const sooner = 8
+
+// mostSpan is how long a checkpoint may take from its first stage to its last one, by our clock in microseconds.
+const mostSpan = 10 * 60_000_000
 
 // saving is the checkpoint that is under way, at most one. What it says was taken and has nothing in common with the state any more; it is put together
 // and sent beside the next batches.
@@ -45,6 +49,10 @@ func (w *Worker) stage(ctx context.Context, b *event.Batch) {
 			return
 		}
 		w.stages = w.set.Engine.newStages(w.atATime)
+		w.began = b.Received
+	}
+	if b.Received-w.began > mostSpan { // In one stage, then: the log between the stages must still be there when it is needed.
+		w.stages = w.set.Engine.newStages(math.MaxInt64)
 	}
 	last := w.stages.take(w.set.Engine, b.ID)
 	if last == nil {

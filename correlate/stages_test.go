@@ -135,3 +135,37 @@ func TestACheckpointWhoseStagesDoNotFitTheLogIsRefusedAndAFailingLogIsNotItsFaul
 		}
 	}
 }
+
+func TestACheckpointWhoseBatchesAreFarBetweenIsTakenInOneStage(t *testing.T) {
+	for _, c := range []struct {
+		between int64 // Microseconds.
+		several bool
+	}{{1, true}, {601_000_000, false}} {
+		set, d := &rules.Set{Rules: lawfulSet(t)}, newDisk()
+		w := correlate.NewWorker(correlate.WorkerSettings{
+			Engine: correlate.New(set, correlate.Settings{}), Stitcher: &stitcher{Revisions: map[string]int32{}}, Log: d, Records: d, Checkpoints: d,
+			Tables: func() string { return "" }, Every: 1, Slog: slog.New(slog.DiscardHandler),
+		})
+		w.StageBytes(1)
+		if _, err := w.Recover(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(5, 5))
+		batches := arrivalIn(r, randomEvents(r, 100), 180_000_000, 30)
+		marks := marksAfter(batches)
+		for i, events := range batches {
+			if err := w.Handle(t.Context(), &event.Batch{Events: events, Received: 1 + int64(i)*c.between, Marks: marks[i]}); err != nil {
+				t.Fatal(err)
+			}
+			w.Saved()
+		}
+		if len(d.checkpoint) == 0 {
+			t.Fatal("there is no checkpoint")
+		}
+		for _, saved := range d.checkpoint {
+			if stages, _ := correlate.StagesOf(saved.Data); stages > 0 != c.several {
+				t.Errorf("batches are %d µs apart, and there are %d stages before the last one", c.between, stages)
+			}
+		}
+	}
+}
