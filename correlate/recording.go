@@ -101,8 +101,9 @@ func (w *Worker) recordBeside(ctx context.Context, id event.BatchID, out inciden
 func (w *Worker) finish(ctx context.Context) error {
 	err := w.Settled()
 	if err != nil {
-		err = w.recording.do(ctx)
-		w.recording.err = err
+		before := w.recording // Whoever waits for this one has its error.
+		w.recording = &recording{do: before.do, done: before.done, err: before.do(ctx)}
+		err = w.recording.err
 	}
 	return err
 }
