@@ -92,11 +92,11 @@ func (f *fold) shed() {
 	}
 }
 
-// shedKeys gives up a rule's newest keys until it is within target bytes: so many of them as that takes where they are like the others, and a tenth
-// of all at most.
+// shedKeys gives up a rule's newest keys until it is within target bytes: so many of them as that takes where they are like the others, but a tenth
+// of all at most, and not so few that keys smaller than the others have to be looked for again and again.
 func (f *fold) shedKeys(r *ruleState, target int64) {
 	all := int64(r.keys())
-	n := min(1+all*(r.held()-target)/r.held(), (all+9)/10)
+	n := min(max(1+all*(r.held()-target)/r.held(), all/stepShare), (all+9)/10)
 	r.degraded = true
 	f.gaveUp = append(f.gaveUp, r)
 	for _, k := range r.youngest(int(n)) {

@@ -87,6 +87,7 @@ func (x *reload) live(r *rand.Rand, d *disk) error {
 		x.passed++
 	}
 	w := correlate.NewWorker(set)
+	w.StageBytes([]int64{1, 5000, 1 << 40}[len(d.entries)%3])
 	defer w.Stop(context.Background())
 	tail, err := w.Recover(context.Background())
 	if err != nil {

@@ -125,6 +125,7 @@ func (x *resuming) stage() error {
 		return err
 	}
 	x.steps = x.steps[1:]
+	clear(x.met.heirs) // Their former versions went on up to the last stage.
 	f.rules, f.byID = nil, map[string]*ruleState{}
 	for _, r := range x.rules {
 		if x.met.known[r] {

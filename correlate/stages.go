@@ -56,7 +56,7 @@ func (x *stages) take(e *Engine, batch event.BatchID) (last *Packed) {
 	x.putOff(e.fold.gaveUp)
 	x.press.Wait()
 	some := x.next()
-	if len(x.left) > 0 {
+	if len(x.left) > 0 || len(some) > 0 && heldBy(some)+heldBy(x.last) > x.bytes {
 		slices.SortFunc(some, byID)
 		state := e.pack(packLater, e.sectionsOf(some, true))
 		x.press.Go(state.finish)
@@ -76,6 +76,13 @@ func (x *stages) putOff(list []*ruleState) {
 			x.left = slices.DeleteFunc(x.left, func(o *ruleState) bool { return o == r })
 		}
 	}
+}
+
+func heldBy(list []*ruleState) (bytes int64) {
+	for _, r := range list {
+		bytes += r.held()
+	}
+	return bytes
 }
 
 func byID(a, b *ruleState) int { return cmp.Compare(a.rule.ID, b.rule.ID) }

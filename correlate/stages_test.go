@@ -169,3 +169,42 @@ func TestACheckpointWhoseBatchesAreFarBetweenIsTakenInOneStage(t *testing.T) {
 		}
 	}
 }
+
+func TestANextVersionOfARuleThatWasTakenInAnEarlyStageAnnouncesNothingThatWasFinal(t *testing.T) {
+	set := &rules.Set{Rules: lawfulSet(t)}
+	next := nextVersion(set)
+	r := rand.New(rand.NewPCG(4, 77))
+	d, _ := staged(t, set, r, correlate.Settings{}, 1)
+	early := 0
+	for _, c := range d.checkpoint {
+		stages, _ := correlate.StagesOf(c.Data)
+		early += stages
+		former, told := correlate.New(set, correlate.Settings{}), map[string]bool{}
+		var events []event.Event
+		var marks []event.Mark
+		for _, e := range d.entries {
+			if c.Batch.Less(e.Batch.ID) {
+				break
+			}
+			for _, f := range former.Fold(e.Hits, e.Batch.Marks) {
+				told[completed(&f)] = f.State == incident.Final
+			}
+			events, marks = append(events, e.Batch.Events...), e.Batch.Marks
+		}
+		e := correlate.New(next, correlate.Settings{})
+		if err := e.Resume(t.Context(), c, d.Replay); err != nil {
+			t.Fatal(err)
+		}
+		b := event.Batch{Events: events}
+		b.Sort()
+		e.Warm(correlate.New(next, correlate.Settings{}).Hits(&b), marks)
+		for _, f := range correlate.Finals(e.Drain()) {
+			if told[completed(&f)] {
+				t.Fatalf("after the checkpoint of batch %v with %d stages before the last one, %s was final by the former version, and is announced by the next", c.Batch, stages, completed(&f))
+			}
+		}
+	}
+	if early == 0 {
+		t.Error("all was taken in one stage: the test shows nothing")
+	}
+}
