@@ -12,9 +12,10 @@ import (
 // No batch can be folded while state is packed, so that a checkpoint of much state is taken in stages: after one batch so many rules as hold
 // stageBytes, after the next one some more. Rules know nothing of each other, but for those that listen and are listened to, which are taken together and
 // last, with everything else that a checkpoint has. Recovery reads the first stage, folds the batches up to the next one for the rules that it has by
-// then, reads that one, and so on (resume.go): so all rules come to the batch of the last stage.
+// then, reads that one, and so on (resume.go): so all rules come to the batch of the last stage. What a rule gives up for want of memory depends on all
+// others; one that did since it was taken is taken once more, in the last stage.
 
-// stageBytes is how much the rules of a stage hold, by estimate, if none of them holds more by itself: at most some hundredths of a second.
+// stageBytes is how much the rules of a stage hold, by estimate, if none of them holds more by itself: some hundredths of a second of packing.
 const stageBytes = 24 << 20
 
 // stages is a checkpoint that is being taken.
