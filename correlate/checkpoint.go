@@ -12,8 +12,8 @@ import (
 )
 
 // A checkpoint is a header (magic, version, length, checksum of what follows) and sections, each with its length: engine, stitcher, further state,
-// the rules by which it was made: their hash, and the text they can be read from again, and the stages before this one, if there were any. What the log has after a checkpoint was folded by
-// these rules, whatever the files say by the time of recovery.
+// the rules by which it was made (their hash, and the text they can be read from again), and the stages before this one, if there were any. What the
+// log has after a checkpoint was folded by these rules, whatever the files say by the time of recovery.
 const (
 	checkpointMagic = "tocsin\x00\x02"
 	checkpointHead  = len(checkpointMagic) + 16

@@ -48,11 +48,10 @@ func (w *Worker) stage(ctx context.Context, b *event.Batch) {
 		if !w.due(b) {
 			return
 		}
-		w.stages = w.set.Engine.newStages(w.atATime)
-		w.began = b.Received
+		w.stages = w.set.Engine.newStages(w.atATime, b.Received)
 	}
-	if b.Received-w.began > mostSpan { // In one stage, then: the log between the stages must still be there when it is needed.
-		w.stages = w.set.Engine.newStages(math.MaxInt64)
+	if b.Received-w.stages.began > mostSpan { // In one stage, then: the log between the stages must still be there when it is needed.
+		w.stages = w.set.Engine.newStages(math.MaxInt64, b.Received)
 	}
 	last := w.stages.take(w.set.Engine, b.ID)
 	if last == nil {

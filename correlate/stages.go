@@ -20,9 +20,10 @@ const stageBytes = 24 << 20
 
 // stages is a checkpoint that is being taken.
 type stages struct {
-	left  []*ruleState // To be taken before the last stage, those that hold most first.
-	last  []*ruleState // By id.
-	bytes int64
+	left  []*ruleState   // To be taken before the last stage, those that hold most first.
+	last  []*ruleState   // By id.
+	bytes int64          // What the rules of a stage may hold.
+	began int64          // By our clock.
 	steps []step         // Before the last stage.
 	press sync.WaitGroup // What the stage before has left is being compressed.
 }
@@ -34,8 +35,8 @@ type step struct {
 }
 
 // newStages begins a checkpoint.
-func (e *Engine) newStages(bytes int64) *stages {
-	x := &stages{bytes: bytes}
+func (e *Engine) newStages(bytes, now int64) *stages {
+	x := &stages{bytes: bytes, began: now}
 	for _, r := range e.fold.rules {
 		if e.fold.chained(r) {
 			x.last = append(x.last, r)

@@ -92,7 +92,6 @@ type Worker struct {
 	saved     int64                   // our clock at the last checkpoint
 	saving    saving
 	stages    *stages    // Of the checkpoint that is being taken; nil: none is.
-	began     int64      // Our clock then.
 	atATime   int64      // stageBytes, but in tests.
 	mu        sync.Mutex // guards waiting
 	waiting   []*request
