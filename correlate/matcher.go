@@ -197,6 +197,7 @@ func (m *Matcher) match(s *Scratch, e *event.Event, at int32, out []event.Hit) [
 		return out
 	}
 	x.find(&s.found, e)
+	s.machine.Next()
 	s.watch.begin(timedEvents)
 	for i, word := range s.found.found {
 		for ; word != 0; word &= word - 1 {

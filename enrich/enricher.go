@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"math/bits"
 	"net/netip"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -14,7 +15,8 @@ type Enricher struct {
 
 	t       *Tables // The tables of the current batch.
 	stats   Stats
-	objects [event.ObjectExtra]object // What the current event's objects turned out to be.
+	objects [event.ObjectExtra]object // What the current event's objects turned out to be,
+	spoken  uint32                    // and of which it speaks: the others are as clear left them.
 }
 
 // object is one thing an event speaks of: who the tables say it is, or the best name the event gives it.
@@ -69,8 +71,32 @@ func (x *Enricher) Enrich(events []event.Event, sorted []int32) Stats {
 	return x.stats
 }
 
+// object is one of the current event's objects, to write to.
+func (x *Enricher) object(at uint8) *object {
+	x.spoken |= 1 << at
+	return &x.objects[at]
+}
+
+// spokenOf goes through the objects that the current event speaks of, in their order.
+func (x *Enricher) spokenOf(yield func(at uint8, o *object) bool) {
+	for rest := x.spoken; rest != 0; rest &= rest - 1 {
+		at := uint8(bits.TrailingZeros32(rest))
+		if !yield(at, &x.objects[at]) {
+			return
+		}
+	}
+}
+
+// forget makes room for the objects of another event.
+func (x *Enricher) forget() {
+	for _, o := range x.spokenOf {
+		*o = object{}
+	}
+	x.spoken = 0
+}
+
 func (x *Enricher) enrich(e *event.Event) {
-	clear(x.objects[:])
+	x.forget()
 	found := len(e.Entities)
 	x.recognise(e)
 	if e.ClassUID == event.ClassDHCP {
@@ -95,7 +121,7 @@ func (x *Enricher) recognise(e *event.Event) {
 			x.recogniseMAC(ref)
 		case event.EntityIP:
 			if at := home(ref.Object); at < event.ObjectExtra && x.objects[at].ip == "" {
-				x.objects[at].ip = ref.Key
+				x.object(at).ip = ref.Key
 			}
 		}
 	}
@@ -112,7 +138,7 @@ func (x *Enricher) recogniseUser(ref *event.EntityRef) {
 		}
 		return
 	}
-	o := &x.objects[ref.Object]
+	o := x.object(ref.Object)
 	o.role, o.userExists = ref.Role, true
 	if o.user == "" || ref.Strength > o.userNamed {
 		o.user, o.userNamed = ref.ID, ref.Strength
@@ -139,7 +165,7 @@ func (x *Enricher) recogniseDevice(ref *event.EntityRef) {
 		}
 		return
 	}
-	o := &x.objects[ref.Object]
+	o := x.object(ref.Object)
 	o.role = ref.Role
 	o.hasDevice = o.hasDevice || ref.Kind == event.EntityDevice
 	o.hasRobot = o.hasRobot || ref.Kind == event.EntityRobot
@@ -154,7 +180,7 @@ func (x *Enricher) recogniseMAC(ref *event.EntityRef) {
 	if ref.Object >= event.ObjectExtra {
 		return
 	}
-	o := &x.objects[ref.Object]
+	o := x.object(ref.Object)
 	o.role = ref.Role
 	if o.mac == "" {
 		o.mac = ref.Key
@@ -177,8 +203,7 @@ func (x *Enricher) claim(o *object, asset *AssetInfo, strength event.Strength) {
 
 // distrust takes back what only a DHCP host name says where the hardware address says otherwise: any client can send any name.
 func (x *Enricher) distrust() {
-	for at := range x.objects {
-		o := &x.objects[at]
+	for _, o := range x.spokenOf {
 		if o.asset == nil || o.mac == "" || len(o.asset.MACs) == 0 {
 			continue
 		}
@@ -217,11 +242,10 @@ func (x *Enricher) name(e *event.Event, found int) {
 			ref.Strength = event.Medium
 		}
 	}
-	for at := range x.objects {
-		o := &x.objects[at]
+	for at, o := range x.spokenOf {
 		x.countObject(o)
 		if o.asset != nil && o.role < event.RoleReporter {
-			x.addAsset(e, o, uint8(at), max(event.Medium, o.by))
+			x.addAsset(e, o, at, max(event.Medium, o.by))
 		}
 	}
 }

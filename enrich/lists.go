@@ -2,7 +2,6 @@ package enrich
 
 import (
 	"bytes"
-	"net/netip"
 	"strings"
 
 	"github.com/gaissmai/bart"
@@ -11,7 +10,9 @@ import (
 // valueSet is one list: exact strings compared without case, domain suffixes (*.vendor.example) and networks.
 type valueSet struct {
 	exact    map[string]struct{}
+	lengths  uint64              // Of exact, as bits; the last one is for all from 63 on.
 	suffixes map[string]struct{} // With the leading dot.
+	ends     [256]bool           // The last bytes of suffixes: no address ends as a domain does.
 	networks *bart.Lite          // nil if the list has none.
 }
 
@@ -41,6 +42,7 @@ func (s *valueSet) add(value string) fault {
 			return fault{quote(value) + " is not a domain pattern", "only a leading *. is understood, such as *.vendor.example"}
 		}
 		s.suffixes["."+suffix] = struct{}{}
+		s.ends[suffix[len(suffix)-1]] = true
 		return fault{}
 	}
 	if strings.Contains(v, "*") {
@@ -57,23 +59,28 @@ func (s *valueSet) add(value string) fault {
 		return fault{}
 	}
 	s.exact[v] = struct{}{}
+	s.lengths |= lengthBit(v)
 	return fault{}
 }
 
+func lengthBit(v string) uint64 { return 1 << min(len(v), 63) }
+
 func (s *valueSet) has(value string) bool {
 	v := lower(value)
-	if _, ok := s.exact[v]; ok {
-		return true
-	}
-	if s.networks != nil {
-		if a, err := netip.ParseAddr(v); err == nil && s.networks.Contains(a.Unmap().WithZone("")) {
+	if s.lengths&lengthBit(v) != 0 {
+		if _, ok := s.exact[v]; ok {
 			return true
 		}
 	}
-	if len(s.suffixes) == 0 {
-		return false
+	if s.networks != nil {
+		if a := parseIP(v); a.IsValid() && s.networks.Contains(a.WithZone("")) {
+			return true
+		}
 	}
 	v = strings.TrimSuffix(v, ".")
+	if v == "" || !s.ends[v[len(v)-1]] {
+		return false
+	}
 	for i := range len(v) {
 		if v[i] != '.' {
 			continue

@@ -127,7 +127,7 @@ func (x *Enricher) adopt(e *event.Event, ref *event.EntityRef, w owner) {
 	var other object // A further address belongs to no object we keep.
 	at, o := home(ref.Object), &other
 	if at < event.ObjectExtra {
-		o = &x.objects[at]
+		o = x.object(at)
 	}
 	o.role = ref.Role
 	switch {

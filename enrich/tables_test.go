@@ -28,7 +28,7 @@ func exampleConfig() enrich.Config {
 		"egress-nat":          {File: filepath.Join(examples, "lists/egress-nat.txt")},
 		"vendor-update-hosts": {File: filepath.Join(examples, "lists/vendor-update-hosts.txt")},
 		"sanctioned-travel":   {File: filepath.Join(examples, "lists/sanctioned-travel.txt")},
-		"watch":               {Values: []string{"10.20.0.0/16", "Robot-X", "2001:db8::/32"}},
+		"watch":               {Values: []string{"10.20.0.0/16", "Robot-X", "2001:db8::/32", strings.Repeat("x", 70)}},
 	}
 	return c
 }
@@ -172,12 +172,17 @@ func TestInListComparesTextNetworksDomainsAndBareIds(t *testing.T) {
 		{"watch", "robot:robot-x", true},
 		{"watch", "robot-xy", false},
 		{"watch", "", false},
+		{"watch", strings.Repeat("X", 70), true},
+		{"watch", strings.Repeat("x", 71), false},
 		{"vendor-update-hosts", "cdn.acme-robotics.example", true},
 		{"vendor-update-hosts", "a.b.ACME-robotics.example.", true},
 		{"vendor-update-hosts", "acme-robotics.example", false},
 		{"vendor-update-hosts", "evil-acme-robotics.example", false},
 		{"vendor-update-hosts", "198.51.100.40", true},
 		{"vendor-update-hosts", "198.51.100.48", false},
+		{"vendor-update-hosts", "cdn.acme-robotics.example..", false},
+		{"vendor-update-hosts", ".", false},
+		{"vendor-update-hosts", strings.Repeat("a.", 40) + "acme-robotics.example", true},
 		{"sanctioned-travel", "user:lena.koch", true},
 		{"no-such-list", "x", false},
 	} {

@@ -104,11 +104,11 @@ var ownFunctions = []function{
 		},
 		lookup: true, constant: first,
 		bind: func(m *Machine) any {
-			return func(kind, entity string, at int) bool { return m.frame.look.InWindow(kind, entity, int64(at)) }
+			return func(kind, entity string, at int) bool { return m.frame.inWindow(kind, entity, int64(at)) }
 		},
 		compile: func(_ *compiler, a []code) code {
 			kind, entity, at := a[0].val.Str, a[1].s, a[2].i
-			return boolCode(func(f *frame) bool { return f.look.InWindow(kind, entity(f), at(f)) })
+			return boolCode(func(f *frame) bool { return f.inWindow(kind, entity(f), at(f)) })
 		},
 	},
 	{

@@ -24,6 +24,7 @@ type frame struct {
 	hit     *event.Hit // The hit inside a predicate over a step.
 	raws    []string   // What raws() gave last.
 	lets    [maxLets]event.FieldValue
+	windows windows
 	err     *RunError // The first thing that went wrong; closures go on with zero values, the result is dropped.
 }
 
@@ -34,6 +35,10 @@ func NewMachine(l Lookups) *Machine {
 	}
 	return &Machine{frame: frame{look: l}}
 }
+
+// Next says that the evaluations that follow are of another event than those before. Of the same event the machine asks the tables once for what many
+// conditions ask; one that was never told looks it up for each.
+func (m *Machine) Next() { m.frame.windows.next() }
 
 type noLookups struct{}
 

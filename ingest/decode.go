@@ -113,12 +113,20 @@ func (d *decoder) room(events []event.Event, more int) []event.Event {
 	case need <= cap(events):
 		return events
 	case need <= roomyBatch && more < smallBatch:
-		return slices.Grow(events, min(max(more, len(events)), roomyBatch-len(events)))
+		return grow(events, min(max(more, len(events)), roomyBatch-len(events)))
 	case need <= roomyBatch:
-		return slices.Grow(events, max(more, min(roomyBatch, d.full)-len(events)))
+		return grow(events, max(more, min(roomyBatch, d.full)-len(events)))
 	default:
-		return slices.Grow(events, max(more, d.full-len(events)))
+		return grow(events, max(more, d.full-len(events)))
 	}
+}
+
+// grow is slices.Grow, and writes to all of the new memory at once. If the collector were the first to touch it, reading, the system would give each of
+// its pages twice: one of zeros to read, and another at the first write, of which every core has to hear.
+func grow(events []event.Event, more int) []event.Event {
+	events = slices.Grow(events, more)
+	clear(events[len(events):cap(events)])
+	return events
 }
 
 // appendEvents is append, without copying events that already stand right behind dst.

@@ -180,8 +180,8 @@ func (c *low) add(s string) {
 	c.ids = append(c.ids, r.id)
 }
 
-// hashedValues is for how many values that come with a hash a place is remembered.
-const hashedValues = 1 << 12
+// hashedValues is for how many values that come with a hash a place is remembered: half a megabyte for some thousand people, machines and addresses.
+const hashedValues = 1 << 14
 
 // addHashed is add for a column of many values, of which the caller knows a hash.
 func (c *low) addHashed(s string, hash uint64) {
