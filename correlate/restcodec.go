@@ -286,7 +286,8 @@ func derived(x *event.EntityRef) bool {
 
 // appendSummary writes what lies between the beginning and the end that a summary shares with the template's.
 func (t *template) appendSummary(b []byte, text string, key *keyPieces, entities []event.EntityRef) []byte {
-	like := t.summary.fill(key, entities)
+	var room [summaryRoom]byte
+	like := t.summary.append(room[:0], key, entities)
 	n := min(len(like), len(text))
 	first, last := 0, 0
 	for first < n && like[first] == text[first] {

@@ -73,13 +73,25 @@ func (s *summary) is(text string, key *keyPieces, entities []event.EntityRef) bo
 	return text == ""
 }
 
+// fill is the summary of an event with these entities.
 func (s *summary) fill(key *keyPieces, entities []event.EntityRef) string {
 	if s.parts == nil {
 		return s.pattern.fill(key)
 	}
-	var b strings.Builder
-	for i := range s.parts {
-		b.WriteString(s.parts[i].text(entities))
+	var room [summaryRoom]byte
+	return string(s.append(room[:0], key, entities))
+}
+
+// summaryRoom is enough for most summaries.
+const summaryRoom = 192
+
+// append appends what fill gives.
+func (s *summary) append(b []byte, key *keyPieces, entities []event.EntityRef) []byte {
+	if s.parts == nil {
+		return append(b, s.pattern.fill(key)...)
 	}
-	return b.String()
+	for i := range s.parts {
+		b = append(b, s.parts[i].text(entities)...)
+	}
+	return b
 }

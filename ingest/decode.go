@@ -26,6 +26,7 @@ type decoder struct {
 
 type decodeWorker struct {
 	scratch  format.Scratch
+	format   *format.Format             // Of the record before; nil: none.
 	fields   [berths]format.FieldMemory // Of the batches in turn,
 	refs     [berths]format.Memory[event.EntityRef]
 	entities *format.Memory[event.EntityRef] // and that of this one; nil: every event has memory of its own.
@@ -121,11 +122,14 @@ func (d *decoder) room(events []event.Event, more int) []event.Event {
 	}
 }
 
-// grow is slices.Grow, and writes to all of the new memory at once. If the collector were the first to touch it, reading, the system would give each of
-// its pages twice: one of zeros to read, and another at the first write, of which every core has to hear.
+// grow is slices.Grow, and writes to every page of the new memory at once. If the collector were the first to touch it, reading, the system would give
+// each page twice: one of zeros to read, and another at the first write, of which every core has to hear.
 func grow(events []event.Event, more int) []event.Event {
 	events = slices.Grow(events, more)
-	clear(events[len(events):cap(events)])
+	fresh := events[len(events):cap(events)]
+	for i := range fresh {
+		fresh[i].Time = 0 // A number: a pointer would be read before it is written while the collector runs.
+	}
 	return events
 }
 
@@ -162,7 +166,11 @@ func (d *decoder) one(w *decodeWorker, r *event.Record, t Transcoder) (events []
 			err = format.Rejectf("format_panic", "format %s failed on this record: %v", r.Format, p)
 		}
 	}()
-	f := d.formats[r.Format]
+	f := w.format
+	if f == nil || f.Name != r.Format {
+		f = d.formats[r.Format]
+		w.format = f
+	}
 	if f == nil {
 		return nil, format.Rejectf("format_unknown", "there is no format %q", r.Format)
 	}
