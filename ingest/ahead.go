@@ -34,8 +34,8 @@ func (p *Pipeline) fresh() filled {
 }
 
 // consume gathers chunks into batches and hands these over, ahead of the handler: while it has one, the next is gathered and decoded, and where it
-// is an Ahead, under a backlog one is enriched and matched while the one before is written. All that depends on order (enrichment, matching, the
-// log) happens to one batch after the other.
+// is an Ahead, under a backlog and where writing takes long, one is enriched and matched while the one before is written. All that depends on order
+// (enrichment, matching, the log) happens to one batch after the other.
 func (p *Pipeline) consume(ctx context.Context, chunks <-chan chunk) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -93,7 +93,7 @@ func (p *Pipeline) gather(ctx context.Context, chunks <-chan chunk, l *lane, wor
 			return err
 		}
 		if p.settle(&f) {
-			l.handed()
+			l.goes()
 			work <- f
 			f = p.fresh()
 		} else {

@@ -116,14 +116,34 @@ func TestAFullBatchIsStartedWhileTheOneBeforeIsWritten(t *testing.T) {
 	})
 }
 
+func TestASmallBatchIsStartedOnceTheOneBeforeHasBeenWrittenForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &writer{takes: time.Second}
+		committed, err := play(t, h, hundreds(300), 400)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !h.before("start 2", "written 1") || !h.before("written 1", "start 3") || h.most != 2 {
+			t.Errorf("%s: want the second started before the first is written, and the third after it", strings.Join(h.said, ", "))
+		}
+		if second := h.sizes[1]; second < 20 || second > 25 { // What came in 200 ms, one record every ten.
+			t.Errorf("%d records are in the second batch, want what came until it was started: %v", second, h.sizes)
+		}
+		if !slices.IsSorted(committed) || committed[len(committed)-1] != 300 {
+			t.Errorf("committed %v", committed)
+		}
+	})
+}
+
 func TestSmallBatchesAndThoseOfAHandlerThatWantsItWaitForTheOneBefore(t *testing.T) {
 	for name, c := range map[string]struct {
+		takes time.Duration
 		batch int
 		alone bool
-	}{"small": {batch: 400}, "alone": {batch: 40, alone: true}} {
+	}{"small": {takes: 150 * time.Millisecond, batch: 400}, "alone": {takes: 500 * time.Millisecond, batch: 40, alone: true}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := &writer{takes: 500 * time.Millisecond, alone: c.alone}
+				h := &writer{takes: c.takes, alone: c.alone}
 				if _, err := play(t, h, hundreds(300), c.batch); err != nil {
 					t.Fatal(err)
 				}
