@@ -108,6 +108,7 @@ type run struct {
 	recorded, streamed latencies
 	began              time.Time // When the producer was started.
 	watch              *watch
+	disk               *disk // Where the store is.
 }
 
 // begin starts the service and listens to it.
@@ -115,6 +116,8 @@ func (r *run) begin() {
 	t := r.t
 	t.Helper()
 	dir := tempDir(t)
+	r.disk = diskOf(dir)
+	go r.disk.watch(t.Context())
 	cfg := app.DefaultConfig()
 	cfg.Engine.Dir = filepath.Join(dir, "engine")
 	cfg.Console.Listen = "127.0.0.1:0"

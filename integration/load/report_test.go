@@ -25,6 +25,7 @@ func (r *run) report() {
 	r.latencies("produce → recorded", &r.recorded, time.Time{})
 	r.latencies("produce → stream", &r.streamed, time.Time{})
 	r.latencies(fmt.Sprintf("  after %v", r.warm), &r.streamed, settled)
+	r.printf("  after %v %s", r.warm, r.disk.say(settled))
 }
 
 // since is the first look at that time or later.
