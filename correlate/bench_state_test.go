@@ -163,7 +163,7 @@ func fill(b *testing.B, e *correlate.Engine, s *source, each int) {
 }
 
 // BenchmarkOpenKeys holds a million keys open and updates them. Timed is Fold of 500 hits that were just made, and nothing else: sorting them,
-// finding their keys, writing them as bytes, putting these where they belong, and moving W.
+// reading their keys' records, putting them there, and moving W. Matching has written them as bytes and found the records (prepare.go).
 func BenchmarkOpenKeys(b *testing.B) {
 	for _, c := range []struct {
 		name, rule string

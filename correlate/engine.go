@@ -81,7 +81,7 @@ func New(set *rules.Set, s Settings) *Engine {
 func (e *Engine) load(set *rules.Set) {
 	e.set = set
 	e.matcher = NewMatcher(set)
-	e.scratch, e.ready = nil, nil
+	e.scratch, e.ready, e.prepare = nil, nil, nil
 	e.scratchpads(e.settings.Workers)
 	old := e.fold.byID
 	e.fold.byID, e.fold.rules = map[string]*ruleState{}, nil

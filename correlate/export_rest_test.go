@@ -148,6 +148,19 @@ func (e *Engine) Prepared() (n int) {
 	return n
 }
 
+// Located counts the hits of the last call of Match or Hits whose keys' entries were found there, and those that are still where they were.
+func (e *Engine) Located() (found, there int) {
+	for i := range e.ready {
+		if x := &e.ready[i]; x.entry != 0 {
+			found++
+			if x.there() {
+				there++
+			}
+		}
+	}
+	return found, there
+}
+
 // Epoch is the time from which the resting keys of the first rule count.
 func (e *Engine) Epoch() int64 { return e.fold.rules[0].rest.epoch }
 

@@ -33,9 +33,7 @@ type fold struct {
 	next     *ahead           // and the one that is taken now; nil: none of them,
 	other    ahead            // but this.
 	far      [hitsAhead]*ahead
-	blocks   [hitsAhead][]byte
-	heaps    [hitsAhead]*pile
-	seen     uint64       // So that reading ahead is not for nothing.
+	places   foresight
 	warmKeys []*partition // Settled not long ago: they may rest soon.
 	batch    uint64
 	gated    []gated // Of this batch; kept for an observer alone.

@@ -8,8 +8,16 @@ const (
 	keysAhead = 1 << 14
 )
 
-// foresee reads what is needed first for each of the hits that come next, so that the processor waits for their places in memory at once and
-// not for one after the other: in each round it only reads what the rounds before have brought.
+// foresight reads what is needed first for each of the hits that come next, so that the processor waits for their places in memory at once and
+// not for one after the other: in each round it only reads what the rounds before have brought. It changes nothing.
+type foresight struct {
+	lost   []*ahead
+	blocks [hitsAhead][]byte
+	heaps  [hitsAhead]*pile
+	seen   uint64 // So that reading is not for nothing.
+}
+
+// foresee does that for hits of a batch. What was prepared was found then, and is as a rule in a cache still.
 func (f *fold) foresee(hits []queued) {
 	var r *ruleState
 	many := 0
@@ -30,7 +38,7 @@ func (f *fold) foresee(hits []queued) {
 			many++
 		}
 	}
-	f.touchRecords(f.far[:many])
+	f.places.read(f.far[:many])
 }
 
 // look finds out what can be known of a hit of a rule; nil: of none.
@@ -45,25 +53,45 @@ func (x *ahead) look(r *ruleState, h *event.Hit) {
 	}
 }
 
-// touchRecords reads the records of keys, and where their next hits go.
-func (f *fold) touchRecords(far []*ahead) {
-	seen := uint64(0)
-	for _, a := range far {
-		x := &a.rest.index
-		seen ^= x.entries[x.home(a.hash)]
-	}
+// read reads the entries of at most hitsAhead hits, their records, and where their next hits go.
+func (o *foresight) read(far []*ahead) {
+	o.locate(far)
 	there := 0
 	for _, a := range far {
-		e, at := a.rest.index.first(a.hash)
-		if a.entry, a.at = e, int32(at); e != 0 {
-			s, p := &a.rest.arena, place(e)
-			f.blocks[there] = s.at(p)[:s.size(p)]
+		if a.entry != 0 {
+			s, p := &a.rest.arena, place(a.entry)
+			o.blocks[there] = s.at(p)[:s.size(p)]
 			far[there] = a
 			there++
 		}
 	}
-	far = far[:there]
-	for _, b := range f.blocks[:there] { // Where a loop does little the processor is further ahead of itself.
+	o.touch(far[:there])
+}
+
+// locate finds the first entries with the hashes of hits, but for those that stand where they were found before.
+func (o *foresight) locate(far []*ahead) {
+	o.lost = o.lost[:0]
+	for _, a := range far {
+		if !a.there() {
+			o.lost = append(o.lost, a)
+		}
+	}
+	seen := uint64(0)
+	for _, a := range o.lost {
+		x := &a.rest.index
+		seen ^= x.entries[x.home(a.hash)]
+	}
+	for _, a := range o.lost {
+		e, at := a.rest.index.first(a.hash)
+		a.entry, a.at = e, int32(at)
+	}
+	o.seen ^= seen
+}
+
+// touch reads the blocks of records, and the ends of piles.
+func (o *foresight) touch(far []*ahead) {
+	seen := uint64(0)
+	for _, b := range o.blocks[:len(far)] { // Where a loop does little the processor is further ahead of itself.
 		seen ^= uint64(b[0])
 		if len(b) > cacheLine {
 			seen ^= uint64(b[len(b)-1])
@@ -74,7 +102,7 @@ func (f *fold) touchRecords(far []*ahead) {
 	}
 	piled := 0
 	for i, a := range far {
-		b := record(f.blocks[i])
+		b := record(o.blocks[i])
 		if len(b) > 3*cacheLine-unitBytes {
 			for at := 2 * cacheLine; at < min(len(b), linesAhead*cacheLine); at += cacheLine {
 				seen ^= uint64(b[at])
@@ -82,19 +110,19 @@ func (f *fold) touchRecords(far []*ahead) {
 		}
 		if b.piled() {
 			if q := a.rest.piles.of(b); len(q.layers) > 0 {
-				f.heaps[piled] = q
+				o.heaps[piled] = q
 				piled++
 			}
 		}
 	}
-	for _, q := range f.heaps[:piled] {
+	for _, q := range o.heaps[:piled] {
 		seen ^= uint64(q.layers[len(q.layers)-1].n)
 	}
-	for _, q := range f.heaps[:piled] {
+	for _, q := range o.heaps[:piled] {
 		last := q.layers[len(q.layers)-1].bytes
 		seen ^= uint64(last[len(last)-1])
 	}
-	f.seen ^= seen
+	o.seen ^= seen
 }
 
 // cacheLine is how many bytes the processor reads at once, and linesAhead of how many lines of a record it is worth while to read them ahead.
@@ -119,12 +147,18 @@ type ahead struct {
 // was seen.
 func (x *ahead) find(key string) (place, int) {
 	s := x.rest
-	if at := int(x.at); x.entry != 0 && at < len(s.index.entries) && s.index.entries[at] == x.entry {
+	if x.there() {
 		if p := place(x.entry); string(record(s.arena.at(p)).key()) == key {
-			return p, at
+			return p, int(x.at)
 		}
 	}
 	return s.find(x.hash, key)
+}
+
+// there reports whether the entry that was found stands where it was found.
+func (x *ahead) there() bool {
+	entries := x.rest.index.entries
+	return x.entry != 0 && int(x.at) < len(entries) && entries[x.at] == x.entry
 }
 
 // bytes are the hit as bytes, valid until the next is written.

@@ -131,6 +131,51 @@ func TestWhatWasPreparedIsNotUsedOnceItIsOutOfDate(t *testing.T) {
 	}
 }
 
+// TestWhereRecordsWereFoundIsNotTrustedOnceTheyHaveGoneElsewhere folds other hits between the making of hits and their fold.
+func TestWhereRecordsWereFoundIsNotTrustedOnceTheyHaveGoneElsewhere(t *testing.T) {
+	set := &rules.Set{Rules: []*rules.Rule{ruleOf(t, openSequence)}}
+	const keys, some, day = 20_000, 1_000, 24 * 3600_000_000
+	for name, c := range map[string]struct {
+		wait int64
+		n    int
+		pick func(i int) int
+	}{
+		"records of the same keys grow":   {1, some, func(i int) int { return i }},
+		"the index grows":                 {1, 3 * keys, func(i int) int { return keys + i }},
+		"all keys expire and others come": {day, some, func(i int) int { return keys + i }},
+	} {
+		run := func(own bool) []byte {
+			e := correlate.New(set, correlate.Settings{}.AllMayRest())
+			s := newSource(set, keys)
+			for from := 0; from < keys; from += keys / 4 { // The first of a template, and whatever comes with it, is not prepared.
+				e.Fold(s.next(keys/4, func(i int) int { return from + i }, constant))
+			}
+			before := s.n
+			s.n += c.wait / s.step
+			hits, marks := s.next(c.n, c.pick, constant)
+			between := slices.Clone(hits)
+			s.n = before + (c.wait+day/24)/s.step
+			s.engine = e
+			hits, later := s.next(some, func(i int) int { return i }, constant)
+			if found, _ := e.Located(); found != some {
+				t.Fatalf("%s: the records of %d of %d hits were found ahead", name, found, some)
+			}
+			e.Fold(between, marks)
+			if _, there := e.Located(); there > some/10 && own {
+				t.Fatalf("%s: %d of %d are where they were", name, there, some)
+			}
+			if !own {
+				hits = slices.Clone(hits)
+			}
+			e.Fold(hits, later)
+			return e.Snapshot(nil)
+		}
+		if !slices.Equal(run(true), run(false)) {
+			t.Errorf("%s: other records are kept", name)
+		}
+	}
+}
+
 func newVersion(r *rules.Rule) *rules.Rule {
 	next := *r
 	next.Version++
