@@ -44,20 +44,23 @@ type place uint32
 func (p place) page() int { return int(p / pageUnits) }
 func (p place) unit() int { return int(p % pageUnits) }
 
-// page is what is known of a page, beside its class.
+// page is what is known of a page, beside its class: little, since what is given back goes to any of thousands.
 type page struct {
-	free       uint16 // First free block; 0: none.
-	fresh      uint16 // First unit that was never used.
-	used       uint16 // Blocks in use.
-	prev, next int32  // Among the pages of the class that have room; −1: none.
-	listed     bool
+	free   uint16 // First free block; 0: none.
+	fresh  uint16 // First unit that was never used.
+	used   uint16 // Blocks in use.
+	listed bool   // It has room, and stands among those that do.
 }
+
+// neighbors are the pages before and after one among those of its class that have room; −1: none.
+type neighbors struct{ prev, next int32 }
 
 // arena is the pages of one rule. What finding a record reads of it is small: a million keys have thousands of pages.
 type arena struct {
 	slabs  []recordSlab
 	class  []int8 // By page; −1: empty, of no class.
 	pages  []page
+	beside []neighbors           // By page.
 	open   [len(classes)]int32   // Pages with room by class, +1.
 	empty  []int32               // Pages of slabs that are there.
 	absent []int32               // Slabs that are not there any more.
@@ -218,7 +221,7 @@ func (a *arena) extend() {
 		a.slabs = append(a.slabs, recordSlab{bytes: largePages(make([]byte, slabBytes))})
 	}
 	for at := len(a.pages); at < to; at++ {
-		a.pages, a.class = append(a.pages, page{}), append(a.class, -1)
+		a.pages, a.beside, a.class = append(a.pages, page{}), append(a.beside, neighbors{}), append(a.class, -1)
 	}
 	for at := to - 1; at >= from; at-- {
 		a.empty = append(a.empty, int32(at))
@@ -231,9 +234,9 @@ func (a *arena) list(at int32) {
 		return
 	}
 	head := a.open[a.class[at]] - 1
-	g.listed, g.prev, g.next = true, -1, head
+	g.listed, a.beside[at] = true, neighbors{-1, head}
 	if head >= 0 {
-		a.pages[head].prev = at
+		a.beside[head].prev = at
 	}
 	a.open[a.class[at]] = at + 1
 }
@@ -243,13 +246,14 @@ func (a *arena) unlist(at int32) {
 	if !g.listed {
 		return
 	}
-	if g.next >= 0 {
-		a.pages[g.next].prev = g.prev
+	x := a.beside[at]
+	if x.next >= 0 {
+		a.beside[x.next].prev = x.prev
 	}
-	if g.prev >= 0 {
-		a.pages[g.prev].next = g.next
+	if x.prev >= 0 {
+		a.beside[x.prev].next = x.next
 	} else {
-		a.open[a.class[at]] = g.next + 1
+		a.open[a.class[at]] = x.next + 1
 	}
 	g.listed = false
 }
