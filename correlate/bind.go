@@ -196,20 +196,29 @@ func (s *Scratch) fields(t *target, e *event.Event) []event.FieldValue {
 		s.carries = append(s.carries, got)
 	}
 	last := &s.carried[t.place%len(s.carried)]
-	if !slices.EqualFunc(*last, s.carries, identical) {
-		*last = make([]event.FieldValue, len(s.carries))
-		for i, v := range s.carries {
-			(*last)[i] = s.own(v)
+	if !identical(*last, s.carries) {
+		*last = slices.Clone(s.carries)
+		for i := range *last {
+			s.own(&(*last)[i])
 		}
 	}
 	clear(s.carries) // They would keep the event's memory.
 	return *last
 }
 
-// identical reports whether two values are the same in every respect.
-func identical(a, b event.FieldValue) bool {
-	return a.Kind == b.Kind && a.Known == b.Known && a.Num == b.Num && a.Str == b.Str &&
-		math.Float64bits(a.Flt) == math.Float64bits(b.Flt) && (a.Lst == nil) == (b.Lst == nil) && slices.Equal(a.Lst, b.Lst)
+// identical reports whether two lists of values are the same in every respect.
+func identical(list, other []event.FieldValue) bool {
+	if len(list) != len(other) {
+		return false
+	}
+	for i := range list {
+		a, b := &list[i], &other[i]
+		if a.Kind != b.Kind || a.Known != b.Known || a.Num != b.Num || a.Str != b.Str ||
+			math.Float64bits(a.Flt) != math.Float64bits(b.Flt) || (a.Lst == nil) != (b.Lst == nil) || !slices.Equal(a.Lst, b.Lst) {
+			return false
+		}
+	}
+	return true
 }
 
 // read boxes a field's value.
@@ -237,7 +246,7 @@ func read(f *event.Field, e *event.Event) event.FieldValue {
 }
 
 // own makes a value independent of the event's memory.
-func (s *Scratch) own(v event.FieldValue) event.FieldValue {
+func (s *Scratch) own(v *event.FieldValue) {
 	v.Str = s.intern(v.Str)
 	if len(v.Lst) > 0 {
 		list := make([]string, len(v.Lst))
@@ -246,7 +255,6 @@ func (s *Scratch) own(v event.FieldValue) event.FieldValue {
 		}
 		v.Lst = list
 	}
-	return v
 }
 
 // intern gives a copy of v that is shared with earlier ones.

@@ -14,15 +14,16 @@ import (
 // once, and then read once from the start for what it may begin with or be, once from the end for what it may end with, and once over all its
 // grams (four bytes) for what it may hold: each literal is filed under its rarest gram and compared only where that stands.
 type textIndex struct {
-	field *event.Field
-	name  string // Of a raw field.
-	salt  uint64 // Tells equal values of different fields apart; by the name.
-	exact map[string]int32
-	empty int32 // The posting of the exact value ""; −1: none.
-	start anchored
-	end   anchored
-	grams gramIndex
-	canon bool // Any of start, end and grams is in use.
+	field        *event.Field
+	name         string // Of a raw field.
+	salt         uint64 // Tells equal values of different fields apart; by the name.
+	exact        map[string]int32
+	exactLengths uint64 // Of exact, as bits; the last one is for all from 63 on.
+	empty        int32  // The posting of the exact value ""; −1: none.
+	start        anchored
+	end          anchored
+	grams        gramIndex
+	canon        bool // Any of start, end and grams is in use.
 	// shortest is the length of the shortest text looked for: no shorter value can be or hold one, since canonical forms are never longer.
 	shortest int
 	held     int  // The same of those that are not exact values.
@@ -56,6 +57,7 @@ func newTextIndex(fd *event.Field, list []expression.Predicate, postings []int32
 				x.exact = map[string]int32{}
 			}
 			x.exact[p.Text] = at
+			x.exactLengths |= 1 << min(len(p.Text), 63)
 		case expression.Spelled:
 			l.whole = true
 			start = append(start, l)
@@ -93,7 +95,7 @@ func (t *textIndex) plain(x *index, c *candidates, s string) bool {
 		}
 		return false
 	}
-	if t.exact != nil {
+	if t.exactLengths>>min(len(s), 63)&1 != 0 {
 		if p, ok := t.exact[s]; ok {
 			c.take(x, p)
 		}

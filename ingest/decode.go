@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/tocsin-siem/tocsin/event"
@@ -21,7 +22,8 @@ const smallBatch = 512
 type decoder struct {
 	formats map[string]*format.Format
 	workers []decodeWorker
-	full    int // About as many events as a full batch has.
+	full    int         // About as many events as a full batch has.
+	backlog atomic.Bool // The last batches outgrew the room of a small one.
 }
 
 type decodeWorker struct {
@@ -107,7 +109,7 @@ func (d *decoder) decode(b *event.Batch, records []event.Record, t Transcoder) {
 }
 
 // room gives events room for more. A batch that begins with many has that of a small one at once, and one that outgrows this stands before a backlog, so
-// it gets that of a full batch: growing step by step copies all events each time, and takes more memory than it ends with.
+// it gets that of a full batch, as do those after it: growing step by step copies all events each time, and takes more memory than it ends with.
 func (d *decoder) room(events []event.Event, more int) []event.Event {
 	need := len(events) + more
 	switch {
@@ -115,9 +117,10 @@ func (d *decoder) room(events []event.Event, more int) []event.Event {
 		return events
 	case need <= roomyBatch && more < smallBatch:
 		return grow(events, min(max(more, len(events)), roomyBatch-len(events)))
-	case need <= roomyBatch:
+	case need <= roomyBatch && !d.backlog.Load():
 		return grow(events, max(more, min(roomyBatch, d.full)-len(events)))
 	default:
+		d.backlog.Store(true)
 		return grow(events, max(more, d.full-len(events)))
 	}
 }

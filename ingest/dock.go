@@ -50,6 +50,9 @@ func (d *dock) leave(berth int) {
 	used := len(b.Events)
 	clear(b.Events)
 	d.decoder.end(berth)
+	if used <= roomyBatch {
+		d.decoder.backlog.Store(false)
+	}
 	*b = event.Batch{Events: b.Events[:0], Sorted: b.Sorted[:0]}
 	d.mu.Lock()
 	defer d.mu.Unlock()

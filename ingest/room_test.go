@@ -133,3 +133,24 @@ func TestBatchesInTurnDoNotShareTheMemoryOfEntities(t *testing.T) {
 		t.Errorf("the batch before names %q", keys(1))
 	}
 }
+
+func TestTheBatchAfterOneOfABacklogGetsTheRoomOfAFullOneAtOnce(t *testing.T) {
+	d := newDock(newDecoder(31_250))
+	room := func() int { return cap(d.decoder.room(nil, 1000)) }
+	d.decoder.room(nil, roomyBatch+1)
+	if n := room(); n < 31_250 {
+		t.Errorf("room for %d events after a backlog", n)
+	}
+	berth, b := d.enter()
+	b.Events = make([]event.Event, roomyBatch+1)
+	d.leave(berth)
+	if n := room(); n < 31_250 {
+		t.Errorf("room for %d events while the backlog lasts", n)
+	}
+	berth, b = d.enter()
+	b.Events = b.Events[:roomyBatch]
+	d.leave(berth)
+	if n := room(); n > 2*roomyBatch {
+		t.Errorf("room for %d events once batches are small again", n)
+	}
+}

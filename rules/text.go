@@ -45,7 +45,14 @@ func (t *text) pack() []byte {
 	}
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
-	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
+	press, err := flate.NewWriter(nil, flate.BestSpeed) // One for all files, which are written one after the other: a writer has a third of a megabyte.
+	if err != nil {
+		return nil
+	}
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
+		press.Reset(w)
+		return press, nil
+	})
 	for i, b := range list {
 		f, err := z.Create(fmt.Sprintf("%08d.yaml", i))
 		if err != nil {
