@@ -3,6 +3,7 @@ package correlate
 import (
 	"encoding/binary"
 	"slices"
+	"weak"
 
 	"github.com/tocsin-siem/tocsin/event"
 	"github.com/tocsin-siem/tocsin/rules"
@@ -171,4 +172,14 @@ func (e *Engine) WriteHits(hits []event.Hit) {
 		s.pieces.split(hits[i].Key)
 		s.packed = s.appendHit(s.packed[:0], &hits[i], &s.pieces)
 	}
+}
+
+// Slabs are the slabs of the first rule's records, and how many there are.
+func (e *Engine) Slabs() (list []weak.Pointer[byte], n int) {
+	for _, s := range e.fold.rules[0].rest.arena.slabs {
+		if s.bytes != nil {
+			list = append(list, weak.Make(&s.bytes[0]))
+		}
+	}
+	return list, len(list)
 }

@@ -83,7 +83,7 @@ func (f *fold) add(hits []event.Hit, ready []ahead, frontier int64, ok bool) []i
 			}
 		}
 	}
-	f.next = nil
+	f.overlook()
 	f.run(frontier, ok)
 	f.watch.on = false
 	slices.SortStableFunc(f.out, func(a, b incident.Finding) int {

@@ -41,6 +41,14 @@ func (f *fold) foresee(hits []queued) {
 	f.places.read(f.far[:many])
 }
 
+// overlook lets go of what was known of hits that were taken.
+func (f *fold) overlook() {
+	f.next, f.other = nil, ahead{}
+	clear(f.near[:])
+	clear(f.far[:])
+	f.places.forget()
+}
+
 // look finds out what can be known of a hit of a rule; nil: of none.
 func (x *ahead) look(r *ruleState, h *event.Hit) {
 	*x = ahead{}
@@ -66,6 +74,13 @@ func (o *foresight) read(far []*ahead) {
 		}
 	}
 	o.touch(far[:there])
+}
+
+// forget lets go of what was read: records that are given back meanwhile are to be free, and so is what a rule held that is no longer there.
+func (o *foresight) forget() {
+	clear(o.lost[:cap(o.lost)])
+	clear(o.blocks[:])
+	clear(o.heaps[:])
 }
 
 // locate finds the first entries with the hashes of hits, but for those that stand where they were found before.

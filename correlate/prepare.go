@@ -36,6 +36,8 @@ func (p *preparer) prepare(f *fold, hits []event.Hit, ready []ahead) {
 	for few := range slices.Chunk(p.far, hitsAhead) {
 		p.places.read(few)
 	}
+	clear(p.far)
+	p.places.forget()
 }
 
 // prepares reports whether a hit is likely to go into a record.

@@ -2,6 +2,7 @@ package correlate_test
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -174,6 +175,38 @@ func TestWhereRecordsWereFoundIsNotTrustedOnceTheyHaveGoneElsewhere(t *testing.T
 			t.Errorf("%s: other records are kept", name)
 		}
 	}
+}
+
+func TestSlabsThatAreGivenBackAreFreeAlthoughTheirRecordsWereReadAhead(t *testing.T) {
+	set := &rules.Set{Rules: []*rules.Rule{ruleOf(t, openSequence)}}
+	const keys, some, day = 160_000, 160, 24 * 3600_000_000
+	e := correlate.New(set, correlate.Settings{Workers: 2}.AllMayRest())
+	s := newSource(set, keys)
+	s.engine = e
+	for from := 0; from < keys; from += keys / 8 {
+		e.Fold(s.next(keys/8, func(i int) int { return from + i }, constant))
+	}
+	hits, marks := s.next(some, func(i int) int { return i * keys / some }, constant)
+	if found, _ := e.Located(); found != some {
+		t.Fatalf("the records of %d of %d hits were found ahead", found, some)
+	}
+	e.Fold(hits, marks)
+	slabs, before := e.Slabs()
+	s.n += day / s.step
+	e.Fold(s.next(1, func(int) int { return 0 }, constant))
+	_, after := e.Slabs()
+	runtime.GC()
+	alive := 0
+	for _, p := range slabs {
+		if p.Value() != nil {
+			alive++
+		}
+	}
+	if after > before/2 || alive > after {
+		t.Errorf("of %d slabs %d are in use and %d in memory", before, after, alive)
+	}
+	runtime.KeepAlive(e)
+	runtime.KeepAlive(hits)
 }
 
 func newVersion(r *rules.Rule) *rules.Rule {

@@ -13,7 +13,10 @@ type windowAnswer struct {
 	open         bool
 }
 
-func (w *windows) next() { w.known, w.told = 0, true }
+func (w *windows) next() {
+	clear(w.answers[:w.known]) // Their texts may be an event's.
+	w.known, w.told = 0, true
+}
 
 // inWindow is Lookups.InWindow.
 func (f *frame) inWindow(kind, entity string, at int64) bool {

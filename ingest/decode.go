@@ -120,7 +120,9 @@ func (d *decoder) room(events []event.Event, more int) []event.Event {
 	case need <= roomyBatch && !d.backlog.Load():
 		return grow(events, max(more, min(roomyBatch, d.full)-len(events)))
 	default:
-		d.backlog.Store(true)
+		if need > roomyBatch {
+			d.backlog.Store(true)
+		}
 		return grow(events, max(more, d.full-len(events)))
 	}
 }
