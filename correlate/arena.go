@@ -52,15 +52,15 @@ type page struct {
 	listed bool   // It has room, and stands among those that do.
 }
 
-// neighbors are the pages before and after one among those of its class that have room; −1: none.
-type neighbors struct{ prev, next int32 }
+// neighbours are the pages before and after one among those of its class that have room; −1: none.
+type neighbours struct{ prev, next int32 }
 
 // arena is the pages of one rule. What finding a record reads of it is small: a million keys have thousands of pages.
 type arena struct {
 	slabs  []recordSlab
 	class  []int8 // By page; −1: empty, of no class.
 	pages  []page
-	beside []neighbors           // By page.
+	beside []neighbours          // By page.
 	open   [len(classes)]int32   // Pages with room by class, +1.
 	empty  []int32               // Pages of slabs that are there.
 	absent []int32               // Slabs that are not there any more.
@@ -221,7 +221,7 @@ func (a *arena) extend() {
 		a.slabs = append(a.slabs, recordSlab{bytes: largePages(make([]byte, slabBytes))})
 	}
 	for at := len(a.pages); at < to; at++ {
-		a.pages, a.beside, a.class = append(a.pages, page{}), append(a.beside, neighbors{}), append(a.class, -1)
+		a.pages, a.beside, a.class = append(a.pages, page{}), append(a.beside, neighbours{}), append(a.class, -1)
 	}
 	for at := to - 1; at >= from; at-- {
 		a.empty = append(a.empty, int32(at))
@@ -234,7 +234,7 @@ func (a *arena) list(at int32) {
 		return
 	}
 	head := a.open[a.class[at]] - 1
-	g.listed, a.beside[at] = true, neighbors{-1, head}
+	g.listed, a.beside[at] = true, neighbours{-1, head}
 	if head >= 0 {
 		a.beside[head].prev = at
 	}
