@@ -5,21 +5,20 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/crc64"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/tocsin-siem/tocsin/incident"
 	"github.com/tocsin-siem/tocsin/rules"
 )
 
-// A checkpoint is a header (magic, version, length, checksum of what follows) and sections, each with its length: engine, stitcher, further state,
+// A checkpoint is a header (magic, version, length, XXH64 of what follows) and sections, each with its length: engine, stitcher, further state,
 // the rules by which it was made (their hash, and the text they can be read from again), and the stages before this one, if there were any. What the
 // log has after a checkpoint was folded by these rules, whatever the files say by the time of recovery.
 const (
-	checkpointMagic = "tocsin\x00\x02"
+	checkpointMagic = "tocsin\x00\x03"
 	checkpointHead  = len(checkpointMagic) + 16
 )
-
-var crcTable = crc64.MakeTable(crc64.ECMA)
 
 // moment is what a checkpoint is made of, as it was between two batches. It has nothing in common with the state any more.
 type moment struct {
@@ -62,7 +61,7 @@ func (c *moment) checkpoint(text func(*rules.Set) []byte) []byte {
 	head, body := b[:checkpointHead], b[checkpointHead:]
 	n = copy(head, checkpointMagic)
 	binary.LittleEndian.PutUint64(head[n:], uint64(len(body)))
-	binary.LittleEndian.PutUint64(head[n+8:], crc64.Checksum(body, crcTable))
+	binary.LittleEndian.PutUint64(head[n+8:], xxhash.Sum64(body))
 	return b
 }
 
@@ -90,7 +89,7 @@ func splitCheckpoint(b []byte) (out checkpointParts, err error) {
 		return out, errCheckpoint
 	}
 	body := b[checkpointHead:]
-	if binary.LittleEndian.Uint64(b[checkpointHead-16:]) != uint64(len(body)) || binary.LittleEndian.Uint64(b[checkpointHead-8:]) != crc64.Checksum(body, crcTable) {
+	if binary.LittleEndian.Uint64(b[checkpointHead-16:]) != uint64(len(body)) || binary.LittleEndian.Uint64(b[checkpointHead-8:]) != xxhash.Sum64(body) {
 		return out, errCheckpoint
 	}
 	for _, to := range []*[]byte{&out.engine, &out.stitched, &out.state, &out.rules, &out.stages} {

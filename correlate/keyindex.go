@@ -10,8 +10,7 @@ type keyIndex struct {
 	entries []uint64 // hash<<32 | place; 0: free. The last ones are room for what runs over the end.
 	homes   int
 	n       int
-	fresh   bool   // It has not been gathered into large pages.
-	touched uint64 // So that touch is not for nothing.
+	fresh   bool // It has not been gathered into large pages.
 }
 
 const (
@@ -65,13 +64,6 @@ func (x *keyIndex) first(hash uint32) (e uint64, at int) {
 	return 0, 0
 }
 
-// touch reads the homes of hashes, so that what comes next finds them in the cache.
-func (x *keyIndex) touch(hashes []uint32) {
-	for _, h := range hashes {
-		x.touched ^= x.entries[x.home(h)]
-	}
-}
-
 // put adds an entry; it keeps the entries in the order of their hashes.
 func (x *keyIndex) put(hash uint32, p place) {
 	if x.n >= x.homes-x.homes/6 {
@@ -101,11 +93,37 @@ func (x *keyIndex) insert(e uint64) bool {
 	return true
 }
 
-// reserve makes room for n entries.
-func (x *keyIndex) reserve(n int) {
-	if want := n + n/4; want > x.homes {
-		x.grow(max(firstHomes, want))
+// fill puts many entries in; false if one is the same as another. They go in by the upper bits of their hashes, so that the homes of those that
+// follow each other are in the cache.
+func (x *keyIndex) fill(entries []uint64, same func(a, b place) bool) bool {
+	x.grow(max(firstHomes, x.homes, len(entries)+len(entries)/4))
+	for _, e := range inParts(entries) {
+		hash, p := uint32(e>>32), place(e)
+		if x.find(hash, func(o place) bool { return same(o, p) }) != 0 {
+			return false
+		}
+		x.put(hash, p)
 	}
+	return true
+}
+
+// inParts gives entries in the order of the first bits of their hashes.
+func inParts(entries []uint64) []uint64 {
+	const bits = 12
+	var ends [1<<bits + 1]int
+	for _, e := range entries {
+		ends[e>>(64-bits)+1]++
+	}
+	for i := range ends[1:] {
+		ends[i+1] += ends[i]
+	}
+	out := make([]uint64, len(entries))
+	for _, e := range entries {
+		part := &ends[e>>(64-bits)]
+		out[*part] = e
+		*part++
+	}
+	return out
 }
 
 func (x *keyIndex) grow(homes int) {

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"hash/crc64"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/s2"
 )
 
@@ -157,7 +157,7 @@ func (p *Packed) AppendTo(b []byte) []byte {
 			return b
 		})
 	}
-	return closeHead(b, at, crc64.Checksum(b[at+snapshotHead:], crcTable))
+	return closeHead(b, at, xxhash.Sum64(b[at+snapshotHead:]))
 }
 
 // unpackPieces appends what a section was before it was packed to b.

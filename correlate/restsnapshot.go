@@ -127,35 +127,27 @@ func (s *packer) soundTemplate(c *cell) bool {
 	return c != nil && c.Ref != nil && int(c.Branch) == s.branch && int(c.Step) < len(r.branches[s.branch].parts) && len(c.Vars) == len(r.plan.Vars)
 }
 
-// load stores records; false if one is damaged. It goes by a few records at a time, so that the processor waits for the places of their
-// entries in the index at once and not for one after the other.
+// load stores records; false if one is damaged.
 func (s *resting) load(all []byte, n int) bool {
-	s.index.reserve(n)
-	var records [64]record
-	var hashes [64]uint32
-	piled := uint32(0)
-	for len(all) > 0 {
-		few := 0
-		for ; few < len(records) && len(all) > 0; few++ {
-			if len(all) < recordHead {
-				return false
-			}
-			size := int(binary.LittleEndian.Uint16(all))
-			if size > len(all) || size > maxRecord || size < recordHead || !s.soundRecord(record(all[:size]), &piled) {
-				return false
-			}
-			records[few], all = record(all[:size]), all[size:]
-			hashes[few] = s.index.hash(records[few].key())
+	entries, piled := make([]uint64, 0, n), uint32(0)
+	for ; len(all) >= recordHead && len(entries) < n; s.n++ {
+		size := int(binary.LittleEndian.Uint16(all))
+		if size > len(all) || size > maxRecord || size < recordHead {
+			return false
 		}
-		s.index.touch(hashes[:few])
-		for i, b := range records[:few] {
-			if s.index.find(hashes[i], func(p place) bool { return string(record(s.arena.record(p)).key()) == string(b.key()) }) != 0 {
-				return false
-			}
-			s.put(hashes[i], b)
+		b := record(all[:size])
+		if all = all[size:]; !s.soundRecord(b, &piled) {
+			return false
 		}
+		p := s.arena.room(size)
+		copy(s.arena.at(p), b)
+		entries = append(entries, uint64(s.index.hash(b.key()))<<32|uint64(p))
 	}
-	return s.n == n && int(piled) == len(s.piles.all)
+	return len(all) == 0 && s.n == n && int(piled) == len(s.piles.all) && s.index.fill(entries, s.sameKey)
+}
+
+func (s *resting) sameKey(a, b place) bool {
+	return string(record(s.arena.record(a)).key()) == string(record(s.arena.record(b)).key())
 }
 
 // soundRecord checks what a fold relies on without waking a key: that the hits end where the record does, belong to steps of the rule and

@@ -5,19 +5,20 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"maps"
 	"slices"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/tocsin-siem/tocsin/incident"
 )
 
-// A snapshot is: magic, version, length of the body, CRC-64 (ECMA) of the body, body. Numbers in the head are little-endian. The body is sections,
+// A snapshot is: magic, version, length of the body, XXH64 of the body, body. Numbers in the head are little-endian. The body is sections,
 // each behind its length (8 bytes): one of what all rules share, and one of each rule, which refers to no other. An engine of another version
 // refuses a snapshot: it is a shortcut, and folding the log again is always right.
 const (
 	snapshotMagic   = "TCSN"
-	snapshotVersion = 12
+	snapshotVersion = 13
 	snapshotHead    = 4 + 2 + 8 + 8
 )
 
@@ -31,7 +32,7 @@ func (e *Engine) Snapshot(b []byte) []byte {
 	for _, s := range e.sections() {
 		b = section(b, func(b []byte) []byte { return s.write(newWriter(b)) })
 	}
-	return closeHead(b, at, crc64.Checksum(b[at+snapshotHead:], crcTable))
+	return closeHead(b, at, xxhash.Sum64(b[at+snapshotHead:]))
 }
 
 // chapter is what a section of a snapshot is made of: a rule, or what all of them share.
@@ -181,7 +182,7 @@ func openSnapshot(b []byte) (body []byte, packed bool, err error) {
 	if n := binary.LittleEndian.Uint64(b[6:]); n != uint64(len(body)) {
 		return nil, false, fmt.Errorf("%w: it should have %d bytes and has %d", ErrSnapshot, n, len(body))
 	}
-	if crc64.Checksum(body, crcTable) != binary.LittleEndian.Uint64(b[14:]) {
+	if xxhash.Sum64(body) != binary.LittleEndian.Uint64(b[14:]) {
 		return nil, false, fmt.Errorf("%w: its checksum is wrong", ErrSnapshot)
 	}
 	return body, packed, nil

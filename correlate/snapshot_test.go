@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"hash/crc64"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tocsin-siem/tocsin/correlate"
@@ -99,7 +99,7 @@ func TestADamagedOrForeignSnapshotIsRefusedAndLeavesNoState(t *testing.T) {
 
 func sign(b []byte) {
 	binary.LittleEndian.PutUint64(b[6:], uint64(len(b)-22))
-	binary.LittleEndian.PutUint64(b[14:], crc64.Checksum(b[22:], crc64.MakeTable(crc64.ECMA)))
+	binary.LittleEndian.PutUint64(b[14:], xxhash.Sum64(b[22:]))
 }
 
 func FuzzRestoreNeverPanics(f *testing.F) {
