@@ -127,11 +127,11 @@ func (f *fold) pack(k *partition, busy bool) bool {
 	if k.done != nil && (k.shelf.n > 0 || len(k.buf) > 0 && compare(k.done, k.buf[0]) >= 0) {
 		return false // A scan of what lingers would find it again.
 	}
-	if steps := k.steps(); busy && (!s.mayPile(steps) || s.complete(steps, len(k.buf)+1)) {
+	if steps := k.steps(); busy && (!s.mayPile(steps) || s.distinct < 0 && s.complete(steps, len(k.buf)+1)) {
 		return false
 	}
 	cells := k.gather(s.mostPacked())
-	if len(cells) == 0 || len(cells) > s.mostPacked() || !k.repeatable(f.scan.quiet(k.rule, k), cells) {
+	if len(cells) == 0 || len(cells) > s.mostPacked() {
 		return false
 	}
 	s.begin(cells[0].time())
@@ -142,7 +142,7 @@ func (f *fold) pack(k *partition, busy bool) bool {
 		}
 		steps |= 1 << c.Step
 	}
-	if busy && (!s.mayPile(steps) || s.complete(steps, len(cells)+1)) {
+	if !s.lasts(cells, steps, busy) || !k.repeatable(f.scan.quiet(k.rule, k), cells) {
 		return false
 	}
 	b := record(appendRecord(s.scratch[:0], k.key, k.born, k.degraded))
@@ -151,9 +151,6 @@ func (f *fold) pack(k *partition, busy bool) bool {
 	b.setHits(len(cells))
 	pieces := piecesOf(k.key)
 	if len(cells) > maxRestingHits {
-		if !s.mayPile(steps) || s.complete(steps, len(cells)) {
-			return false
-		}
 		b.setHits(pileMark)
 		b = append(b, 0, 0, 0, 0)
 		b.setPile(s.piles.add(s.heap(cells, &pieces)))
@@ -169,6 +166,14 @@ func (f *fold) pack(k *partition, busy bool) bool {
 	f.release(k.rule, k)
 	s.put(s.index.hashString(k.key), b)
 	return true
+}
+
+// lasts reports whether a key may rest with these hits, and if it is busy with some more.
+func (s *resting) lasts(cells []*cell, steps uint16, busy bool) bool {
+	if len(cells) > maxRestingHits {
+		return s.mayPile(steps) && !s.enough(cells, steps, busy)
+	}
+	return !busy || s.mayPile(steps) && !s.complete(steps, len(cells)+1)
 }
 
 // steps are those of the hits in the buffer.

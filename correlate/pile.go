@@ -16,6 +16,10 @@ import (
 type pile struct {
 	layers []layer // None empty; hits of one time are in one layer.
 	n      int     // Hits in them.
+	recent recent  // Values, where those are counted.
+
+	settled int   // So many layers have been pressed, if they can be.
+	slack   int64 // So much longer than shelveAfter layers wait for that.
 }
 
 // layer is a run of hits. Times count from the epoch.
@@ -41,7 +45,7 @@ const maxTwins = 16
 
 // pileBytes is an estimate of what a pile takes beside its layers, and a layer beside its hits.
 const (
-	pileBytes  = 64
+	pileBytes  = 96
 	layerBytes = 64
 )
 
@@ -82,7 +86,7 @@ func (s *resting) hitsOf(b record) int {
 
 // add takes a number for a pile.
 func (p *piles) add(q pile) int {
-	p.held += pileBytes
+	p.held += pileBytes + q.recent.bytes
 	for i := range q.layers {
 		p.held += q.layers[i].held()
 	}
@@ -99,7 +103,7 @@ func (p *piles) add(q pile) int {
 // drop gives the pile of a record back.
 func (p *piles) drop(b record) {
 	q := p.of(b)
-	p.held -= pileBytes
+	p.held -= pileBytes + q.recent.bytes
 	for i := range q.layers {
 		p.held -= q.layers[i].held()
 	}
@@ -129,17 +133,24 @@ func (s *resting) heap(cells []*cell, pieces *keyPieces) (q pile) {
 		l.n++
 	}
 	s.press(&q)
+	s.noteAll(&q, cells)
 	return q
 }
 
-// press presses all layers of a pile but the newest, which is added to, and gives by how much the pile has grown, which is less than nothing.
+// press presses the layers of a pile into which nothing will come any more, or hardly, and gives by how much the pile has grown, which is less
+// than nothing.
 func (s *resting) press(q *pile) (by int64) {
-	x := s.rule.press
-	if s.piles.held < pressAbove && !x.short {
+	x, n := s.rule.press, len(q.layers)-1
+	if s.piles.held < pressAbove && !x.short || n < 0 {
 		return 0
 	}
-	for i := range q.layers[:max(0, len(q.layers)-1)] {
-		c := &q.layers[i]
+	q.slack -= q.slack / 64
+	until := max(s.rule.w-s.epoch, q.layers[n].last-shelveAfter-q.slack)
+	if x.short {
+		until = forever
+	}
+	for ; q.settled < n && q.layers[q.settled].last <= until; q.settled++ {
+		c := &q.layers[q.settled]
 		if c.pressed {
 			continue
 		}
@@ -171,10 +182,18 @@ func (s *resting) heapUp(hash uint32, p place, b record) (record, bool) {
 		return nil, false
 	}
 	c.first = x.time
+	q := pile{layers: []layer{c}, n: c.n}
+	if s.distinct >= 0 {
+		cells, ok := s.cells(c.bytes, string(b.key()))
+		if !ok {
+			return nil, false
+		}
+		s.noteAll(&q, cells)
+	}
 	out := append(s.scratch[:0], b[:recordHead+int(b[16])]...)
 	out[13] = pileMark
 	out = append(out, 0, 0, 0, 0)
-	out.setPile(s.piles.add(pile{layers: []layer{c}, n: c.n}))
+	out.setPile(s.piles.add(q))
 	s.scratch = out
 	return record(s.arena.record(s.replace(hash, p, out))), true
 }
@@ -187,11 +206,14 @@ func (s *resting) pileOn(b record, h *event.Hit, written []byte, limit int) bool
 		return false
 	}
 	n := len(q.layers)
-	if full := n > 0 && q.layers[n-1].n >= s.piles.layer; full || q.n >= limit || s.complete(steps, q.n+1) {
+	if full := n > 0 && q.layers[n-1].n >= s.piles.layer; full || q.n >= limit || s.hitsComplete(q, steps) {
 		s.trim(q, b.steps())
-		if n = len(q.layers); q.n >= limit || s.complete(steps, q.n+1) {
+		if n = len(q.layers); q.n >= limit || s.hitsComplete(q, steps) {
 			return false
 		}
+	}
+	if s.fills(q, h) {
+		return false
 	}
 	switch {
 	case n == 0 || t > q.layers[n-1].last && q.layers[n-1].n >= s.piles.layer:
@@ -214,6 +236,11 @@ func (s *resting) pileOn(b record, h *event.Hit, written []byte, limit int) bool
 	b.mark(1 << h.Step)
 	b.setLast(t)
 	return true
+}
+
+// hitsComplete reports whether one hit more might complete a match by how many there are then, or of which steps.
+func (s *resting) hitsComplete(q *pile, steps uint16) bool {
+	return s.distinct < 0 && s.complete(steps, q.n+1)
 }
 
 // trim drops layers of which no hit matters any more.
@@ -242,44 +269,25 @@ func (s *resting) trim(q *pile, steps uint16) {
 	}
 	clear(q.layers[:n])
 	q.layers = q.layers[n:]
+	q.settled = max(0, q.settled-n)
 }
 
-// slip puts a hit between others. A hit at the very time of others is compared with each of them, and left out if it is there already.
+// slip puts a hit between others, and leaves it out if it is there already. False is as in pileOn.
 func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte) bool {
-	s.pieces.split(h.Key)
 	t := h.Ref.Time - s.epoch
 	i := max(0, sort.Search(len(q.layers), func(i int) bool { return q.layers[i].first > t })-1)
 	c := &q.layers[i]
 	if !s.lift(c) {
 		return false
 	}
-	at, twins, half, before := 0, 0, 0, int64(never)
-	for n, rest := 0, c.bytes; len(rest) > 0; n++ {
-		x, after, ok := nextHit(rest)
-		if !ok {
-			return false
-		}
-		if n > 0 && n <= c.n/2 && x.time > before {
-			half = len(c.bytes) - len(rest)
-		}
-		before = x.time
-		goes := x.time > t // h goes before it.
-		if x.time == t {
-			twins++
-			o := s.readHit(&x, h.Key, &s.pieces)
-			if o == nil || twins > maxTwins {
-				return false
-			}
-			if o.sameHit(&cell{Hit: *h}) {
-				s.rule.stats.Repeated++
-				return true
-			}
-			goes = compareHits(&o.Hit, h) > 0
-		}
-		if !goes {
-			at = len(c.bytes) - len(after)
-		}
-		rest = after
+	q.settled, q.slack = min(q.settled, i), max(q.slack, q.layers[len(q.layers)-1].last-t)
+	at, repeated, ok := s.gap(c.bytes, h)
+	if !ok {
+		return false
+	}
+	if repeated {
+		s.rule.stats.Repeated++
+		return true
 	}
 	s.piles.held -= c.held()
 	c.bytes = slices.Insert(c.bytes, at, written...)
@@ -289,16 +297,53 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte) bool {
 	b.mark(1 << h.Step)
 	b.setLast(max(b.last(), t))
 	s.piles.held += c.held()
-	if c.n >= 2*s.piles.layer && half > 0 {
-		if half >= at {
-			half += len(written)
-		}
-		s.split(q, i, half)
+	if c.n >= 2*s.piles.layer {
+		s.split(q, i)
 	}
 	return true
 }
 
-// lift makes a layer one that can be added to; false for damage. It is pressed again when the next layer is begun.
+// gap is where a hit belongs in a run of written ones. A hit at the very time of others is compared with each of them. It is not ok with damage,
+// or too many of them.
+func (s *resting) gap(run []byte, h *event.Hit) (at int, repeated, ok bool) {
+	t := h.Ref.Time - s.epoch
+	for twins, end := 0, 0; end < len(run); {
+		x, ok := s.glance(run[end:])
+		if !ok {
+			return 0, false, false
+		}
+		if x.time > t {
+			break
+		}
+		goes := true // Before h.
+		if x.time == t {
+			o := s.read(run[end:], h.Key)
+			if twins++; o == nil || twins > maxTwins {
+				return 0, false, false
+			}
+			if o.sameHit(&cell{Hit: *h}) {
+				return 0, true, true
+			}
+			goes = compareHits(&o.Hit, h) <= 0
+		}
+		if end += x.size; goes {
+			at = end
+		}
+	}
+	return at, false, true
+}
+
+// read reads the first hit of a run of a key's; nil for damage.
+func (s *resting) read(run []byte, key string) *cell {
+	x, _, ok := nextHit(run)
+	if !ok {
+		return nil
+	}
+	s.pieces.split(key)
+	return s.readHit(&x, key, &s.pieces)
+}
+
+// lift makes a layer one that can be added to; false for damage. It is pressed again when another layer is begun.
 func (s *resting) lift(c *layer) bool {
 	if !c.pressed {
 		return true
@@ -313,22 +358,26 @@ func (s *resting) lift(c *layer) bool {
 	return true
 }
 
-// split makes two layers of one, the second of which begins at a byte.
-func (s *resting) split(q *pile, i, at int) {
+// split makes two layers of one, as long as each other or nearly, but hits of one time stay together.
+func (s *resting) split(q *pile, i int) {
 	c := q.layers[i]
-	a := layer{first: c.first, bytes: c.bytes[:at:at]}
-	for rest := a.bytes; len(rest) > 0; a.n++ {
-		x, after, ok := nextHit(rest)
+	a, b := layer{first: c.first}, layer{last: c.last}
+	cut, before := 0, c.first
+	for n, end := 0, 0; n <= c.n/2; n++ {
+		x, ok := s.glance(c.bytes[end:])
 		if !ok {
 			return
 		}
-		a.last, rest = x.time, after
+		if x.time > before {
+			cut, a.n, a.last, b.first = end, n, before, x.time
+		}
+		before = x.time
+		end += x.size
 	}
-	x, _, ok := nextHit(c.bytes[at:])
-	if !ok || x.time <= a.last {
-		return // Hits of one time stay together.
+	if cut == 0 {
+		return
 	}
-	b := layer{first: x.time, last: c.last, n: c.n - a.n, bytes: slices.Clone(c.bytes[at:])}
+	a.bytes, b.bytes, b.n = c.bytes[:cut:cut], slices.Clone(c.bytes[cut:]), c.n-a.n
 	s.piles.held += a.held() + b.held() - c.held()
 	q.layers = slices.Insert(q.layers, i+1, b)
 	q.layers[i] = a

@@ -32,6 +32,10 @@ var piling = []string{
   count: {id: a, class: api_activity, where: api.operation == "A" or api.operation == "B", bind: {robot: robot}, within: 5m, at_least: 105, collect: {names: api.service.name, max: 5}}`,
 	`match:
   count: {id: a, class: api_activity, where: api.operation == "A", bind: {robot: robot}, within: 100s, at_least: 26}`,
+	`match:
+  count: {id: a, class: api_activity, where: 'api.operation == "A" or api.operation == "B" and count == 4 and api.service.name == "x"', bind: {robot: robot}, within: 20s, at_least: 2, distinct: api.operation, collect: {names: api.service.name, max: 5}}`,
+	`match:
+  count: {id: a, class: api_activity, where: 'api.operation == "A" or count == 4 and api.service.name == "x"', bind: {robot: robot}, within: 100s, at_least: 3, distinct: api.operation}`,
 }
 
 // TestPiledHitsMakeNoDifference runs busy keys through engines that pile their hits up and that keep them as they are, with hits of one time,

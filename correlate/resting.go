@@ -32,7 +32,8 @@ type resting struct {
 	direct   bool    // Hits may be put into records.
 	pattern  uint16  // The steps of a match.
 	need     int     // So many of them, or for a count hits, must be there before a match can be.
-	counts   bool    // It is a count.
+	counts   bool    // It is a count,
+	distinct int     // of the values of this field; −1: of hits.
 	latest   bool    // Of hits of the first step alone the newest replaces the others.
 	alone    bool    // Hits bear on each other only when they make a match: each can be dropped once it is too old for one.
 	memory   int64   // After its last hit a key is of no interest so much later.
@@ -57,7 +58,7 @@ func newResting(r *ruleState, settings Settings) *resting {
 		return nil
 	}
 	b := &r.branches[0]
-	s := &resting{packer: newPacker(r, 0), index: newKeyIndex(), swept: never, memory: b.memory}
+	s := &resting{packer: newPacker(r, 0), index: newKeyIndex(), swept: never, memory: b.memory, distinct: -1}
 	switch b.Kind {
 	case rules.Sequence:
 		s.need = len(b.Steps)
@@ -67,7 +68,7 @@ func newResting(r *ruleState, settings Settings) *resting {
 			s.need = len(b.Steps)
 		}
 	case rules.Count:
-		s.counts, s.need = true, b.AtLeast
+		s.counts, s.need, s.distinct = true, b.AtLeast, b.Distinct
 	}
 	s.pattern = 1<<len(b.Steps) - 1
 	s.direct = s.need > 1 && len(r.gates) == 0 && len(r.rule.Upstream) == 0
@@ -214,7 +215,7 @@ func (s *resting) add(x *ahead, p place, at int, h *event.Hit, limit int) bool {
 	}
 	complete := s.complete(b.steps()|bit, n)
 	to := len(b) + len(written)
-	if (n > s.piles.above || to > maxRecord) && s.mayPile(b.steps()|bit) && !complete {
+	if (n > s.piles.above || to > maxRecord) && s.mayPile(b.steps()|bit) && (!complete || s.distinct >= 0) {
 		b, ok := s.heapUp(x.hash, p, b)
 		return ok && s.pileOn(b, h, written, limit)
 	}

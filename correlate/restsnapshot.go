@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 )
 
@@ -51,6 +52,12 @@ func (w *writer) resting(s *resting) {
 			w.bool(q.layers[i].pressed)
 			w.uint(uint64(len(q.layers[i].bytes)))
 			w.b = append(w.b, q.layers[i].bytes...)
+			w.pass()
+		}
+		w.uint(uint64(len(q.recent.last)))
+		for _, v := range slices.Sorted(maps.Keys(q.recent.last)) {
+			w.string(v)
+			w.int(*q.recent.last[v])
 			w.pass()
 		}
 	}
@@ -117,6 +124,9 @@ func (r *reader) pile(s *resting) (q pile) {
 		c.bytes, c.pressed, before = slices.Clone(read.bytes), read.pressed, c.last
 		q.layers = append(q.layers, c)
 		q.n += c.n
+	}
+	for range r.count(2) {
+		q.recent.note(r.string(), r.int())
 	}
 	return q
 }
