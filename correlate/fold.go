@@ -383,6 +383,7 @@ func (f *fold) place(r *ruleState, c *cell) {
 		r.stats.Repeated++
 		return
 	}
+	k.owed = max(0, k.owed-1)
 	f.touch(k)
 }
 

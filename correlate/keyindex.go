@@ -109,17 +109,17 @@ func (x *keyIndex) fill(entries []uint64, same func(a, b place) bool) bool {
 
 // inParts gives entries in the order of the first bits of their hashes.
 func inParts(entries []uint64) []uint64 {
-	const bits = 12
-	var ends [1<<bits + 1]int
+	const partBits = 12
+	var ends [1<<partBits + 1]int
 	for _, e := range entries {
-		ends[e>>(64-bits)+1]++
+		ends[e>>(64-partBits)+1]++
 	}
 	for i := range ends[1:] {
 		ends[i+1] += ends[i]
 	}
 	out := make([]uint64, len(entries))
 	for _, e := range entries {
-		part := &ends[e>>(64-bits)]
+		part := &ends[e>>(64-partBits)]
 		out[*part] = e
 		*part++
 	}

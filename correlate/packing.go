@@ -21,6 +21,9 @@ func (f *fold) wake(r *ruleState, hash uint32, p place) *partition {
 	k.recall(f.scan.quiet(r, k), cells, r.passed())
 	k.measure()
 	f.touch(k)
+	if len(cells) > maxRestingHits {
+		k.owed, k.retry = len(cells), f.batch+min(uint64(len(cells)/64), maxWait)
+	}
 	return k
 }
 
@@ -86,19 +89,21 @@ func (k *partition) recall(s *scan, cells []*cell, until int64) {
 }
 
 // cool packs partitions that the batch before this one had touched and this one has not; and now and then busy ones, where their hits may be
-// piled up.
+// piled up. Packing and waking cost as much as all hits of a key do, so one with many is tried only after as many have come, or some time.
 func (f *fold) cool() {
 	kept := f.warmKeys[:0]
 	for _, k := range f.warmKeys {
 		busy := k.used == f.batch && !k.gone
-		if busy && (f.batch < k.retry || k.rule.rest.piles.above == 0) {
+		if busy && (k.owed > 0 || k.rule.rest.piles.above == 0) || !k.gone && f.batch < k.retry && (busy || k.bytes > muchBytes) {
 			kept = append(kept, k)
 			continue
 		}
-		packed := !k.gone && k.rule.mayRest(f.settings.restAbove) && f.pack(k, busy)
-		if busy && !packed {
+		packed := !k.gone && k.rule.mayRest(f.settings.restAbove, k) && f.pack(k, busy)
+		if !packed && (busy || k.bytes > muchBytes) {
 			k.wait = min(2*k.wait+4, maxWait)
 			k.retry = f.batch + k.wait
+		}
+		if busy && !packed {
 			kept = append(kept, k)
 			continue
 		}
@@ -108,11 +113,11 @@ func (f *fold) cool() {
 	f.warmKeys = kept
 }
 
-// mayRest reports whether a rule has more keys than stay working in any case. Where hits go into records the resting ones count, since a key
-// that rests costs less for each hit, too.
-func (r *ruleState) mayRest(above int) bool {
+// mayRest reports whether a key is worth packing: its rule has more keys than stay working in any case, or it holds much. Where hits go into
+// records the resting ones count, since a key that rests costs less for each hit, too.
+func (r *ruleState) mayRest(above int, k *partition) bool {
 	if r.rest != nil && r.rest.direct {
-		return r.keys() > above
+		return r.keys() > above || k.bytes > muchBytes && above < keysWithoutRest
 	}
 	return len(r.parts) > above
 }
@@ -142,7 +147,7 @@ func (f *fold) pack(k *partition, busy bool) bool {
 		}
 		steps |= 1 << c.Step
 	}
-	if !s.lasts(cells, steps, busy) || !k.repeatable(f.scan.quiet(k.rule, k), cells) {
+	if !s.lasts(cells, steps, busy, f.settings.MaxHits) || !k.repeatable(f.scan.quiet(k.rule, k), cells) {
 		return false
 	}
 	b := record(appendRecord(s.scratch[:0], k.key, k.born, k.degraded))
@@ -169,7 +174,10 @@ func (f *fold) pack(k *partition, busy bool) bool {
 }
 
 // lasts reports whether a key may rest with these hits, and if it is busy with some more.
-func (s *resting) lasts(cells []*cell, steps uint16, busy bool) bool {
+func (s *resting) lasts(cells []*cell, steps uint16, busy bool, limit int) bool {
+	if busy && len(cells) > limit-limit/8 {
+		return false
+	}
 	if len(cells) > maxRestingHits {
 		return s.mayPile(steps) && !s.enough(cells, steps, busy)
 	}

@@ -31,6 +31,7 @@ type partition struct {
 	gone    bool   // Released.
 	retry   uint64 // The batch in which it may be packed although it is busy,
 	wait    uint64 // and how many it waited for that.
+	owed    int    // So many hits are to come before that: those that were read when it was woken.
 
 	matches  []*candidate     // Not final, by completing hit.
 	done     *cell            // Completing hit of the last match that became final; nil before.

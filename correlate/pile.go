@@ -19,7 +19,7 @@ type pile struct {
 	recent recent  // Values, where those are counted.
 
 	settled int   // So many layers have been pressed, if they can be.
-	slack   int64 // So much longer than shelveAfter layers wait for that.
+	slack   int64 // So much longer than shelveAfter layers wait for that: hits have come so late.
 }
 
 // layer is a run of hits. Times count from the epoch.
@@ -27,6 +27,7 @@ type layer struct {
 	first, last int64
 	n           int
 	bytes       []byte
+	tail        int  // What begins before this place is earlier than last.
 	pressed     bool // Nothing is added to it; see columns.go.
 }
 
@@ -40,8 +41,12 @@ const pressAbove = 4 << 20
 // maxPiledAtOnce bounds the hits of a partition that come to rest at once.
 const maxPiledAtOnce = 1 << 16
 
-// maxTwins bounds how many hits of the very same time a pile compares one by one; with more the key wakes.
-const maxTwins = 16
+// maxTwins bounds how many hits of the very same time a pile looks at one by one, and maxTwinsRead how many of them it reads; with more the key
+// wakes.
+const (
+	maxTwins     = 256
+	maxTwinsRead = 16
+)
 
 // pileBytes is an estimate of what a pile takes beside its layers, and a layer beside its hits.
 const (
@@ -146,9 +151,6 @@ func (s *resting) press(q *pile) (by int64) {
 	}
 	q.slack -= q.slack / 64
 	until := max(s.rule.w-s.epoch, q.layers[n].last-shelveAfter-q.slack)
-	if x.short {
-		until = forever
-	}
 	for ; q.settled < n && q.layers[q.settled].last <= until; q.settled++ {
 		c := &q.layers[q.settled]
 		if c.pressed {
@@ -225,6 +227,7 @@ func (s *resting) pileOn(b record, h *event.Hit, written []byte, limit int) bool
 	case t > q.layers[n-1].last:
 		c := &q.layers[n-1]
 		s.piles.held -= c.held()
+		c.tail = len(c.bytes)
 		c.bytes = append(c.bytes, written...)
 		s.piles.held += c.held()
 		c.last = t
@@ -281,7 +284,11 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte) bool {
 		return false
 	}
 	q.settled, q.slack = min(q.settled, i), max(q.slack, q.layers[len(q.layers)-1].last-t)
-	at, repeated, ok := s.gap(c.bytes, h)
+	from := 0
+	if t == c.last {
+		from = c.tail
+	}
+	at, repeated, ok := s.gap(c.bytes, from, h)
 	if !ok {
 		return false
 	}
@@ -291,6 +298,12 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte) bool {
 	}
 	s.piles.held -= c.held()
 	c.bytes = slices.Insert(c.bytes, at, written...)
+	switch {
+	case t > c.last:
+		c.tail = at
+	case t < c.last:
+		c.tail += len(written)
+	}
 	c.first, c.last = min(c.first, t), max(c.last, t)
 	c.n++
 	q.n++
@@ -303,34 +316,64 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte) bool {
 	return true
 }
 
-// gap is where a hit belongs in a run of written ones. A hit at the very time of others is compared with each of them. It is not ok with damage,
-// or too many of them.
-func (s *resting) gap(run []byte, h *event.Hit) (at int, repeated, ok bool) {
+// gap is where a hit belongs in a run of written ones, of which those that begin before a place are earlier. It is not ok where slip is not.
+func (s *resting) gap(run []byte, from int, h *event.Hit) (at int, repeated, ok bool) {
 	t := h.Ref.Time - s.epoch
-	for twins, end := 0, 0; end < len(run); {
-		x, ok := s.glance(run[end:])
+	s.twins = s.twins[:0]
+	for at = from; at < len(run); {
+		x, ok := s.glance(run[at:])
 		if !ok {
 			return 0, false, false
 		}
 		if x.time > t {
 			break
 		}
-		goes := true // Before h.
 		if x.time == t {
-			o := s.read(run[end:], h.Key)
-			if twins++; o == nil || twins > maxTwins {
-				return 0, false, false
-			}
-			if o.sameHit(&cell{Hit: *h}) {
-				return 0, true, true
-			}
-			goes = compareHits(&o.Hit, h) <= 0
+			s.twins = append(s.twins, at)
 		}
-		if end += x.size; goes {
-			at = end
+		at += x.size
+	}
+	if len(s.twins) == 0 {
+		return at, false, true
+	}
+	repeated, ok = s.repeats(run, h)
+	if repeated || !ok {
+		return 0, repeated, ok
+	}
+	later := func(i int) bool {
+		o := s.read(run[s.twins[i]:], h.Key)
+		ok = ok && o != nil
+		return o == nil || compareHits(&o.Hit, h) > 0
+	}
+	if last := len(s.twins) - 1; later(last) { // Most go behind all of them.
+		at = s.twins[sort.Search(last, later)]
+	}
+	return at, false, ok
+}
+
+// repeats reports whether one of the twins is the hit itself. Most are told by their event, and need not be read.
+func (s *resting) repeats(run []byte, h *event.Hit) (repeated, ok bool) {
+	if len(s.twins) > maxTwins {
+		return false, false
+	}
+	read := 0
+	for _, at := range s.twins {
+		x, _, ok := nextHit(run[at:])
+		if !ok {
+			return false, false
+		}
+		if x.id > 0 && len(x.rest) >= len(h.Ref.Event) && event.ID(x.rest) != h.Ref.Event {
+			continue
+		}
+		o := s.read(run[at:], h.Key)
+		if read++; o == nil || read > maxTwinsRead {
+			return false, false
+		}
+		if o.sameHit(&cell{Hit: *h}) {
+			return true, true
 		}
 	}
-	return at, false, true
+	return false, true
 }
 
 // read reads the first hit of a run of a key's; nil for damage.
@@ -377,7 +420,7 @@ func (s *resting) split(q *pile, i int) {
 	if cut == 0 {
 		return
 	}
-	a.bytes, b.bytes, b.n = c.bytes[:cut:cut], slices.Clone(c.bytes[cut:]), c.n-a.n
+	a.bytes, b.bytes, b.n = c.bytes[:cut], slices.Clone(c.bytes[cut:]), c.n-a.n
 	s.piles.held += a.held() + b.held() - c.held()
 	q.layers = slices.Insert(q.layers, i+1, b)
 	q.layers[i] = a

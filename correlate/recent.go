@@ -6,14 +6,14 @@ import (
 	"github.com/tocsin-siem/tocsin/event"
 )
 
-// Any number of hits of a distinct count may lie on a pile, as long as too few values are among those that may still be in a window. So a pile
-// knows when each value was last seen. Values that were seen too long ago are forgotten when there are as many as a match needs, and not more
+// Any number of hits of a distinct count may lie on a pile, as long as no hit gives it as many values as a match needs, of those that may still be
+// in a window. So a pile knows when each value was last seen. Values that were seen too long ago are forgotten when there are so many, and not more
 // often than new ones pay for: a key that is always about to match is one for a partition.
 
 // recent is the values of a pile.
 type recent struct {
 	last  map[string]*int64 // The latest hit with a value, from the epoch.
-	added int               // New ones since the last that were forgotten.
+	added int               // Values that were new since some were last forgotten.
 	bytes int64             // Estimate of what they take.
 }
 
@@ -77,8 +77,8 @@ func (s *resting) fills(q *pile, h *event.Hit) bool {
 	return len(x.last) >= s.need
 }
 
-// enough reports whether the hits of a key might make a match, or of a busy one soon. Resting and waking cost as much as all hits of the key do, so
-// values that come and go are to make it do so seldom.
+// enough reports whether the hits of a key might make a match, or of a busy one soon: a key that rests and wakes in turns costs more than one that
+// works.
 func (s *resting) enough(cells []*cell, steps uint16, busy bool) bool {
 	n, more := len(cells), 1
 	if s.distinct >= 0 {

@@ -17,7 +17,8 @@ import (
 // scanned later, if it cannot complete a match whatever the order: while a step of the pattern has no hit at all, or a count has too few,
 // nothing can be found, so nothing is announced late. Any other hit wakes the key, which then is a partition as before.
 //
-// A busy key rests, too, its hits on a pile (pile.go). While a rule has few keys none of them rests: nothing would be gained by it.
+// A busy key rests, too, its hits on a pile (pile.go). While a rule has few keys only those rest that hold much: with others nothing would be
+// gained by it.
 type resting struct {
 	packer
 	arena arena
@@ -25,15 +26,16 @@ type resting struct {
 	piles piles
 
 	pieces keyPieces // Of the key whose hit is being written.
+	twins  []int     // Where hits begin at the very time of one that is put between them.
 
 	n     int   // Keys.
 	swept int64 // W when expired keys were last removed.
 
 	direct   bool    // Hits may be put into records.
 	pattern  uint16  // The steps of a match.
-	need     int     // So many of them, or for a count hits, must be there before a match can be.
-	counts   bool    // It is a count,
-	distinct int     // of the values of this field; −1: of hits.
+	need     int     // So many of them, or for a count hits or values, must be there before a match can be.
+	counts   bool    // It is a count.
+	distinct int     // The field whose values it counts; −1: it does not count values.
 	latest   bool    // Of hits of the first step alone the newest replaces the others.
 	alone    bool    // Hits bear on each other only when they make a match: each can be dropped once it is too old for one.
 	memory   int64   // After its last hit a key is of no interest so much later.
@@ -48,6 +50,9 @@ const (
 	restAbove       = 256
 	keysWithoutRest = 1 << 40
 )
+
+// muchBytes is how much a key holds that rests in any case.
+const muchBytes = 64 << 10
 
 // indexBytes is what a key costs in the index.
 const indexBytes = 12
