@@ -2,6 +2,8 @@ package correlate
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 	"weak"
 
@@ -96,6 +98,59 @@ func (e *Engine) Piled() (hits, n int) {
 		}
 	}
 	return hits, n
+}
+
+// PilesAgree says what of piles is not as their layers' hits have it: how many there are, from when to when, where the last of them begin, and
+// what all take.
+func (e *Engine) PilesAgree() error {
+	for _, r := range e.fold.rules {
+		if r.rest == nil {
+			continue
+		}
+		held := int64(0)
+		for i := range r.rest.piles.all {
+			q := &r.rest.piles.all[i]
+			if q.n == 0 {
+				continue
+			}
+			held += pileBytes + q.recent.bytes
+			for j := range q.layers {
+				held += q.layers[j].held()
+				if err := r.rest.agrees(&q.layers[j]); err != nil {
+					return fmt.Errorf("pile %d, layer %d of %d: %w", i, j, len(q.layers), err)
+				}
+			}
+		}
+		if held != r.rest.piles.held {
+			return fmt.Errorf("piles take %d bytes, and are said to take %d", held, r.rest.piles.held)
+		}
+	}
+	return nil
+}
+
+func (s *resting) agrees(c *layer) error {
+	run, ok := s.run(c)
+	if !ok {
+		return errors.New("it does not open")
+	}
+	found, tail := layer{first: never, last: never}, false
+	for at := 0; at < len(run); found.n++ {
+		x, ok := s.glance(run[at:])
+		if !ok || x.time < found.last || at < c.tail && x.time >= c.last {
+			return fmt.Errorf("at %d of %d there is time %d after %d (%t); the last is %d from %d on", at, len(run), x.time, found.last, ok, c.last, c.tail)
+		}
+		if found.n == 0 {
+			found.first = x.time
+		}
+		tail = tail || at == c.tail
+		found.last = x.time
+		at += x.size
+	}
+	if found.n != c.n || found.first != c.first || found.last != c.last || !tail {
+		return fmt.Errorf("%d hits from %d to %d, which is said to be %d from %d to %d; a hit begins where the last are said to: %t",
+			found.n, found.first, found.last, c.n, c.first, c.last, tail)
+	}
+	return nil
 }
 
 // Hex reads 16 hexadecimal digits, in two ways.

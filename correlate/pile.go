@@ -301,7 +301,7 @@ func (s *resting) slip(q *pile, b record, h *event.Hit, written []byte) bool {
 	switch {
 	case t > c.last:
 		c.tail = at
-	case t < c.last:
+	case t < c.last && at <= c.tail:
 		c.tail += len(written)
 	}
 	c.first, c.last = min(c.first, t), max(c.last, t)

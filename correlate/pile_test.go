@@ -67,6 +67,9 @@ func TestPiledHitsMakeNoDifference(t *testing.T) {
 					t.Fatalf("seed %d: rule %d: batch %d (-working +piled):\n%s", seed, i, j, d)
 				}
 				found += finals
+				if err := piled.PilesAgree(); err != nil {
+					t.Fatalf("seed %d: rule %d: batch %d: %v", seed, i, j, err)
+				}
 				n, _ := piled.Piled()
 				if n < before {
 					fewer++
