@@ -28,7 +28,8 @@ func (v *recent) note(value string, t int64) {
 	if v.last == nil {
 		v.last = map[string]*int64{}
 	}
-	v.last[strings.Clone(value)] = &t
+	first := t // The parameter itself would be on the heap for values that are known, too.
+	v.last[strings.Clone(value)] = &first
 	v.added++
 	v.bytes += recentBytes + int64(len(value))
 }
