@@ -45,7 +45,8 @@ type resting struct {
 	most     int     // Hits in a record; more wake the key, which keeps only those it needs.
 }
 
-// restAbove is up to how many keys of a rule none rests (where hits do not go into records: so many never do); with keysWithoutRest none do.
+// restAbove is up to how many keys of a rule none rests that does not hold much (where hits do not go into records: so many never do); with
+// keysWithoutRest none do.
 const (
 	restAbove       = 256
 	keysWithoutRest = 1 << 40
